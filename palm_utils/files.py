@@ -25,7 +25,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield temporary
         # mkstemp makes the file private; give it the mode any new file would have.
         temporary.chmod(0o666 & ~_umask())
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -78,6 +78,7 @@ def _umask() -> int:
     return mask
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until what was written to `path` is on the disk."""
     with open(path, "rb+") as f:
         os.fsync(f.fileno())

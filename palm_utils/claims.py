@@ -1,0 +1,28 @@
+"""Statements about results on real data, checked on real data and only there."""
+
+from palm_utils.errors import CourseError
+
+
+class ClaimFailed(CourseError, AssertionError):
+    """A result on the real data is outside what the chapter states."""
+
+
+def claim(
+    what: str, measured: float, *, real: bool, at_least: float | None = None, at_most: float | None = None
+) -> None:
+    """Print a measured figure beside the bounds the chapter states for it.
+
+    real: whether it was measured on the real data set; on the sample nothing is checked, and the line
+    says so. Raises ClaimFailed when a figure from real data is out of bounds (nan always is).
+    """
+    bounds = [f"at least {at_least:g}"] if at_least is not None else []
+    bounds += [f"at most {at_most:g}"] if at_most is not None else []
+    line = f"{what}: {measured:.4f} (stated: {' and '.join(bounds)})"
+    if not real:
+        print(f"{line} - not checked: this is the sample, not the real data")
+        return
+    above = at_least is None or measured >= at_least
+    below = at_most is None or measured <= at_most
+    if not (above and below):
+        raise ClaimFailed(f"{line} - it does not hold on this machine")
+    print(f"{line} ✓")

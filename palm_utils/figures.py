@@ -1,0 +1,188 @@
+"""The plots and tables that chapters share.
+
+Every function draws one finished figure: axes named, units given, a title, and an opaque light
+background, so that it reads the same in a light and in a dark notebook. Each returns the figure;
+end the cell with plt.show().
+"""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from palm_utils.history import History
+from palm_utils.metrics import Scores
+
+# Okabe and Ito's colours, told apart by readers with colour-vision deficiency too.
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6F6F6F"
+CYCLE = [BLUE, RED, GREEN, ORANGE, "#CC79A7", "#56B4E9", GREY]
+
+
+def use_style() -> None:
+    """Set the look of all figures; a chapter calls it once, in its first cell."""
+    plt.rcParams.update(
+        {
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "axes.facecolor": "white",
+            "text.color": "#222222",
+            "axes.labelcolor": "#222222",
+            "axes.edgecolor": "#888888",
+            "xtick.color": "#222222",
+            "ytick.color": "#222222",
+            "axes.prop_cycle": plt.cycler(color=CYCLE),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#E3E3E3",
+            "axes.axisbelow": True,
+            "axes.titlesize": 12,
+            "axes.labelsize": 11,
+            "font.size": 11,
+            "legend.frameon": False,
+            "figure.dpi": 90,
+            "figure.constrained_layout.use": True,
+        }
+    )
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Return an image as matplotlib shows it, uint8 [H, W, 3] RGB.
+
+    image: uint8 [H, W, 3] BGR as OpenCV reads it, or float32 [3, H, W] BGR in [-1, 1] as a reader
+    yields it.
+    """
+    if image.dtype != np.uint8:
+        image = np.rint((image.transpose(1, 2, 0) + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
+    return image[..., ::-1]
+
+
+def image_grid(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 6,
+    title: str | None = None,
+    title_colors: Sequence[str] | None = None,
+    size: float = 1.8,
+    cmap: str = "gray",
+    symmetric: bool = False,
+) -> Figure:
+    """Show images in rows of `columns`, each with a title of its own.
+
+    images: [H, W] or [H, W, 3] arrays. symmetric: one colour range for all of them, with 0 in its
+    middle (filters); otherwise each image has its own range.
+    """
+    rows = -(-len(images) // columns)
+    columns = min(columns, len(images))
+    height = rows * (size + (0.3 if titles is not None else 0.0)) + (0.4 if title else 0.0)
+    fig, axes = plt.subplots(rows, columns, figsize=(columns * size, height), squeeze=False)
+    limit = max(float(np.abs(image).max()) for image in images) if symmetric else None
+    for ax in axes.flat:
+        ax.axis("off")
+    for i, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
+        ax.imshow(image, cmap=cmap, vmin=-limit if symmetric else None, vmax=limit)
+        if titles is not None:
+            color = title_colors[i] if title_colors is not None else None
+            ax.set_title(titles[i], fontsize=10, color=color)
+    if title:
+        fig.suptitle(title)
+    return fig
+
+
+def prediction_grid(
+    images: Sequence[np.ndarray],
+    probabilities: Sequence[float],
+    labels: Sequence[int],
+    *,
+    names: Sequence[str] = ("not PM", "PM"),
+    columns: int = 6,
+    title: str = "Predictions",
+    threshold: float = 0.5,
+) -> Figure:
+    """Show photographs with truth and probability, blue where the prediction is right and red where wrong."""
+    titles, colors = [], []
+    for probability, label in zip(probabilities, labels, strict=True):
+        right = (probability >= threshold) == bool(label)
+        titles.append(f"{'✓' if right else '✗'} {names[label]}, p(PM) {probability:.2f}")
+        colors.append(BLUE if right else RED)
+    return image_grid(images, titles, columns=columns, title=title, title_colors=colors, size=2.0)
+
+
+def training_curves(histories: History | dict[str, History], *, title: str, baseline: float | None = None) -> Figure:
+    """Draw loss (training dashed, validation solid) and validation accuracy over the epochs.
+
+    histories: one History, or several by name. baseline: an accuracy to compare with, drawn as a
+    dotted line, such as that of always giving the commoner answer.
+    """
+    if isinstance(histories, History):
+        histories = {"": histories}
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
+    for color, (name, history) in zip(CYCLE, histories.items(), strict=False):
+        epochs = [epoch + 1 for epoch in history["epoch"]]
+        prefix = f"{name}, " if name else ""
+        left.plot(epochs, history["train_loss"], "o--", color=color, alpha=0.6, label=f"{prefix}training")
+        left.plot(epochs, history["valid_loss"], "o-", color=color, label=f"{prefix}validation")
+        right.plot(epochs, history["valid_accuracy"], "o-", color=color, label=name or "validation")
+    if baseline is not None:
+        right.axhline(baseline, color=GREY, linestyle=":", label=f"always the commoner answer ({baseline:.3f})")
+    left.set(title="Loss", xlabel="epoch", ylabel="mean cross-entropy (nats)")
+    right.set(title="Validation accuracy", xlabel="epoch", ylabel="share of images", ylim=(0, 1.02))
+    for ax in (left, right):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend(fontsize=9)
+    fig.suptitle(title)
+    return fig
+
+
+def confusion_matrix(
+    scores: Scores, *, title: str = "Confusion matrix", names: Sequence[str] = ("not PM", "PM")
+) -> Figure:
+    """Draw the counts of `scores.confusion`, rows true and columns predicted, shares within a row in brackets."""
+    fig, ax = plt.subplots(figsize=(4.2, 3.8))
+    _confusion(ax, scores.confusion, names)
+    ax.set_title(title)
+    return fig
+
+
+def confusion_and_roc(scores: Scores, *, title: str, names: Sequence[str] = ("not PM", "PM")) -> Figure:
+    """Draw the confusion matrix beside the ROC curve, on which the threshold in use is marked."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4))
+    _confusion(left, scores.confusion, names)
+    left.set_title(f"Confusion at threshold {scores.threshold:g}")
+    false_positive, true_positive = scores.roc()
+    right.plot(false_positive, true_positive, color=BLUE, label=f"AUC {scores.auc:.3f}")
+    right.plot([0, 1], [0, 1], ":", color=GREY, label="guessing, AUC 0.5")
+    right.plot(1 - scores.specificity, scores.sensitivity, "o", color=RED, label=f"threshold {scores.threshold:g}")
+    right.set(title="ROC", xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    right.legend(loc="lower right")
+    fig.suptitle(title)
+    return fig
+
+
+def probability_histogram(scores: Scores, *, title: str) -> Figure:
+    """Draw how the predicted probabilities of both classes are spread over [0, 1]."""
+    fig, ax = plt.subplots(figsize=(7, 3.4))
+    bins = np.linspace(0, 1, 41)
+    for label, name, color in ((0, "not PM", BLUE), (1, "PM", RED)):
+        ax.hist(scores.probabilities[scores.labels == label], bins, color=color, alpha=0.6, label=name)
+    ax.axvline(scores.threshold, color=GREY, linestyle=":", label=f"threshold {scores.threshold:g}")
+    ax.set(title=title, xlabel="predicted probability of PM", ylabel="images", xlim=(0, 1))
+    ax.legend()
+    return fig
+
+
+def _confusion(ax, counts: np.ndarray, names: Sequence[str]) -> None:
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ax.grid(False)
+    for row in range(len(names)):
+        for column in range(len(names)):
+            color = "white" if shares[row, column] > 0.5 else "#222222"
+            text = f"{counts[row, column]}\n({shares[row, column]:.0%})"
+            ax.text(column, row, text, ha="center", va="center", color=color)
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="predicted", ylabel="true")

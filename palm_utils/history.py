@@ -1,0 +1,97 @@
+"""What a training run returns: one row of figures per epoch, and what it ran on."""
+
+import json
+import math
+import os
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from palm_utils.errors import DataError, DataNotFound
+from palm_utils.files import replacing
+
+
+@dataclass
+class History:
+    """Rows of figures per epoch, and what the run was.
+
+    epochs: one dict per finished epoch with epoch (from 0), train_loss, valid_loss (mean over images),
+    valid_accuracy, valid_auc (nan with one class), seconds.
+    about: model, optimizer, seed, batch_size, device, threads, versions.
+    """
+
+    epochs: list[dict] = field(default_factory=list)
+    about: dict = field(default_factory=dict)
+
+    def __getitem__(self, column: str) -> list:
+        """Return one column over the epochs: history["valid_accuracy"]."""
+        if self.epochs and column not in self.epochs[0]:
+            raise KeyError(f"{column!r}; a history has {', '.join(self.epochs[0])}")
+        return [row[column] for row in self.epochs]
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    @property
+    def last(self) -> dict:
+        return self.epochs[-1]
+
+    @property
+    def best(self) -> dict:
+        """The row with the highest validation accuracy; of equals the one with the lowest loss."""
+        return min(self.epochs, key=lambda row: (-row["valid_accuracy"], row["valid_loss"]))
+
+    def __str__(self) -> str:
+        lines = ["epoch  train loss  valid loss  accuracy     AUC  seconds"]
+        for row in self.epochs:
+            lines.append(
+                f"{row['epoch'] + 1:5}  {row['train_loss']:10.4f}  {row['valid_loss']:10.4f}  "
+                f"{row['valid_accuracy']:8.4f}  {row['valid_auc']:6.4f}  {row['seconds']:7.1f}"
+            )
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict:
+        """Return what JSON can hold; an undefined figure (nan) becomes null."""
+        rows = [{k: None if _is_nan(v) else v for k, v in row.items()} for row in self.epochs]
+        return {"about": self.about, "epochs": rows}
+
+    @classmethod
+    def from_dict(cls, content: dict) -> "History":
+        rows = [{k: float("nan") if v is None else v for k, v in row.items()} for row in content["epochs"]]
+        return cls(rows, content["about"])
+
+    def save(self, path: str | Path) -> None:
+        """Write the history as JSON, in the place of what was at `path`."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "History":
+        """Read a history that `save` wrote, or the NAME.json that train_pm keeps beside its parameters."""
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_dict(content.get("history", content))
+        except FileNotFoundError:
+            raise DataNotFound(f"{path}: no such history. train_pm writes one after each epoch.") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path}: not a training history ({error!r}).") from error
+
+
+def describe_machine() -> dict:
+    """Return versions, device and threads: what a reader needs to judge or repeat a measured figure."""
+    import numpy as np
+    import paddle
+
+    return {
+        "python": platform.python_version(),
+        "paddle": paddle.__version__,
+        "numpy": np.__version__,
+        "device": paddle.device.get_device(),
+        # Importing PaddlePaddle sets this to 1 where nobody else has set it.
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
+        "processor": platform.processor() or platform.machine(),
+    }
+
+
+def _is_nan(value) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -1,0 +1,66 @@
+"""What a network is made of: one row per layer, with output shape and parameters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer: its name in the model, its class, the shape that came out of it, its parameter count."""
+
+    name: str
+    kind: str
+    output_shape: list[int]
+    parameters: int
+
+
+def layer_rows(model, input_shape: list[int]) -> list[LayerRow]:
+    """Return the layers without sublayers in the order in which a batch of zeros passes them.
+
+    input_shape: with the batch, such as [1, 3, 224, 224]. The model's mode and gradients are left as
+    they were. A layer that is called twice appears twice, its parameters counted at the first.
+    """
+    import paddle
+
+    rows: list[LayerRow] = []
+    counted: set[str] = set()
+
+    def note(name):
+        def hook(layer, inputs, output):
+            own = 0 if name in counted else sum(int(np.prod(p.shape)) for p in layer.parameters())
+            counted.add(name)
+            rows.append(LayerRow(name, type(layer).__name__, list(output.shape), own))
+
+        return hook
+
+    leaves = [(name, layer) for name, layer in model.named_sublayers() if not list(layer.children())]
+    hooks = [layer.register_forward_post_hook(note(name)) for name, layer in leaves]
+    was_training = model.training
+    model.eval()
+    try:
+        with paddle.no_grad():
+            model(paddle.zeros(input_shape))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        if was_training:
+            model.train()
+    return rows
+
+
+def count_parameters(model, *, trainable_only: bool = False) -> int:
+    """Return the number of parameters; batch norm's running mean and variance are not parameters."""
+    return sum(int(np.prod(p.shape)) for p in model.parameters() if not (trainable_only and p.stop_gradient))
+
+
+def layer_table(model, input_shape: list[int]) -> None:
+    """Print every layer with its output shape and parameters, and the total."""
+    rows = layer_rows(model, input_shape)
+    width = max(len("layer"), *(len(row.name) for row in rows))
+    kinds = max(len("class"), *(len(row.kind) for row in rows))
+    print(f"{'layer':{width}}  {'class':{kinds}}  {'output shape':20}  {'parameters':>12}")
+    print(f"{'input':{width}}  {'':{kinds}}  {input_shape!s:20}")
+    for row in rows:
+        print(f"{row.name:{width}}  {row.kind:{kinds}}  {row.output_shape!s:20}  {row.parameters:12,}")
+    print(f"{'total':{width}}  {'':{kinds}}  {'':20}  {count_parameters(model, trainable_only=True):12,}")

@@ -1,0 +1,102 @@
+"""How well a network with a single logit tells pathologic myopia (1) from the rest (0).
+
+Thin over scikit-learn; what is added is the arithmetic of one logit, and answers (nan) instead of
+errors where a class is absent.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import metrics as sk
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-logits)) as float64, without overflow for large negative logits."""
+    return np.exp(-np.logaddexp(0, -np.asarray(logits, np.float64)))
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean binary cross-entropy in nats of logits [N] against labels [N] in {0, 1}."""
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
+    return float(np.mean(np.logaddexp(0, logits) - labels * logits))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Logits of a network on labelled images, and every figure that follows from them.
+
+    logits: float64 [N]; labels: int64 [N], 1 for pathologic myopia; threshold: the probability from
+    which on an image counts as positive.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    threshold: float = 0.5
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Probability of pathologic myopia, float64 [N]."""
+        return sigmoid(self.logits)
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """1 where the probability reaches the threshold, int64 [N]."""
+        return (self.probabilities >= self.threshold).astype(np.int64)
+
+    @property
+    def loss(self) -> float:
+        return cross_entropy(self.logits, self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.mean(self.predictions == self.labels))
+
+    @property
+    def auc(self) -> float:
+        """Area under the ROC curve; nan where only one class is present."""
+        if len(np.unique(self.labels)) < 2 or not np.all(np.isfinite(self.logits)):
+            return float("nan")
+        return float(sk.roc_auc_score(self.labels, self.logits))
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Counts, int64 [2, 2]: row = label, column = prediction, so [[TN, FP], [FN, TP]]."""
+        return sk.confusion_matrix(self.labels, self.predictions, labels=[0, 1])
+
+    @property
+    def sensitivity(self) -> float:
+        """Share of the pathologic eyes that are found; nan where there are none."""
+        return _share(self.confusion[1, 1], self.confusion[1].sum())
+
+    @property
+    def specificity(self) -> float:
+        """Share of the other eyes that are let pass; nan where there are none."""
+        return _share(self.confusion[0, 0], self.confusion[0].sum())
+
+    def roc(self) -> tuple[np.ndarray, np.ndarray]:
+        """False positive rates and true positive rates of every threshold, both float64 [T]."""
+        false_positive, true_positive, _ = sk.roc_curve(self.labels, self.logits)
+        return false_positive, true_positive
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.labels)} images: loss={self.loss:.4f}, acc={self.accuracy:.4f}, AUC={self.auc:.4f}, "
+            f"sensitivity={self.sensitivity:.4f}, specificity={self.specificity:.4f}"
+        )
+
+
+def score(logits: np.ndarray, labels: np.ndarray, threshold: float = 0.5) -> Scores:
+    """Make Scores of logits and labels of any shape with N elements.
+
+    Raises ValueError when there are none, their numbers differ, or a label is neither 0 nor 1.
+    """
+    logits, labels = np.ravel(logits).astype(np.float64), np.ravel(labels)
+    if logits.size == 0 or logits.size != labels.size:
+        raise ValueError(f"{logits.size} logits for {labels.size} labels: need as many of one as of the other")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"labels must be 0 or 1, got {sorted(set(labels.tolist()) - {0, 1})}")
+    return Scores(logits, labels.astype(np.int64), threshold)
+
+
+def _share(part: int, whole: int) -> float:
+    return float(part / whole) if whole else float("nan")

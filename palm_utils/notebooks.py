@@ -1,0 +1,101 @@
+"""Executing the chapters outside Jupyter: `python -m palm_utils run`."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from palm_utils.errors import CourseError
+from palm_utils.files import replacing
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class NotebookFailed(CourseError):
+    """A cell of a notebook raised; the text says which and what."""
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser("run", help="execute chapters from top to bottom, without a browser")
+    parser.add_argument("chapters", nargs="*", help="01, 02_ichallenge_pm, …; all of them by default")
+    parser.add_argument("--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help="folder of the results")
+    parser.add_argument("--in-place", action="store_true", help="store the outputs in the chapters themselves")
+    parser.add_argument("--jobs", type=int, default=1, help="chapters executed at the same time")
+    parser.set_defaults(run=run)
+
+
+def run(args) -> int:
+    """Execute chapters, a line for each as it ends; return 1 when one of them failed."""
+    paths = [path for name in args.chapters or [""] for path in find(name)]
+
+    def one(path: Path) -> bool:
+        started = time.perf_counter()
+        target = path if args.in_place else args.to / path.name
+        print(f"{path.stem}: running", flush=True)
+        try:
+            execute(path, target)
+        except NotebookFailed as error:
+            print(f"{path.stem}: FAILED after {time.perf_counter() - started:.0f} s\n{error}", flush=True)
+            return False
+        shown = target.name if args.in_place else target
+        print(f"{path.stem}: done in {time.perf_counter() - started:.0f} s -> {shown}", flush=True)
+        return True
+
+    with ThreadPoolExecutor(max_workers=max(1, args.jobs)) as pool:
+        return 0 if all(list(pool.map(one, paths))) else 1
+
+
+def find(name: str = "", folder: Path = FOLDER) -> list[Path]:
+    """Return the chapters whose file name starts with `name` ("02"), sorted; all for "".
+
+    Raises CourseError when there is none.
+    """
+    found = sorted(path for path in folder.glob("[0-9]*.ipynb") if path.name.startswith(name))
+    if not found:
+        known = ", ".join(path.stem for path in sorted(folder.glob("[0-9]*.ipynb"))) or "none"
+        raise CourseError(f"No chapter starts with {name!r} in {folder}; there are: {known}")
+    return found
+
+
+def execute(path: Path, target: Path, *, on_cell: Callable[[int, int], None] | None = None) -> None:
+    """Execute a notebook in a fresh kernel, in its own folder, and store it with outputs at `target`.
+
+    on_cell: called with the index of each cell before it runs and the number of cells.
+    Raises NotebookFailed when a cell raises; a notebook at `target` then stays, and what was executed
+    so far lies beside it as NAME.failed.ipynb.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    book = nbformat.read(path, as_version=4)
+    # No time-out: how long a chapter trains depends on the machine. Timing of cells would change every run.
+    client = NotebookClient(
+        book, timeout=None, record_timing=False, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+    )
+    if on_cell is not None:
+        client.on_cell_start = lambda cell, cell_index: on_cell(cell_index, len(book.cells))
+    try:
+        client.execute()
+    except (CellExecutionError, DeadKernelError) as error:
+        left = target.with_name(f"{target.stem}.failed.ipynb")
+        _write(tidy(book), left)
+        raise NotebookFailed(f"{error}\nExecuted so far: {left}") from None
+    _write(tidy(book), target)
+
+
+def tidy(book):
+    """Drop what only a live kernel can show: progress widgets, their state, and empty outputs."""
+    book.metadata.pop("widgets", None)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if _WIDGET not in o.get("data", {})]
+    return book
+
+
+def _write(book, target: Path) -> None:
+    import nbformat
+
+    with replacing(target) as temporary:
+        nbformat.write(book, temporary)

@@ -1,0 +1,163 @@
+"""Readers of fundus photographs: from a folder of JPEGs to batches that a network takes.
+
+Names, argument order and defaults are those of the tutorial (course section 2, "iChallenge-PM: data
+readers"); what it lacks is keyword-only.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from palm_utils.datasets.labels import read_labels
+from palm_utils.errors import DataError, DataNotFound
+
+IMAGE_SIZE = 224
+# The first letter of a training photograph's name is its diagnosis.
+LABEL_OF_LETTER = {"P": 1, "H": 0, "N": 0}
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+
+Batch = tuple[np.ndarray, np.ndarray]
+Augment = Callable[[np.ndarray], np.ndarray]
+
+
+class Reader:
+    """A function without arguments that yields (images, labels) batches, as the tutorial's readers do.
+
+    images: float32 [B, 3, 224, 224] in [-1, 1], channels in OpenCV's order blue, green, red;
+    labels: float32 [B, 1]. The last batch holds what is left and may be shorter.
+    `files` and `labels` list every photograph once, sorted by name (training) or in the order of the
+    label table (validation); `len(reader)` is the number of batches.
+    """
+
+    def __init__(
+        self,
+        files: list[Path],
+        labels: list[int],
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        augment: Augment | None = None,
+    ):
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1")
+        self.files, self.labels, self.batch_size = files, labels, batch_size
+        self.shuffle, self.augment = shuffle, augment
+
+    def __len__(self) -> int:
+        return -(-len(self.files) // self.batch_size)
+
+    def __call__(self) -> Iterator[Batch]:
+        order = list(range(len(self.files)))
+        if self.shuffle:
+            # From a sorted list every time, so that the order depends on the seed and nothing else.
+            random.shuffle(order)
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            images = np.stack([self._image(self.files[i]) for i in batch])
+            yield images, np.array([[self.labels[i]] for i in batch], np.float32)
+
+    def _image(self, file: Path) -> np.ndarray:
+        image = transform_img(read_image(file))
+        return image if self.augment is None else np.asarray(self.augment(image), np.float32)
+
+
+def read_image(file: str | Path) -> np.ndarray:
+    """Return a photograph as uint8 [H, W, 3] in OpenCV's order blue, green, red.
+
+    Raises DataNotFound when it is not there and DataError when it cannot be decoded, where
+    cv2.imread would return None.
+    """
+    file = Path(file)
+    try:
+        data = np.frombuffer(file.read_bytes(), np.uint8)
+    except FileNotFoundError:
+        raise DataNotFound(f"{file}: no such photograph") from None
+    # Decoding from memory, because cv2.imread cannot open every path that Windows can.
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise DataError(
+            f"{file}: not a readable image ({data.size} bytes). Copy it again from the data set, or "
+            "prepare the data set anew: python -m palm_utils data palm --from PATH --force"
+        )
+    return image
+
+
+def transform_img(img: np.ndarray) -> np.ndarray:
+    """Turn a photograph, uint8 [H, W, 3], into a network's input, float32 [3, 224, 224] in [-1, 1].
+
+    Raises ValueError for anything but an [H, W, 3] array, such as the None of a failed cv2.imread.
+    """
+    if not isinstance(img, np.ndarray) or img.ndim != 3 or img.shape[2] != 3 or 0 in img.shape:
+        got = f"an array of shape {list(img.shape)}" if isinstance(img, np.ndarray) else repr(img)
+        raise ValueError(
+            f"transform_img takes an image of shape [height, width, 3] and got {got}"
+            + (": cv2.imread returns None where it cannot read the file" if img is None else "")
+        )
+    img = cv2.resize(img, (IMAGE_SIZE, IMAGE_SIZE))
+    img = np.transpose(img, (2, 0, 1)).astype("float32")  # [H, W, C] -> [C, H, W]
+    return img / 255.0 * 2.0 - 1.0
+
+
+def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None = None) -> Reader:
+    """Return a reader of the photographs in a folder, labelled by the first letter of their names.
+
+    mode: "train" shuffles anew in every epoch (seed with palm_utils.seeds.seed_everything) and applies
+    `augment`, a function from float32 [3, 224, 224] to the same; "eval" does neither.
+
+    Raises DataNotFound for a missing folder, DataError for one without photographs or with a name
+    that starts with another letter than H, N or P, ValueError for another mode or batch size.
+    """
+    if mode not in ("train", "eval"):
+        raise ValueError(f"mode is {mode!r}; data_loader knows 'train' (shuffled) and 'eval' (in order)")
+    files = _photographs(Path(datadir))
+    labels = []
+    for file in files:
+        if file.name[0].upper() not in LABEL_OF_LETTER:
+            raise DataError(
+                f"{file}: the name of a training photograph starts with H, N or P, which is its label. "
+                "Move other files out of the folder; validation photographs need valid_data_loader."
+            )
+        labels.append(LABEL_OF_LETTER[file.name[0].upper()])
+    train = mode == "train"
+    return Reader(files, labels, batch_size, shuffle=train, augment=augment if train else None)
+
+
+def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid") -> Reader:
+    """Return a reader of the photographs that a label table names, in the order of the table.
+
+    csvfile: columns imgName and Label at least (ID,imgName,Label,Fovea_X,Fovea_Y in iChallenge-PM).
+
+    Raises DataNotFound when the folder, the table or a photograph it names is missing, DataError for
+    a table that cannot be used, ValueError for another mode or batch size.
+    """
+    if mode not in ("valid", "test"):
+        raise ValueError(f"mode is {mode!r}; valid_data_loader knows 'valid' and 'test', which read alike")
+    datadir = Path(datadir)
+    _photographs(datadir)  # a missing or empty folder is told as such, not photograph by photograph
+    rows = read_labels(csvfile)
+    for row in rows:
+        if not (datadir / row.name).is_file():
+            raise DataNotFound(
+                f"{csvfile} line {row.line}: {row.name} is not in {datadir}. Does the table belong to "
+                "this folder, and is the folder complete?"
+            )
+    return Reader([datadir / row.name for row in rows], [row.label for row in rows], batch_size)
+
+
+def _photographs(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DataNotFound(
+            f"{folder}: no such folder. `python -m palm_utils data` shows where each data set is; "
+            "palm_utils.datasets.palm() returns the folders that a notebook should use."
+        )
+    # Sorted by name: the order in which a folder lists its files differs between machines.
+    files = sorted(
+        (f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and not f.name.startswith(".")),
+        key=lambda f: f.name,
+    )
+    if not files:
+        raise DataError(f"{folder}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})")
+    return files

@@ -1,0 +1,246 @@
+"""train_pm and evaluation: the training loop that every iChallenge-PM chapter shares.
+
+Names, argument order and defaults are the tutorial's; what it lacks is keyword-only. Source of the
+steps: the course's section 2 ("train_pm"); where it was wrong, chapter 2 shows what and why.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from palm_utils import datasets, metrics
+from palm_utils.checkpoints import Checkpoint, load_parameters
+from palm_utils.errors import CourseError
+from palm_utils.history import History, describe_machine
+from palm_utils.readers import Reader, data_loader, valid_data_loader
+from palm_utils.seeds import epoch_seed, seed_everything
+
+EPOCH_NUM = 5
+
+
+class TrainingDiverged(CourseError, ArithmeticError):
+    """The loss became nan or infinite. `history` holds the epochs that were finished before."""
+
+    def __init__(self, message: str, history: History):
+        super().__init__(message)
+        self.history = history
+
+
+def train_pm(
+    model,
+    optimizer,
+    *,
+    train_loader: Callable | None = None,
+    valid_loader: Callable | None = None,
+    epochs: int | None = None,
+    batch_size: int = 10,
+    augment: Callable[[np.ndarray], np.ndarray] | None = None,
+    folder: str | Path = ".",
+    name: str = "palm",
+    resume: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    log_every: int = 20,
+    progress: bool = True,
+) -> History:
+    """Train a network with one logit on iChallenge-PM and validate it after every epoch.
+
+    model: a paddle.nn.Layer from float32 [N, 3, 224, 224] to logits [N, 1].
+    optimizer: one of its parameters; a learning-rate scheduler in it takes a step after every batch.
+    train_loader, valid_loader: readers as data_loader and valid_data_loader return them; by default of
+        the data set that palm_utils.datasets.palm() finds, in batches of `batch_size`, the training
+        images changed by `augment` (see data_loader).
+    epochs: 5 (EPOCH_NUM), or the environment variable PALM_EPOCHS.
+    folder, name: after every epoch `name`.pdparams and `name`.pdopt are replaced there, `name`.json
+        (history) with them, and `name`.best.pdparams when the validation accuracy was the best so far.
+    resume: go on after the last epoch saved there, to the same figures as without the interruption.
+    seed: what shuffling, augmentation and dropout draw from; by default drawn from numpy, so that
+        seed_everything before the model was made fixes the whole run.
+    device: "cpu" or "gpu"; by default a GPU where there is one.
+
+    Losses are means over images. Returns the History. Raises TrainingDiverged at the first loss that is
+    not finite, ValueError for a model with another output than one logit an image; Ctrl-C (or the
+    notebook's stop button) says where the finished epochs are and then interrupts as usual.
+    """
+    epochs = _default_epochs() if epochs is None else epochs
+    use_device(device)
+    train_loader, valid_loader = _default_loaders(train_loader, valid_loader, batch_size, augment)
+    checkpoint = Checkpoint(folder, name)
+    checkpoint.open()
+    seed = int(np.random.randint(2**31)) if seed is None else seed
+    history = History([], {"model": type(model).__name__, "optimizer": type(optimizer).__name__, "seed": seed})
+    history.about |= {"batch_size": getattr(train_loader, "batch_size", batch_size), **describe_machine()}
+    if resume:
+        history = _resume(checkpoint, model, optimizer, history)
+
+    print("start training ...")
+    try:
+        for epoch in range(len(history), epochs):
+            started = time.perf_counter()
+            seed_everything(epoch_seed(history.about["seed"], epoch))
+            train_loss = _train_epoch(model, optimizer, train_loader, epoch, history, log_every, progress)
+            scores = predict(model, valid_loader)
+            print(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}", flush=True)
+            history.epochs.append(
+                {
+                    "epoch": epoch,
+                    "train_loss": train_loss,
+                    "valid_loss": scores.loss,
+                    "valid_accuracy": scores.accuracy,
+                    "valid_auc": scores.auc,
+                    "seconds": time.perf_counter() - started,
+                }
+            )
+            is_best = history.best["epoch"] == epoch
+            checkpoint.save(model, optimizer, {"history": history.to_dict()}, best=is_best)
+    except KeyboardInterrupt:
+        print(_interrupted(history, checkpoint))
+        raise
+    return history
+
+
+def evaluation(
+    model,
+    params_file_path: str | Path,
+    *,
+    loader: Callable | None = None,
+    batch_size: int = 10,
+    threshold: float = 0.5,
+) -> metrics.Scores:
+    """Load parameters into a model, score it, print the scores and return them.
+
+    loader: a reader of labelled images (data_loader(DATADIR, mode="eval") for the training folder); by
+        default the validation set that palm_utils.datasets.palm() finds.
+    threshold: the probability, sigmoid of the logit, from which on an image counts as pathologic.
+
+    Raises DataNotFound or DataError when the file is missing or belongs to another network.
+    """
+    use_device(None)
+    load_parameters(model, params_file_path)
+    if loader is None:
+        data = datasets.palm()
+        loader = valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
+    scores = predict(model, loader, threshold=threshold)
+    print(scores)
+    return scores
+
+
+def predict(model, loader: Callable, *, threshold: float = 0.5) -> metrics.Scores:
+    """Return the Scores of a model on every image of a reader, in evaluation mode and without gradients."""
+    import paddle
+
+    was_training = model.training
+    model.eval()
+    logits, labels = [], []
+    try:
+        with paddle.no_grad():
+            for images, batch_labels in loader():
+                batch = _logits(model, paddle.to_tensor(images), batch_labels)
+                logits.append(batch.numpy().astype(np.float64))
+                labels.append(batch_labels)
+    finally:
+        if was_training:
+            model.train()
+    return metrics.score(np.concatenate(logits), np.concatenate(labels), threshold)
+
+
+def use_device(device: str | None) -> str:
+    """Let PaddlePaddle compute on "cpu" or "gpu"; None picks a GPU where there is one.
+
+    Raises CourseError when a GPU is asked for and there is none: PaddlePaddle itself would end the
+    process without an exception.
+    """
+    import paddle
+
+    gpus = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
+    if device is None:
+        device = "gpu" if gpus else "cpu"
+    if device.startswith("gpu") and not gpus:
+        raise CourseError(
+            f"device={device!r}, but PaddlePaddle {paddle.__version__} sees no GPU here. Leave `device` out "
+            "to use the CPU; `python -m palm_utils doctor` shows what PaddlePaddle sees."
+        )
+    return str(paddle.device.set_device(device))
+
+
+def _default_epochs() -> int:
+    value = os.environ.get("PALM_EPOCHS", str(EPOCH_NUM))
+    if not value.isdigit() or int(value) < 1:
+        raise CourseError(f"The environment variable PALM_EPOCHS is {value!r}; it must be a number of epochs, 1 or more.")
+    return int(value)
+
+
+def _default_loaders(train_loader, valid_loader, batch_size: int, augment) -> tuple[Callable, Callable]:
+    if train_loader is not None and augment is not None:
+        raise ValueError("augment belongs to the reader: data_loader(..., augment=...) when you pass train_loader")
+    if train_loader is None or valid_loader is None:
+        data = datasets.palm()
+        train_loader = train_loader or data_loader(data.DATADIR, batch_size, "train", augment=augment)
+        valid_loader = valid_loader or valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
+    return train_loader, valid_loader
+
+
+def _train_epoch(model, optimizer, loader, epoch: int, history: History, log_every: int, progress: bool) -> float:
+    """Take one optimizer step per batch; return the mean training loss over the images."""
+    import paddle
+    import paddle.nn.functional as F
+
+    model.train()
+    total = images_seen = 0
+    batches = len(loader) if isinstance(loader, Reader) else None
+    bar = tqdm(loader(), total=batches, desc=f"epoch {epoch}", leave=False, disable=not progress)
+    for batch_id, (images, labels) in enumerate(bar):
+        logits = _logits(model, paddle.to_tensor(images), labels)
+        loss = F.binary_cross_entropy_with_logits(logits, paddle.to_tensor(labels))
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingDiverged(
+                f"The loss is {value} in epoch {epoch}, batch {batch_id}: training has diverged. A smaller "
+                f"learning rate is the first thing to try (it is {optimizer.get_lr():g}). The "
+                f"{len(history)} finished epochs are in this error's .history.",
+                history,
+            )
+        if log_every and batch_id % log_every == 0:
+            print(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {value:.4f}", flush=True)
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
+            optimizer._learning_rate.step()
+        total += value * len(images)
+        images_seen += len(images)
+    return total / images_seen
+
+
+def _logits(model, images, labels: np.ndarray):
+    logits = model(images)
+    if list(logits.shape) != [len(labels), 1]:
+        raise ValueError(
+            f"{type(model).__name__} returns shape {list(logits.shape)} for {len(labels)} images; train_pm needs "
+            f"one logit an image, [{len(labels)}, 1]. Is the last layer's width (num_classes) 1?"
+        )
+    return logits
+
+
+def _resume(checkpoint: Checkpoint, model, optimizer, fresh: History) -> History:
+    state = checkpoint.load(model, optimizer)
+    if state is None:
+        print(f"nothing to resume in {checkpoint.folder}; starting with epoch 0")
+        return fresh
+    history = History.from_dict(state["history"])
+    print(f"resuming after {len(history)} finished epochs")
+    return history
+
+
+def _interrupted(history: History, checkpoint: Checkpoint) -> str:
+    if not len(history):
+        return "Interrupted before the first epoch was finished; nothing was saved."
+    return (
+        f"Interrupted after {len(history)} finished epochs. They are in {checkpoint.params}; "
+        f"History.load({str(checkpoint.state)!r}) reads the history, train_pm(..., resume=True) goes on."
+    )

@@ -1,0 +1,37 @@
+"""What the tests share: tiny photographs, a tiny network, and a place apart from the user's data."""
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch):
+    """No test depends on the environment it was started in."""
+    for name in ("PALM_DATA", "PALM_EPOCHS", "PALM_EXERCISES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def palm_folder(tmp_path):
+    """12 training and 7 validation photographs in iChallenge-PM's layout; returns their root.
+
+    Pathologic ones are brighter, so that a network can tell them apart.
+    """
+    rng = np.random.default_rng(0)
+    train, valid = tmp_path / "palm" / "PALM-Training400", tmp_path / "palm" / "PALM-Validation400"
+    for folder in (train, valid):
+        folder.mkdir(parents=True)
+    for i, letter in enumerate("PPPPPPNNNNHH", 1):
+        write_photograph(train / f"{letter}{i:04}.jpg", rng, bright=letter == "P")
+    rows = ["ID,imgName,Label,Fovea_X,Fovea_Y"]
+    for i, label in enumerate((1, 0, 1, 0, 1, 0, 1), 1):
+        write_photograph(valid / f"V{i:04}.jpg", rng, bright=bool(label))
+        rows.append(f"{i},V{i:04}.jpg,{label},10.5,12.25")
+    (tmp_path / "palm" / "labels.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path / "palm"
+
+
+def write_photograph(path, rng, *, bright=False, size=(40, 48)):
+    image = rng.integers(0, 60, (*size, 3)) + (150 if bright else 20)
+    assert cv2.imwrite(str(path), image.astype(np.uint8))
