@@ -186,3 +186,19 @@ def _confusion(ax, counts: np.ndarray, names: Sequence[str]) -> None:
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="predicted", ylabel="true")
+
+
+def gradient_bars(norms: dict[str, dict[str, float]], *, title: str) -> Figure:
+    """Draw the gradient of each layer (see layers.gradient_norms) of several networks on a logarithmic axis."""
+    layers = list(next(iter(norms.values())))
+    fig, ax = plt.subplots(figsize=(8, 3.6))
+    width = 0.8 / len(norms)
+    for i, (color, (name, values)) in enumerate(zip(CYCLE, norms.items(), strict=False)):
+        positions = np.arange(len(layers)) + (i - (len(norms) - 1) / 2) * width
+        ax.bar(positions, [values[layer] for layer in layers], width, color=color, label=name)
+    ax.set_yscale("log")
+    ax.set_xticks(range(len(layers)), layers)
+    ax.grid(axis="x", visible=False)
+    ax.set(title=title, xlabel="layer, input side first", ylabel="gradient, root mean square")
+    ax.legend()
+    return fig

@@ -16,12 +16,27 @@ class History:
     """Rows of figures per epoch, and what the run was.
 
     epochs: one dict per finished epoch with epoch (from 0), train_loss, valid_loss (mean over images),
-    valid_accuracy, valid_auc (nan with one class), seconds.
+    valid_accuracy, valid_auc (nan where it is not defined), seconds.
     about: model, optimizer, seed, batch_size, device, threads, versions.
     """
 
     epochs: list[dict] = field(default_factory=list)
     about: dict = field(default_factory=dict)
+
+    def add(
+        self,
+        epoch: int,
+        train_loss: float,
+        valid_loss: float,
+        valid_accuracy: float,
+        *,
+        seconds: float,
+        valid_auc: float = math.nan,
+    ) -> None:
+        """Append the row of a finished epoch (numbered from 0)."""
+        row = {"train_loss": train_loss, "valid_loss": valid_loss, "valid_accuracy": valid_accuracy}
+        row |= {"valid_auc": valid_auc, "seconds": seconds}
+        self.epochs.append({"epoch": epoch, **{key: float(value) for key, value in row.items()}})
 
     def __getitem__(self, column: str) -> list:
         """Return one column over the epochs: history["valid_accuracy"]."""
@@ -42,11 +57,14 @@ class History:
         return min(self.epochs, key=lambda row: (-row["valid_accuracy"], row["valid_loss"]))
 
     def __str__(self) -> str:
-        lines = ["epoch  train loss  valid loss  accuracy     AUC  seconds"]
+        # More than two classes have no AUC; a column of nan would only raise questions.
+        with_auc = any(not math.isnan(row["valid_auc"]) for row in self.epochs)
+        lines = [f"epoch  train loss  valid loss  accuracy{'     AUC' if with_auc else ''}  seconds"]
         for row in self.epochs:
+            auc = f"  {row['valid_auc']:6.4f}" if with_auc else ""
             lines.append(
                 f"{row['epoch'] + 1:5}  {row['train_loss']:10.4f}  {row['valid_loss']:10.4f}  "
-                f"{row['valid_accuracy']:8.4f}  {row['valid_auc']:6.4f}  {row['seconds']:7.1f}"
+                f"{row['valid_accuracy']:8.4f}{auc}  {row['seconds']:7.1f}"
             )
         return "\n".join(lines)
 

@@ -64,3 +64,15 @@ def layer_table(model, input_shape: list[int]) -> None:
     for row in rows:
         print(f"{row.name:{width}}  {row.kind:{kinds}}  {row.output_shape!s:20}  {row.parameters:12,}")
     print(f"{'total':{width}}  {'':{kinds}}  {'':20}  {count_parameters(model, trainable_only=True):12,}")
+
+
+def gradient_norms(model) -> dict[str, float]:
+    """Return the size of each layer's weight gradient after a backward pass, first layer first.
+
+    The root mean square over the weights, so that layers of different size compare.
+    """
+    return {
+        name.removesuffix(".weight"): float(np.sqrt(np.mean(np.square(p.grad.numpy().astype(np.float64)))))
+        for name, p in model.named_parameters()
+        if name.endswith(".weight") and p.grad is not None
+    }

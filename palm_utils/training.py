@@ -86,16 +86,8 @@ def train_pm(
             train_loss = _train_epoch(model, optimizer, train_loader, epoch, history, log_every, progress)
             scores = predict(model, valid_loader)
             print(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}", flush=True)
-            history.epochs.append(
-                {
-                    "epoch": epoch,
-                    "train_loss": train_loss,
-                    "valid_loss": scores.loss,
-                    "valid_accuracy": scores.accuracy,
-                    "valid_auc": scores.auc,
-                    "seconds": time.perf_counter() - started,
-                }
-            )
+            seconds = time.perf_counter() - started
+            history.add(epoch, train_loss, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds)
             is_best = history.best["epoch"] == epoch
             checkpoint.save(model, optimizer, {"history": history.to_dict()}, best=is_best)
     except KeyboardInterrupt:
