@@ -5,39 +5,66 @@ VENV ?= .venv
 PORT ?= 8888
 BROWSER ?= 1
 JOBS ?= auto
+RUN_JOBS ?= 1
+CH ?=
 
 # Kernels start in notebooks/, so a relative PALM_DATA would mean another folder there.
 ifdef PALM_DATA
 export PALM_DATA := $(abspath $(PALM_DATA))
 endif
-# This clone's kernel, whatever kernels are installed for the user; no warning about debugging.
+# This clone's kernel comes before one of the same name that is installed for the user.
 export JUPYTER_PREFER_ENV_PATH := 1
-export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PYTHONUTF8 := 1
 
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m palm_utils
-ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
+# One worker a notebook: nbval keeps a kernel for each, and splitting one over workers fails.
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+# The time-out is for a dead kernel, which nbval would otherwise wait for.
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=900
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test test-unit test-notebooks test-compat run data doctor lint clean
 
 help: ## list the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
-	 while IFS="	" read -r task what; do printf '  make %-15s %s\n' "$$task" "$$what"; done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv and install everything (PYTHON=python3.12, PADDLE=cpu|gpu)
-	@$(PYTHON) tools/setup_env.py --venv $(VENV) --paddle $(PADDLE)
+	@$(if $(READY),true,$(PYTHON) tools/setup_env.py --venv $(VENV) --paddle $(PADDLE))
 
 lab: setup ## open JupyterLab on the course (PORT=8888, BROWSER=0 for a server without a window)
-	@$(RUN) data prepare-sample
+	@$(RUN) data sample --if-needed
 	$(BIN)/jupyter lab --notebook-dir=notebooks --port=$(PORT) --LabApp.news_url=None \
-	  $(if $(filter 0,$(BROWSER)),--no-browser) $(ROOT_FLAG)
+	  $(if $(filter 0,$(BROWSER)),--no-browser) $(ALLOW_ROOT)
 
 test: setup ## re-execute every notebook on the tiny sample, and run the unit tests
-	@PALM_SAMPLE=tiny $(RUN) data prepare-sample
-	PALM_SAMPLE=tiny $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile \
-	  --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks tests
+	@PALM_SAMPLE=tiny $(RUN) data sample --if-needed
+	PALM_SAMPLE=tiny $(PYTEST) $(NBVAL) notebooks tests
+
+test-unit: setup ## the unit tests alone
+	PALM_SAMPLE=tiny $(PYTEST) tests
+
+test-notebooks: setup ## the notebooks alone (CH=02 for one)
+	@PALM_SAMPLE=tiny $(RUN) data sample --if-needed
+	PALM_SAMPLE=tiny $(PYTEST) $(NBVAL) $(wildcard notebooks/$(CH)*.ipynb)
+
+test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
+	@$(PYTHON) tools/setup_env.py --venv .venv-compat --requirements requirements-compat.txt
+	@$(MAKE) --no-print-directory test VENV=.venv-compat READY=1
+
+run: setup ## execute the chapters into build/notebooks (CH=02 for one), on the real data where it is
+	@$(RUN) run $(CH) --jobs $(RUN_JOBS)
+
+data: setup ## show where each data set is; `.venv/bin/python -m palm_utils data --help` gets the real ones
+	@$(RUN) data
+
+doctor: setup ## check Python, packages, device, data and disk
+	@$(RUN) doctor
 
 lint: setup ## check code and notebooks with ruff
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean: ## remove what can be made again: environments, builds, the sample (never your data or notebooks)
+	rm -rf .venv .venv-compat build data/sample .pytest_cache .ruff_cache *.egg-info

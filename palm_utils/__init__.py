@@ -2,24 +2,31 @@
 
 The modules build on one another in one direction; each imports only from those above it::
 
-    errors, files      what the rest stands on
-    metrics            accuracy, AUC, confusion matrix
-    sample             the generated stand-in data
-    datasets           where each data set is; preparing and downloading the real ones
-    claims             statements about real data, checked only on real data
-    readers            transform_img, data_loader, valid_data_loader
-    checkpoints        saving and resuming training, all or nothing
-    training           train_pm, evaluation
-    figures            the plots and tables that chapters share
-    exercises          the checks behind the exercise cells
-    notebooks          executing chapters and reading what they define
-    doctor             a look at this machine
-    __main__           python -m palm_utils
+    errors, files, seeds  what the rest stands on
+    metrics               accuracy, AUC, confusion matrix
+    history               the figures of a training run
+    claims                statements about real data, checked only on real data
+    sample                the generated stand-in data
+    datasets              where each data set is; preparing and downloading the real ones
+    readers               transform_img, data_loader, valid_data_loader
+    checkpoints           saving and resuming training, all or nothing
+    training              train_pm, evaluation
+    layers                what a network is made of, layer by layer
+    figures, diagrams     the plots that chapters share
+    exercises             the checks behind the exercise cells
+    notebooks             executing chapters
+    doctor                a look at this machine
+    __main__              python -m palm_utils
 
 Networks are not defined here but in the notebooks, where students edit them.
+
+The tutorial's names can be imported from the package itself: transform_img, data_loader,
+valid_data_loader, train_pm, evaluation, EPOCH_NUM, and DATADIR, DATADIR2, CSVFILE, which are the
+paths that palm_utils.datasets.palm() finds.
 """
 
 # PaddlePaddle 2.6 crashes in gzip when it is imported before zlib is loaded.
+import importlib
 import os
 import warnings
 import zlib  # noqa: F401
@@ -30,3 +37,26 @@ os.environ.setdefault("GLOG_minloglevel", "1")
 warnings.filterwarnings("ignore", message="No ccache found")
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "transform_img": "readers",
+    "data_loader": "readers",
+    "valid_data_loader": "readers",
+    "train_pm": "training",
+    "evaluation": "training",
+    "EPOCH_NUM": "training",
+}
+_PATHS = ("DATADIR", "DATADIR2", "CSVFILE")
+
+
+def __getattr__(name: str):
+    # Looked up when asked for: importing palm_utils must neither load PaddlePaddle nor make the sample.
+    if name in _HOME:
+        return getattr(importlib.import_module(f"palm_utils.{_HOME[name]}"), name)
+    if name in _PATHS:
+        return getattr(importlib.import_module("palm_utils.datasets").palm(), name)
+    raise AttributeError(f"module 'palm_utils' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME, *_PATHS])

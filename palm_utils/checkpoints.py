@@ -81,11 +81,11 @@ class Checkpoint:
         state = json.loads(self._next[self.state].read_text(encoding="utf-8"))
         for target in (self.params, self.opt):
             if self._next[target].exists():
-                os.replace(self._next[target], target)
+                self._next[target].replace(target)
         if state["best"]:
             with replacing(self.best) as path:
                 _same_content(self.params, path)
-        os.replace(self._next[self.state], self.state)
+        self._next[self.state].replace(self.state)
 
 
 def load_parameters(model, path: str | Path) -> None:
@@ -102,7 +102,9 @@ def load_parameters(model, path: str | Path) -> None:
     try:
         saved = paddle.load(str(path))
     except Exception as error:
-        raise DataError(f"{path}: not a readable parameter file ({error}). Train again to replace it.") from error
+        raise DataError(
+            f"{path}: not a readable parameter file ({error}). Train again to replace it."
+        ) from error
     own = model.state_dict()
     if not isinstance(saved, dict):
         raise DataError(f"{path}: holds a {type(saved).__name__}, not the parameters of a network.")

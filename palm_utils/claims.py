@@ -19,7 +19,7 @@ def claim(
     bounds += [f"at most {at_most:g}"] if at_most is not None else []
     line = f"{what}: {measured:.4f} (stated: {' and '.join(bounds)})"
     if not real:
-        print(f"{line} - not checked: this is the sample, not the real data")
+        print(f"{line} - not checked on the sample")
         return
     above = at_least is None or measured >= at_least
     below = at_most is None or measured <= at_most

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from palm_utils.errors import DataError
+
 Line = tuple[str, str, str]
 
 _GIB = 2**30
@@ -38,7 +40,7 @@ def lines() -> Iterator[Line]:
     yield from check_packages()
     yield from check_paddle()
     yield from check_data()
-    yield check_space("free disk", _existing(_data_folder()), _DISK_NEEDED, "checkpoints need up to 2 GiB")
+    yield check_space("free disk", Path.cwd(), _DISK_NEEDED, "checkpoints need up to 2 GiB")
     if Path("/dev/shm").is_dir():
         remedy = "loading with worker processes may fail; in Docker: --shm-size=1g"
         yield check_space("/dev/shm", Path("/dev/shm"), _SHM_NEEDED, remedy)
@@ -85,7 +87,11 @@ def check_paddle() -> Iterator[Line]:
         return
     version = tuple(int(part) for part in paddle.__version__.split(".")[:2])
     status = "OK" if version >= (2, 6) else "FAIL"
-    yield status, "paddle", paddle.__version__ + ("" if status == "OK" else "; the course needs 2.6.2 or newer")
+    yield (
+        status,
+        "paddle",
+        paddle.__version__ + ("" if status == "OK" else "; the course needs 2.6.2 or newer"),
+    )
     if not paddle.device.is_compiled_with_cuda():
         yield "OK", "device", "cpu (a build for the CPU)"
     elif gpus := paddle.device.cuda.device_count():
@@ -97,24 +103,22 @@ def check_paddle() -> Iterator[Line]:
 
 
 def check_data() -> Iterator[Line]:
-    """Which data sets are real, which will be the sample; an unusable one is a FAIL."""
-    from palm_utils.datasets.command import survey
+    """Which data sets are real, which will be the sample; one that is there but unusable is a FAIL."""
+    from palm_utils.datasets import existing
 
-    for row in survey():
-        yield {"real": "OK", "sample": "WARN", "absent": "WARN"}.get(row.kind, "FAIL"), f"data: {row.name}", row.text
+    for name in ("palm", "mnist", "cifar10"):
+        try:
+            found = existing(name)
+        except DataError as error:
+            yield "FAIL", f"data: {name}", str(error)
+            continue
+        if found is None:
+            yield "WARN", f"data: {name}", "absent; the sample will be made when first used"
+        else:
+            yield "OK" if found.is_real else "WARN", f"data: {name}", str(found)
 
 
 def check_space(what: str, folder: Path, needed: int, remedy: str) -> Line:
     free = shutil.disk_usage(folder).free
     shown = f"{free / _GIB:.1f} GiB free"
     return ("OK", what, shown) if free >= needed else ("WARN", what, f"{shown}; {remedy}")
-
-
-def _data_folder() -> Path:
-    from palm_utils.datasets import data_folder
-
-    return data_folder()
-
-
-def _existing(path: Path) -> Path:
-    return path if path.exists() or path == path.parent else _existing(path.parent)

@@ -17,6 +17,7 @@ from palm_utils.metrics import Scores
 
 # Okabe and Ito's colours, told apart by readers with colour-vision deficiency too.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6F6F6F"
+INK = "#222222"
 CYCLE = [BLUE, RED, GREEN, ORANGE, "#CC79A7", "#56B4E9", GREY]
 
 
@@ -27,11 +28,11 @@ def use_style() -> None:
             "figure.facecolor": "white",
             "savefig.facecolor": "white",
             "axes.facecolor": "white",
-            "text.color": "#222222",
-            "axes.labelcolor": "#222222",
+            "text.color": INK,
+            "axes.labelcolor": INK,
             "axes.edgecolor": "#888888",
-            "xtick.color": "#222222",
-            "ytick.color": "#222222",
+            "xtick.color": INK,
+            "ytick.color": INK,
             "axes.prop_cycle": plt.cycler(color=CYCLE),
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -85,8 +86,7 @@ def image_grid(
     for i, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
         ax.imshow(image, cmap=cmap, vmin=-limit if symmetric else None, vmax=limit)
         if titles is not None:
-            color = title_colors[i] if title_colors is not None else None
-            ax.set_title(titles[i], fontsize=10, color=color)
+            ax.set_title(titles[i], fontsize=10, color=title_colors[i] if title_colors is not None else INK)
     if title:
         fig.suptitle(title)
     return fig
@@ -111,11 +111,13 @@ def prediction_grid(
     return image_grid(images, titles, columns=columns, title=title, title_colors=colors, size=2.0)
 
 
-def training_curves(histories: History | dict[str, History], *, title: str, baseline: float | None = None) -> Figure:
+def training_curves(
+    histories: History | dict[str, History], *, title: str, baseline: tuple[str, float] | None = None
+) -> Figure:
     """Draw loss (training dashed, validation solid) and validation accuracy over the epochs.
 
-    histories: one History, or several by name. baseline: an accuracy to compare with, drawn as a
-    dotted line, such as that of always giving the commoner answer.
+    histories: one History, or several by name. baseline: name and value of an accuracy to compare with,
+    drawn as a dotted line, such as ("always PM", 0.5275).
     """
     if isinstance(histories, History):
         histories = {"": histories}
@@ -127,7 +129,7 @@ def training_curves(histories: History | dict[str, History], *, title: str, base
         left.plot(epochs, history["valid_loss"], "o-", color=color, label=f"{prefix}validation")
         right.plot(epochs, history["valid_accuracy"], "o-", color=color, label=name or "validation")
     if baseline is not None:
-        right.axhline(baseline, color=GREY, linestyle=":", label=f"always the commoner answer ({baseline:.3f})")
+        right.axhline(baseline[1], color=GREY, linestyle=":", label=baseline[0])
     left.set(title="Loss", xlabel="epoch", ylabel="mean cross-entropy (nats)")
     right.set(title="Validation accuracy", xlabel="epoch", ylabel="share of images", ylim=(0, 1.02))
     for ax in (left, right):
@@ -155,8 +157,12 @@ def confusion_and_roc(scores: Scores, *, title: str, names: Sequence[str] = ("no
     false_positive, true_positive = scores.roc()
     right.plot(false_positive, true_positive, color=BLUE, label=f"AUC {scores.auc:.3f}")
     right.plot([0, 1], [0, 1], ":", color=GREY, label="guessing, AUC 0.5")
-    right.plot(1 - scores.specificity, scores.sensitivity, "o", color=RED, label=f"threshold {scores.threshold:g}")
-    right.set(title="ROC", xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    right.plot(
+        1 - scores.specificity, scores.sensitivity, "o", color=RED, label=f"threshold {scores.threshold:g}"
+    )
+    right.set(
+        title="ROC", xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
+    )
     right.legend(loc="lower right")
     fig.suptitle(title)
     return fig
@@ -180,7 +186,7 @@ def _confusion(ax, counts: np.ndarray, names: Sequence[str]) -> None:
     ax.grid(False)
     for row in range(len(names)):
         for column in range(len(names)):
-            color = "white" if shares[row, column] > 0.5 else "#222222"
+            color = "white" if shares[row, column] > 0.5 else INK
             text = f"{counts[row, column]}\n({shares[row, column]:.0%})"
             ax.text(column, row, text, ha="center", va="center", color=color)
     ax.set_xticks(range(len(names)), names)
@@ -188,17 +194,20 @@ def _confusion(ax, counts: np.ndarray, names: Sequence[str]) -> None:
     ax.set(xlabel="predicted", ylabel="true")
 
 
-def gradient_bars(norms: dict[str, dict[str, float]], *, title: str) -> Figure:
-    """Draw the gradient of each layer (see layers.gradient_norms) of several networks on a logarithmic axis."""
-    layers = list(next(iter(norms.values())))
-    fig, ax = plt.subplots(figsize=(8, 3.6))
-    width = 0.8 / len(norms)
-    for i, (color, (name, values)) in enumerate(zip(CYCLE, norms.items(), strict=False)):
-        positions = np.arange(len(layers)) + (i - (len(norms) - 1) / 2) * width
-        ax.bar(positions, [values[layer] for layer in layers], width, color=color, label=name)
+def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) -> Figure:
+    """Draw one positive figure per layer for several networks on a logarithmic axis.
+
+    values: by network, then by layer in the order in which an image passes them.
+    """
+    layers = list(next(iter(values.values())))
+    fig, ax = plt.subplots(figsize=(8, 3.4))
+    width = 0.8 / len(values)
+    for i, (color, (name, of_layer)) in enumerate(zip(CYCLE, values.items(), strict=False)):
+        positions = np.arange(len(layers)) + (i - (len(values) - 1) / 2) * width
+        ax.bar(positions, [of_layer[layer] for layer in layers], width, color=color, label=name)
     ax.set_yscale("log")
     ax.set_xticks(range(len(layers)), layers)
     ax.grid(axis="x", visible=False)
-    ax.set(title=title, xlabel="layer, input side first", ylabel="gradient, root mean square")
+    ax.set(title=title, xlabel="layer, input side first", ylabel=ylabel)
     ax.legend()
     return fig

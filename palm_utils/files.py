@@ -26,7 +26,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         # mkstemp makes the file private; give it the mode any new file would have.
         temporary.chmod(0o666 & ~_umask())
         flush(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -46,11 +46,11 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         fresh.chmod(0o777 & ~_umask())
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-            os.replace(path, old / path.name)
-            os.replace(fresh, path)
+            path.replace(old / path.name)
+            fresh.replace(path)
             shutil.rmtree(old, ignore_errors=True)
         else:
-            os.replace(fresh, path)
+            fresh.replace(path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

@@ -111,5 +111,14 @@ def describe_machine() -> dict:
     }
 
 
+def machine_line() -> str:
+    """Return `describe_machine` as one line for the top of a chapter."""
+    about = describe_machine()
+    return (
+        f"Python {about['python']}, PaddlePaddle {about['paddle']}, numpy {about['numpy']}, "
+        f"{about['device']}, {about['threads']} thread(s)"
+    )
+
+
 def _is_nan(value) -> bool:
     return isinstance(value, float) and math.isnan(value)

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer: its name in the model, its class, the shape that came out of it, its parameter count."""
+    """One layer: its name in the model, its class, the shape that came out of it, its trainable parameters."""
 
     name: str
     kind: str
@@ -28,7 +28,7 @@ def layer_rows(model, input_shape: list[int]) -> list[LayerRow]:
 
     def note(name):
         def hook(layer, inputs, output):
-            own = 0 if name in counted else sum(int(np.prod(p.shape)) for p in layer.parameters())
+            own = 0 if name in counted else count_parameters(layer)
             counted.add(name)
             rows.append(LayerRow(name, type(layer).__name__, list(output.shape), own))
 
@@ -49,9 +49,13 @@ def layer_rows(model, input_shape: list[int]) -> list[LayerRow]:
     return rows
 
 
-def count_parameters(model, *, trainable_only: bool = False) -> int:
-    """Return the number of parameters; batch norm's running mean and variance are not parameters."""
-    return sum(int(np.prod(p.shape)) for p in model.parameters() if not (trainable_only and p.stop_gradient))
+def count_parameters(model) -> int:
+    """Return the number of trainable parameters of a model or layer.
+
+    PaddlePaddle lists the running mean and variance of a batch norm among the parameters; they are
+    measured, not trained, and not counted here.
+    """
+    return sum(int(np.prod(p.shape)) for p in model.parameters() if not p.stop_gradient)
 
 
 def layer_table(model, input_shape: list[int]) -> None:
@@ -63,7 +67,7 @@ def layer_table(model, input_shape: list[int]) -> None:
     print(f"{'input':{width}}  {'':{kinds}}  {input_shape!s:20}")
     for row in rows:
         print(f"{row.name:{width}}  {row.kind:{kinds}}  {row.output_shape!s:20}  {row.parameters:12,}")
-    print(f"{'total':{width}}  {'':{kinds}}  {'':20}  {count_parameters(model, trainable_only=True):12,}")
+    print(f"{'total':{width}}  {'':{kinds}}  {'':20}  {count_parameters(model):12,}")
 
 
 def gradient_norms(model) -> dict[str, float]:

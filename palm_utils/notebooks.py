@@ -9,6 +9,8 @@ from palm_utils.errors import CourseError
 from palm_utils.files import replacing
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+# A kernel warns on the terminal that it talks to this process unencrypted; it does so over localhost.
+_QUIET = ["--IPKernelApp.log_level=ERROR"]
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -19,8 +21,12 @@ class NotebookFailed(CourseError):
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("run", help="execute chapters from top to bottom, without a browser")
     parser.add_argument("chapters", nargs="*", help="01, 02_ichallenge_pm, …; all of them by default")
-    parser.add_argument("--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help="folder of the results")
-    parser.add_argument("--in-place", action="store_true", help="store the outputs in the chapters themselves")
+    parser.add_argument(
+        "--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help="folder of the results"
+    )
+    parser.add_argument(
+        "--in-place", action="store_true", help="store the outputs in the chapters themselves"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="chapters executed at the same time")
     parser.set_defaults(run=run)
 
@@ -72,7 +78,12 @@ def execute(path: Path, target: Path, *, on_cell: Callable[[int, int], None] | N
     book = nbformat.read(path, as_version=4)
     # No time-out: how long a chapter trains depends on the machine. Timing of cells would change every run.
     client = NotebookClient(
-        book, timeout=None, record_timing=False, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+        book,
+        timeout=None,
+        record_timing=False,
+        kernel_name="python3",
+        extra_arguments=_QUIET,
+        resources={"metadata": {"path": str(path.parent)}},
     )
     if on_cell is not None:
         client.on_cell_start = lambda cell, cell_index: on_cell(cell_index, len(book.cells))
@@ -81,7 +92,7 @@ def execute(path: Path, target: Path, *, on_cell: Callable[[int, int], None] | N
     except (CellExecutionError, DeadKernelError) as error:
         left = target.with_name(f"{target.stem}.failed.ipynb")
         _write(tidy(book), left)
-        raise NotebookFailed(f"{error}\nExecuted so far: {left}") from None
+        raise NotebookFailed(f"{_failure(book, error)}\nExecuted so far: {left}") from None
     _write(tidy(book), target)
 
 
@@ -92,6 +103,16 @@ def tidy(book):
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if _WIDGET not in o.get("data", {})]
     return book
+
+
+def _failure(book, error: Exception) -> str:
+    """Say which cell raised what, without the colours and frames of a notebook's traceback."""
+    for number, cell in enumerate(book.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                source = "\n".join(f"    {line}" for line in cell.source.splitlines())
+                return f"cell {number} raised {output.ename}: {output.evalue}\n{source}"
+    return str(error)
 
 
 def _write(book, target: Path) -> None:

@@ -20,7 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
     parser.add_argument("--paddle", choices=["auto", "cpu", "gpu"], default="auto")
-    parser.add_argument("--requirements", type=Path, help="another requirements file than the two of the course")
+    parser.add_argument(
+        "--requirements", type=Path, help="another requirements file than the two of the course"
+    )
     args = parser.parse_args()
     check_python()
     requirements = args.requirements or ROOT / choose_requirements(args.paddle)
@@ -28,7 +30,10 @@ def main() -> int:
     stamp = args.venv / "palm-setup.txt"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and venv_python(args.venv).exists():
         return 0
-    print(f"Setting up {args.venv.name} with Python {sys.version.split()[0]} and {requirements.name}", flush=True)
+    print(
+        f"Setting up {args.venv.name} with Python {sys.version.split()[0]} and {requirements.name}",
+        flush=True,
+    )
     stamp.unlink(missing_ok=True)
     make_venv(args.venv)
     for packages in (["-r", str(requirements)], ["--no-deps", "-e", str(ROOT)]):
@@ -43,7 +48,9 @@ def check_python() -> None:
     if version < OLDEST:
         others = [name for minor in (12, 11, 10) if shutil.which(name := f"python3.{minor}")]
         remedy = f"make setup PYTHON={others[0]}" if others else "install Python 3.10, 3.11 or 3.12"
-        sys.exit(f"The course needs Python 3.10 to 3.12; {sys.executable} is {version[0]}.{version[1]}. Try: {remedy}")
+        sys.exit(
+            f"The course needs Python 3.10 to 3.12; {sys.executable} is {version[0]}.{version[1]}. Try: {remedy}"
+        )
     if version > NEWEST_TESTED:
         print(f"Note: the course is tested with Python 3.10 to 3.12; this is {version[0]}.{version[1]}.")
 
@@ -75,7 +82,9 @@ def fingerprint(requirements: Path) -> str:
 
 def make_venv(folder: Path) -> None:
     # --clear: packages of another PaddlePaddle build or another Python must not stay behind.
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, text=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, text=True
+    )
     if made.returncode:
         sys.exit(
             f"{sys.executable} could not make a virtual environment in {folder}:\n{made.stdout}{made.stderr}\n"
@@ -88,7 +97,15 @@ def venv_python(folder: Path) -> Path:
 
 
 def pip_install(venv: Path, packages: list[str]) -> None:
-    command = [str(venv_python(venv)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+    command = [
+        str(venv_python(venv)),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        *packages,
+    ]
     if subprocess.run(command).returncode:
         sys.exit(
             "pip could not install the packages (its message is above). Behind a proxy or far from PyPI, set "

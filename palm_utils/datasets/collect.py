@@ -1,0 +1,123 @@
+"""Finding the photographs and label tables of iChallenge-PM in whatever a user has of it."""
+
+import filecmp
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DataError
+from .archives import unpack
+from .kinds import JPEG_SUFFIXES
+from .labels import read_fovea, read_labels
+from .locate import is_sample
+
+# The names that AI Studio and the open release give their archives and label tables.
+_ARCHIVE = re.compile(r"(training|validation|valid_gt|palm.*)\.zip", re.IGNORECASE)
+_LABEL_TABLE = re.compile(r".*label.*\.(xlsx|csv)", re.IGNORECASE)
+_FOVEA_TABLE = re.compile(r".*(label|fovea).*\.(xlsx|csv)", re.IGNORECASE)
+_PHOTOGRAPH = re.compile(r"[A-Z]\d{4}\.jpe?g", re.IGNORECASE)
+# Editions of the release carry drawings under the photographs' own names.
+_NOT_PHOTOGRAPHS = re.compile(r"mask|annotation|illustration", re.IGNORECASE)
+# Deep enough for an archive unpacked into a folder of its name: x/PALM/PALM/Training/Images.
+_MAX_DEPTH = 6
+
+
+@dataclass
+class Split:
+    """The photographs of one split by name, their labels, and where their foveas are in pixels."""
+
+    photographs: dict[str, Path] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    fovea: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def collect(source: Path, unpacked: Path) -> dict[str, Split]:
+    """Find the splits "training", "validation" and "test" in an archive or folder, archives in it included.
+
+    Archives are unpacked below the folder `unpacked`. A test split is empty unless it has both
+    photographs and labels, since nothing can be done with one of them.
+
+    Raises:
+        DataError: an archive or table is damaged, a photograph is no JPEG file, two files contradict
+            each other, or `source` is the generated sample.
+    """
+    if any(is_sample(folder) for folder in (source, *source.parents)):
+        raise DataError(
+            f"{source} is the generated sample, which is found by itself. Give the real data set."
+        )
+    splits = {"training": Split(), "validation": Split(), "test": Split()}
+    for parts, path in _files(source, unpacked):
+        split = _split_of(parts[:-1])
+        if _PHOTOGRAPH.fullmatch(path.name) and split:
+            _add_photograph(splits[split].photographs, path)
+        # A table that stands alone is the one that the tutorial reads.
+        table_of = splits[_split_of(parts) or "validation"]
+        if _LABEL_TABLE.fullmatch(path.name):
+            _add_labels(table_of.labels, path)
+        if _FOVEA_TABLE.fullmatch(path.name):
+            table_of.fovea.update(read_fovea(path))
+    if not (splits["test"].photographs and splits["test"].labels):
+        splits["test"] = Split()
+    return splits
+
+
+def _files(source: Path, unpacked: Path) -> Iterator[tuple[tuple[str, ...], Path]]:
+    """Yield the files of `source`, those in its archives included, each with its place in the tree."""
+    archives = [] if source.is_dir() else [((), source)]
+    for parts, path in _walk(source, ()) if source.is_dir() else ():
+        if _ARCHIVE.fullmatch(path.name):
+            archives.append((parts[:-1], path))
+        else:
+            yield parts, path
+    for number, (parts, archive) in enumerate(archives):
+        print(f"Unpacking {archive.name} …", flush=True)
+        inside = unpacked / str(number)
+        unpack(archive, inside, (*JPEG_SUFFIXES, ".xlsx", ".csv"))
+        yield from _walk(inside, (*parts, archive.stem))
+
+
+def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Path]]:
+    for place, folders, names in os.walk(folder, followlinks=True):
+        inner = Path(place).relative_to(folder).parts
+        # Sorted, so that nothing depends on the machine; bounded, because links may run in circles.
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith((".", "__MACOSX"))
+            and not _NOT_PHOTOGRAPHS.search(name)
+            and not is_sample(Path(place, name))
+        )
+        if len(inner) == _MAX_DEPTH:
+            folders.clear()
+        for name in sorted(names):
+            if not name.startswith((".", "~$")):  # hidden files; Excel's lock files
+                yield (*parts, *inner, name), Path(place, name)
+
+
+def _split_of(parts: tuple[str, ...]) -> str | None:
+    """The split that the innermost telling part of a path names."""
+    for part in reversed(parts):
+        for split in ("training", "validation", "test"):
+            if split[:5] in part.lower():
+                return split
+    return None
+
+
+def _add_photograph(photographs: dict[str, Path], path: Path) -> None:
+    known = photographs.setdefault(path.name, path)
+    if known is not path and not filecmp.cmp(known, path, shallow=False):
+        raise DataError(f"There are two different {path.name}: {known} and {path}. Remove the wrong one.")
+    with open(path, "rb") as f:
+        if f.read(2) != b"\xff\xd8":
+            raise DataError(f"{path} is not a JPEG file ({path.stat().st_size} bytes). Get it again.")
+
+
+def _add_labels(labels: dict[str, int], path: Path) -> None:
+    for row in read_labels(path):
+        if labels.setdefault(row.name, row.label) != row.label:
+            raise DataError(
+                f"{path} line {row.line}: {row.name} has label {row.label} here and {labels[row.name]} "
+                "in another table. Remove the wrong table."
+            )

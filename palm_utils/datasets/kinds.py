@@ -1,0 +1,199 @@
+"""What is known about a data set once it is found: its files, whether they are real, how many images."""
+
+import gzip
+import pickle
+import struct
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from ..errors import DataError
+from .sources import CIFAR10_FILE, CIFAR10_MD5, has_checksum
+
+Kind = Literal["real", "sample"]
+
+# The original's file names in palm/; AI Studio keeps the label table in a folder of its own.
+TRAINING, VALIDATION, TEST = "PALM-Training400", "PALM-Validation400", "PALM-Test400"
+LABELS, TEST_LABELS = "labels.csv", "test_labels.csv"
+_AI_STUDIO_LABELS = Path("PALM-Validation-GT", LABELS)
+
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, repr=False)
+class DataSet:
+    """A data set on disk. `root`: its own folder, absolute; `kind`: "real" or "sample"."""
+
+    root: Path
+    kind: Kind
+
+    title: ClassVar[str]
+    noun: ClassVar[str]  # what one image is, in the plural
+
+    @property
+    def is_real(self) -> bool:
+        return self.kind == "real"
+
+    def counts(self) -> dict[str, int]:
+        """Number of images of each split, in the order training, validation, test.
+
+        Raises:
+            DataError: a file is damaged.
+        """
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        # Stored in committed notebooks, so it says nothing of the machine's folders.
+        kind = "real data" if self.is_real else f"SAMPLE (generated, not the real {self.noun})"
+        counts = [f"{count:,} {split}" for split, count in self.counts().items()]
+        numbers = ", ".join(counts[:-1]) + (" and " if len(counts) > 1 else "") + counts[-1]
+        return f"{self.title}: {kind}, {numbers} {self.noun}"
+
+    __repr__ = __str__
+
+
+class PalmData(DataSet):
+    """iChallenge-PM: fundus photographs as JPEG files, labelled 1 for pathologic myopia, else 0."""
+
+    title = "iChallenge-PM"
+    noun = "photographs"
+
+    @property
+    def DATADIR(self) -> str:
+        """The folder that directly holds the training photographs, their labels in the file names."""
+        return str(self._folder_of(TRAINING))
+
+    @property
+    def DATADIR2(self) -> str:
+        """The folder that directly holds the validation photographs."""
+        return str(self._folder_of(VALIDATION))
+
+    @property
+    def CSVFILE(self) -> str:
+        """The label table of the validation photographs."""
+        nested = self.root / _AI_STUDIO_LABELS
+        own = self.root / LABELS
+        return str(nested if nested.is_file() and not own.is_file() else own)
+
+    @property
+    def test_dir(self) -> str | None:
+        """The folder of the open release's test photographs, None where it was not prepared."""
+        return str(self._folder_of(TEST)) if self._has_test else None
+
+    @property
+    def test_csv(self) -> str | None:
+        """The label table of the test photographs, None where it was not prepared."""
+        return str(self.root / TEST_LABELS) if self._has_test else None
+
+    def counts(self) -> dict[str, int]:
+        counts = {"training": len(jpegs(self.DATADIR)), "validation": len(jpegs(self.DATADIR2))}
+        if self.test_dir:
+            counts["test"] = len(jpegs(self.test_dir))
+        return counts
+
+    def missing(self) -> list[str]:
+        """What the tutorial's steps need and is not there, in words; empty if the data set is usable."""
+        missing = [
+            f"no photographs in {name}" for name in (TRAINING, VALIDATION) if not jpegs(self._folder_of(name))
+        ]
+        if not Path(self.CSVFILE).is_file():
+            missing.append(f"{LABELS} is missing")
+        return missing
+
+    @property
+    def _has_test(self) -> bool:
+        return (self.root / TEST_LABELS).is_file() and bool(jpegs(self._folder_of(TEST)))
+
+    def _folder_of(self, name: str) -> Path:
+        # AI Studio's archive unpacks into a folder of the same name inside.
+        outer, inner = self.root / name, self.root / name / name
+        return inner if not jpegs(outer) and inner.is_dir() else outer
+
+
+class MnistData(DataSet):
+    """MNIST: handwritten digits, 28 x 28, in four IDX files."""
+
+    title = "MNIST"
+    noun = "digits"
+
+    def files(self, mode: str) -> dict[str, str]:
+        """Arguments for `paddle.vision.datasets.MNIST(mode=mode, **files(mode))`; mode "train" or "test"."""
+        prefixes = {"train": "train", "test": "t10k"}
+        if mode not in prefixes:
+            raise DataError(f"mode is {mode!r}; MNIST has 'train' and 'test'.")
+        return {
+            "image_path": str(self.root / f"{prefixes[mode]}-images-idx3-ubyte.gz"),
+            "label_path": str(self.root / f"{prefixes[mode]}-labels-idx1-ubyte.gz"),
+        }
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "training": _idx_count(Path(self.files("train")["image_path"])),
+            "test": _idx_count(Path(self.files("test")["image_path"])),
+        }
+
+
+class CifarData(DataSet):
+    """CIFAR-10: 32 x 32 colour pictures of ten classes, in one archive of pickles."""
+
+    title = "CIFAR-10"
+    noun = "pictures"
+
+    @property
+    def data_file(self) -> str:
+        """Argument for `paddle.vision.datasets.Cifar10(data_file=...)`."""
+        return str(self.root / CIFAR10_FILE)
+
+    def counts(self) -> dict[str, int]:
+        if has_checksum(Path(self.data_file), "md5", CIFAR10_MD5):
+            # As published; to unpack 170 MB for counting takes seconds.
+            return {"training": 50_000, "test": 10_000}
+        counts = {"training": 0, "test": 0}
+        try:
+            with tarfile.open(self.data_file, "r:gz") as archive:
+                for member in archive:
+                    for prefix, split in (("data_batch", "training"), ("test_batch", "test")):
+                        if prefix in member.name:
+                            batch = pickle.load(archive.extractfile(member), encoding="bytes")
+                            counts[split] += len(batch[b"labels"])
+        except (
+            tarfile.TarError,
+            EOFError,
+            zlib.error,
+            gzip.BadGzipFile,
+            pickle.UnpicklingError,
+            KeyError,
+        ) as error:
+            raise _damaged(Path(self.data_file), "cifar10", error) from None
+        return counts
+
+
+def jpegs(folder: str | Path) -> list[str]:
+    """Sorted names of the JPEG files directly in `folder`; empty if there is no such folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return []
+    return sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in JPEG_SUFFIXES and not entry.name.startswith(".")
+    )
+
+
+def _idx_count(path: Path) -> int:
+    try:
+        with gzip.open(path) as f:
+            magic, count = struct.unpack(">II", f.read(8))
+    except (struct.error, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _damaged(path, "mnist", error) from None
+    if magic != 0x0803:
+        raise _damaged(path, "mnist", "it is not an IDX file of images")
+    return count
+
+
+def _damaged(path: Path, name: str, error: object) -> DataError:
+    return DataError(
+        f"{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force"
+    )

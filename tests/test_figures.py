@@ -1,0 +1,99 @@
+"""Figures are looked at by people; tests hold what a figure must say: axes, units, titles, data."""
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from palm_utils import diagrams, figures
+from palm_utils.history import History
+from palm_utils.metrics import score
+
+
+@pytest.fixture(autouse=True)
+def _clean_slate():
+    with matplotlib.rc_context():
+        figures.use_style()
+        yield
+    plt.close("all")
+
+
+@pytest.fixture
+def history():
+    history = History()
+    for epoch, accuracy in enumerate((0.5, 0.75, 0.7)):
+        history.add(epoch, 0.7 - epoch / 10, 0.6, accuracy, seconds=1.0)
+    return history
+
+
+def scores():
+    return score([2.0, 1.0, -1.0, -2.0], [1, 0, 1, 0])
+
+
+def every_figure(history):
+    image = np.zeros((8, 8, 3), np.uint8)
+    yield figures.training_curves(history, title="LeNet", baseline=("guessing", 0.5))
+    yield figures.training_curves({"a": history, "b": history}, title="Two")
+    yield figures.confusion_matrix(scores())
+    yield figures.confusion_and_roc(scores(), title="LeNet")
+    yield figures.probability_histogram(scores(), title="Answers")
+    yield figures.layer_bars({"net": {"conv1": 0.1, "fc": 0.2}}, title="Gradients", ylabel="gradient")
+    yield figures.image_grid([image] * 7, [f"{i}" for i in range(7)], title="Seven", columns=3)
+    yield figures.prediction_grid([image] * 2, [0.9, 0.2], [1, 1])
+    yield diagrams.architecture([("input", "", [3, 8, 8]), ("fc", "Linear", [10])], title="Net")
+
+
+def test_every_figure_has_a_title_and_every_plot_named_axes(history):
+    seen = 0
+    for fig in every_figure(history):
+        axes = [ax for ax in fig.axes if ax.axison]
+        titles = [ax.get_title() for ax in fig.axes] + [fig.get_suptitle()]
+        assert any(titles)
+        assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes)
+        seen += 1
+    assert seen == 9
+
+
+def test_figures_are_opaque_and_light_so_that_a_dark_notebook_shows_them_too(history):
+    for fig in every_figure(history):
+        assert fig.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
+        fig.canvas.draw()  # no missing glyph, no layout that cannot be drawn
+
+
+def test_curves_show_the_figures_of_the_history_with_epochs_from_one(history):
+    fig = figures.training_curves(history, title="LeNet", baseline=("guessing", 0.5))
+    loss, accuracy = fig.axes
+    assert accuracy.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert accuracy.lines[0].get_ydata().tolist() == [0.5, 0.75, 0.7]
+    np.testing.assert_allclose(loss.lines[0].get_ydata(), [0.7, 0.6, 0.5])
+    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["validation", "guessing"]
+
+
+def test_the_confusion_matrix_shows_counts_and_shares():
+    texts = [text.get_text() for text in figures.confusion_matrix(scores()).axes[0].texts]
+    assert texts == ["1\n(50%)"] * 4
+
+
+def test_right_predictions_are_blue_and_wrong_ones_red():
+    image = np.zeros((8, 8, 3), np.uint8)
+    fig = figures.prediction_grid([image] * 3, [0.9, 0.4, 0.5], [1, 1, 0])
+    assert [ax.title.get_color() for ax in fig.axes[:3]] == [figures.BLUE, figures.RED, figures.RED]
+    assert [ax.get_title()[0] for ax in fig.axes[:3]] == ["✓", "✗", "✗"]
+    assert "p(PM) 0.90" in fig.axes[0].get_title()
+
+
+def test_images_are_turned_from_what_networks_see_to_what_people_see():
+    bgr = np.zeros((2, 2, 3), np.uint8)
+    bgr[..., 0] = 200  # blue
+    assert figures.as_rgb(bgr)[0, 0].tolist() == [0, 0, 200]
+    for value in (0, 1, 127, 128, 254, 255):
+        net = np.full((3, 2, 2), value / 255 * 2 - 1, np.float32)
+        assert figures.as_rgb(net).dtype == np.uint8 and np.all(figures.as_rgb(net) == value)
+
+
+def test_empty_places_of_a_grid_show_nothing():
+    fig = figures.image_grid([np.eye(3)] * 4, columns=3)
+    assert [bool(ax.images) for ax in fig.axes] == [True] * 4 + [False] * 2
+    assert not any(ax.axison for ax in fig.axes)

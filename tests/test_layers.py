@@ -1,0 +1,87 @@
+import numpy as np
+import paddle
+import pytest
+
+from palm_utils.layers import count_parameters, gradient_norms, layer_rows, layer_table
+
+
+class Net(paddle.nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.body = paddle.nn.Sequential(
+            paddle.nn.Conv2D(3, 4, 3), paddle.nn.BatchNorm2D(4), paddle.nn.ReLU()
+        )
+        self.pool = paddle.nn.MaxPool2D(2, 2)
+        self.fc = paddle.nn.Linear(4 * 3 * 3, 2)
+
+    def forward(self, x):
+        return self.fc(paddle.flatten(self.pool(self.body(x)), 1))
+
+
+def test_rows_follow_the_image_through_the_network():
+    rows = layer_rows(Net(), [5, 3, 8, 8])
+    assert [(row.name, row.kind, row.output_shape, row.parameters) for row in rows] == [
+        ("body.0", "Conv2D", [5, 4, 6, 6], 3 * 4 * 9 + 4),
+        ("body.1", "BatchNorm2D", [5, 4, 6, 6], 8),
+        ("body.2", "ReLU", [5, 4, 6, 6], 0),
+        ("pool", "MaxPool2D", [5, 4, 3, 3], 0),
+        ("fc", "Linear", [5, 2], 36 * 2 + 2),
+    ]
+
+
+def test_looking_at_a_model_does_not_change_it():
+    model = Net()
+    model.train()
+    before = {k: v.numpy().copy() for k, v in model.state_dict().items()}
+    layer_rows(model, [2, 3, 8, 8])
+    assert model.training
+    for key, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[key])
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_shared_layer_is_counted_once():
+    class Twice(paddle.nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.fc = paddle.nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.fc(self.fc(x))
+
+    model = Twice()
+    assert [row.parameters for row in layer_rows(model, [1, 4])] == [20, 0]
+    assert count_parameters(model) == 20
+
+
+def test_only_trainable_parameters_are_counted():
+    model = Net()
+    weights = sum(
+        int(np.prod(p.shape))
+        for name, p in model.named_parameters()
+        if "_mean" not in name and "_var" not in name
+    )
+    assert count_parameters(model) == weights == 112 + 8 + 74
+    for p in model.fc.parameters():
+        p.stop_gradient = True
+    assert count_parameters(model) == 112 + 8
+
+
+def test_the_table_shows_every_layer_and_the_total(capsys):
+    model = Net()
+    layer_table(model, [1, 3, 8, 8])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["input", "[1,", "3,", "8,", "8]"]
+    assert lines[2].split() == ["body.0", "Conv2D", "[1,", "4,", "6,", "6]", "112"]
+    assert lines[-1].split() == ["total", str(count_parameters(model))]
+    assert len(lines) == 8
+
+
+def test_gradient_norms_are_root_mean_squares_by_layer():
+    model = paddle.nn.Sequential(paddle.nn.Linear(2, 1), paddle.nn.Linear(1, 1))
+    model[1].weight.set_value(paddle.to_tensor([[3.0]]))
+    model(paddle.to_tensor([[1.0, 2.0]])).sum().backward()
+    norms = gradient_norms(model)
+    assert list(norms) == ["0", "1"]
+    # d out / d w0 = 3 * x = (3, 6)
+    assert norms["0"] == pytest.approx(np.sqrt((9 + 36) / 2))

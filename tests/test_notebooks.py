@@ -1,0 +1,260 @@
+"""The form of the committed chapters: what nbval cannot see, because it only compares outputs."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from palm_utils import exercises, notebooks
+from palm_utils.errors import CourseError
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+CHAPTERS = sorted(FOLDER.glob("[0-9]*.ipynb"))
+BOOKS = sorted([*CHAPTERS, *FOLDER.glob("solutions/*.ipynb")])
+
+TAG = re.compile(
+    r"nbval-(ignore-output|check-output|raises-exception|skip)|raises-exception|model|measured"
+    r"|(exercise|check|solution):\d+\.\d+"
+)
+# Absolute paths below a home, work or temporary folder; the second form is Windows'.
+MACHINE_PATH = re.compile(r"(?<![\w.~])/(root|home|work|tmp|Users|private)/\w|[A-Z]:\\\\?Users")
+HOT_LINK = re.compile(r"!\[[^\]]*\]\(\s*https?:|<img[^>]+src=[\"']https?:", re.IGNORECASE)
+
+
+def problems(book, committed=None) -> list[str]:
+    """Everything that is wrong with the form of one notebook, as 'cell 3: what'.
+
+    committed: what git holds, where the notebook is a student's edited copy. Whoever works through a
+    chapter runs cells in any order, leaves errors behind and adds cells; none of that is bad form.
+    """
+    known = None if committed is None else {cell.source for cell in committed.cells}
+    cleared = not any(cell.get("outputs") for cell in book.cells)
+    found, last = [], 0
+    for number, cell in enumerate(book.cells):
+        own = known is not None and cell.source not in known
+        complaints = _of_source(cell, own)
+        if cell.cell_type == "code":
+            complaints += _of_tags(cell, own, cleared and known is not None)
+            complaints += _of_run(cell, last) if known is None else []
+            last = cell.execution_count or last
+        found += [f"cell {number}: {complaint}" for complaint in complaints]
+    return found
+
+
+def _of_source(cell, own: bool) -> list[str]:
+    found = [f"unknown tag {tag!r}" for tag in cell.metadata.get("tags", []) if not TAG.fullmatch(tag)]
+    if MACHINE_PATH.search(cell.source) and not own:
+        found.append("a machine's path")
+    if HOT_LINK.search(cell.source):
+        found.append("a hot-linked image")
+    if cell.cell_type == "code" and len(cell.source.splitlines()) > 40 and not own:
+        found.append(f"{len(cell.source.splitlines())} lines of code")
+    return found
+
+
+def _of_tags(cell, own: bool, cleared: bool) -> list[str]:
+    tags = set(cell.metadata.get("tags", []))
+    of_exercise = {tag for tag in tags if tag.startswith(("exercise:", "check:", "solution:"))}
+    found = []
+    if cell.outputs and not own and not tags & {"nbval-check-output", "measured"} | of_exercise:
+        found.append("output, but no tag that says whether it is a fact")
+    if "nbval-check-output" in tags and not cell.outputs and not cleared:
+        found.append("nbval-check-output without a stored output checks nothing")
+    return found
+
+
+def _of_run(cell, last: int) -> list[str]:
+    found = []
+    if cell.execution_count != last + 1:
+        found.append(f"execution count {cell.execution_count} after {last}: not one run from top to bottom")
+    for output in cell.outputs:
+        if output.output_type == "error":
+            found.append(f"stored error {output.ename}")
+        if output.get("name") == "stderr":
+            found.append(f"stderr shown to the reader: {output.text[:60]!r}")
+        if MACHINE_PATH.search(
+            str(output.get("text", "")) + str(output.get("data", {}).get("text/html", ""))
+        ):
+            found.append("a machine's path in the output")
+    return found
+
+
+def read_committed(path: Path):
+    """Return what git holds of a notebook that was edited since; None where it is as committed.
+
+    With CI set, in a folder without git, and for new notebooks, every rule holds for the file itself.
+    """
+    if os.environ.get("CI"):
+        return None
+    try:
+        shown = subprocess.run(["git", "show", f"HEAD:./{path.name}"], cwd=path.parent, capture_output=True)
+    except FileNotFoundError:
+        return None
+    if shown.returncode or shown.stdout == path.read_bytes():
+        return None
+    return nbformat.reads(shown.stdout.decode("utf-8"), as_version=4)
+
+
+@pytest.fixture
+def book():
+    """A small notebook in good form, for the tests to spoil."""
+    v4 = nbformat.v4
+    fact = v4.new_code_cell(
+        "print(1)",
+        execution_count=1,
+        metadata={"tags": ["nbval-check-output"]},
+        outputs=[v4.new_output("stream", name="stdout", text="1\n")],
+    )
+    silent = v4.new_code_cell("x = 1", execution_count=2)
+    return v4.new_notebook(cells=[v4.new_markdown_cell("# Title"), fact, silent])
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_committed_notebooks_are_in_good_form(path):
+    assert problems(nbformat.read(path, as_version=4), read_committed(path)) == []
+
+
+def test_there_are_notebooks_to_look_at():
+    assert len(CHAPTERS) >= 2
+
+
+def spoil_tag(book):
+    book.cells[1].metadata["tags"] = ["nbval-check-ouput"]
+
+
+def spoil_untagged(book):
+    book.cells[1].metadata["tags"] = []
+
+
+def spoil_no_output(book):
+    book.cells[1].outputs = []
+
+
+def spoil_error(book):
+    book.cells[1].outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="x"))
+
+
+def spoil_count(book):
+    book.cells[2].execution_count = 7
+
+
+def spoil_not_run(book):
+    book.cells[2].execution_count = None
+
+
+def spoil_path_in_source(book):
+    book.cells[2].source = "open('/home/aistudio/work/x')"
+
+
+def spoil_path_in_output(book):
+    book.cells[1].outputs[0].text = "saved in /root/course\n"
+
+
+def spoil_image(book):
+    book.cells[0].source = "![eye](https://example.org/eye.png)"
+
+
+def spoil_stderr(book):
+    book.cells[1].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="warning"))
+
+
+def spoil_length(book):
+    book.cells[2].source = "x = 1\n" * 41
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (spoil_tag, "unknown tag 'nbval-check-ouput'"),
+        (spoil_untagged, "no tag that says whether it is a fact"),
+        (spoil_no_output, "checks nothing"),
+        (spoil_error, "stored error ValueError"),
+        (spoil_count, "execution count 7 after 1"),
+        (spoil_not_run, "execution count None after 1"),
+        (spoil_path_in_source, "a machine's path"),
+        (spoil_path_in_output, "a machine's path in the output"),
+        (spoil_image, "a hot-linked image"),
+        (spoil_stderr, "stderr shown to the reader"),
+        (spoil_length, "41 lines of code"),
+    ],
+)
+def test_bad_form_is_found(book, spoil, complaint):
+    assert problems(book) == []
+    spoil(book)
+    assert any(complaint in problem for problem in problems(book))
+
+
+def test_a_student_s_copy_may_be_run_in_any_order_and_extended(book):
+    committed = nbformat.from_dict(book)
+    edited = nbformat.reads(nbformat.writes(book), as_version=4)
+    spoil_count(edited)
+    spoil_error(edited)
+    edited.cells.append(
+        nbformat.v4.new_code_cell("print('mine')", outputs=[nbformat.v4.new_output("stream", text="x")])
+    )
+    assert problems(edited) != []
+    assert problems(edited, committed) == []
+    spoil_untagged(edited)  # of a cell that is the course's own
+    assert any("no tag" in problem for problem in problems(edited, committed))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_exercise_cells_are_those_of_the_package(path):
+    """Texts, stubs and checks stand in palm_utils.exercises; a chapter repeats them and must not drift."""
+    chapter = int(path.name[:2])
+    book = read_committed(path) or nbformat.read(path, as_version=4)  # students edit the stubs
+    stated = {(cell.source, tuple(cell.metadata.get("tags", []))) for cell in book.cells}
+    for cell in exercises.cells(chapter):
+        assert (cell.source, tuple(cell.tags)) in stated
+
+
+# --- running them
+
+
+def write_book(path, *sources):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbformat.write(book, path)
+    return path
+
+
+def test_execute_stores_outputs_and_starts_in_the_notebook_s_folder(tmp_path):
+    (tmp_path / "books").mkdir()
+    source = write_book(
+        tmp_path / "books" / "01_x.ipynb", "from pathlib import Path", "print(Path.cwd().name)"
+    )
+    notebooks.execute(source, tmp_path / "out" / "01_x.ipynb")
+    done = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
+    assert done.cells[1].outputs[0].text == "books\n"
+    assert [cell.execution_count for cell in done.cells] == [1, 2]
+
+
+def test_a_failing_cell_is_named_and_the_notebook_in_place_stays(tmp_path):
+    source = write_book(tmp_path / "01_x.ipynb", "x = 1", "x / 0")
+    before = source.read_bytes()
+    with pytest.raises(
+        notebooks.NotebookFailed, match=r"cell 1 raised ZeroDivisionError: division by zero\n    x / 0"
+    ):
+        notebooks.execute(source, source)
+    assert source.read_bytes() == before
+    assert (tmp_path / "01_x.failed.ipynb").is_file()
+
+
+def test_progress_widgets_are_not_stored(tmp_path):
+    bar = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('done')"
+    source = write_book(tmp_path / "01_x.ipynb", bar)
+    notebooks.execute(source, source)
+    done = nbformat.read(source, as_version=4)
+    assert [o.get("text") for o in done.cells[0].outputs] == ["done\n"]
+    assert "widgets" not in done.metadata
+
+
+def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
+    for name in ("02_b", "01_a", "solutions"):
+        write_book(tmp_path / f"{name}.ipynb")
+    assert [p.stem for p in notebooks.find("", tmp_path)] == ["01_a", "02_b"]
+    assert [p.stem for p in notebooks.find("02", tmp_path)] == ["02_b"]
+    with pytest.raises(CourseError, match=r"No chapter starts with '09'.*01_a, 02_b"):
+        notebooks.find("09", tmp_path)
