@@ -14,7 +14,7 @@ The modules build on one another in one direction; each imports only from those 
     layers                what a network is made of, layer by layer
     figures, diagrams     the plots that chapters share
     exercises             the checks behind the exercise cells
-    notebooks             executing chapters
+    notebooks             executing chapters, and the networks they define
     doctor                a look at this machine
     __main__              python -m palm_utils
 

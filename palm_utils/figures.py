@@ -200,7 +200,7 @@ def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) 
     values: by network, then by layer in the order in which an image passes them.
     """
     layers = list(next(iter(values.values())))
-    fig, ax = plt.subplots(figsize=(8, 3.4))
+    fig, ax = plt.subplots(figsize=(9, 3.4))
     width = 0.8 / len(values)
     for i, (color, (name, of_layer)) in enumerate(zip(CYCLE, values.items(), strict=False)):
         positions = np.arange(len(layers)) + (i - (len(values) - 1) / 2) * width
@@ -209,5 +209,5 @@ def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) 
     ax.set_xticks(range(len(layers)), layers)
     ax.grid(axis="x", visible=False)
     ax.set(title=title, xlabel="layer, input side first", ylabel=ylabel)
-    ax.legend()
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig

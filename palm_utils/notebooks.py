@@ -1,9 +1,12 @@
-"""Executing the chapters outside Jupyter: `python -m palm_utils run`."""
+"""Chapters from outside Jupyter: executing them (`python -m palm_utils run`), and using their networks."""
 
+import ast
+import linecache
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 from palm_utils.errors import CourseError
 from palm_utils.files import replacing
@@ -21,12 +24,8 @@ class NotebookFailed(CourseError):
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("run", help="execute chapters from top to bottom, without a browser")
     parser.add_argument("chapters", nargs="*", help="01, 02_ichallenge_pm, …; all of them by default")
-    parser.add_argument(
-        "--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help="folder of the results"
-    )
-    parser.add_argument(
-        "--in-place", action="store_true", help="store the outputs in the chapters themselves"
-    )
+    parser.add_argument("--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help="folder of the results")
+    parser.add_argument("--in-place", action="store_true", help="store the outputs in the chapters themselves")
     parser.add_argument("--jobs", type=int, default=1, help="chapters executed at the same time")
     parser.set_defaults(run=run)
 
@@ -64,12 +63,44 @@ def find(name: str = "", folder: Path = FOLDER) -> list[Path]:
     return found
 
 
+def definitions(path: Path) -> ModuleType:
+    """Return what a chapter's cells tagged `model` define, without running the rest of it.
+
+    The chapter's imports are run too, wherever they stand, since those cells use them:
+    `definitions(find("02")[0]).LeNet` is chapter 2's network. Raises CourseError when there is no such
+    cell.
+    """
+    import nbformat
+
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    models = [cell for cell in cells if "model" in cell.metadata.get("tags", [])]
+    if not models:
+        raise CourseError(f"{path.name} has no cell tagged 'model'")
+    module = ModuleType(path.stem)
+    for cell in cells:
+        of_student = any(tag.startswith(("exercise:", "check:")) for tag in cell.metadata.get("tags", []))
+        if cell in models or of_student:
+            continue
+        nodes = ast.parse(cell.source).body
+        imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+        _run("\n".join(map(ast.unparse, imports)), f"<imports of {path.name}>", module)
+    for number, cell in enumerate(models):
+        _run(cell.source, f"<{path.name}, model cell {number}>", module)
+    return module
+
+
+def _run(source: str, name: str, module: ModuleType) -> None:
+    # Known to linecache, so that tracebacks and inspect.getsource show the notebook's own lines.
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec"), module.__dict__)
+
+
 def execute(path: Path, target: Path, *, on_cell: Callable[[int, int], None] | None = None) -> None:
     """Execute a notebook in a fresh kernel, in its own folder, and store it with outputs at `target`.
 
     on_cell: called with the index of each cell before it runs and the number of cells.
     Raises NotebookFailed when a cell raises; a notebook at `target` then stays, and what was executed
-    so far lies beside it as NAME.failed.ipynb.
+    so far lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed, which is no chapter).
     """
     import nbformat
     from nbclient import NotebookClient
@@ -90,7 +121,7 @@ def execute(path: Path, target: Path, *, on_cell: Callable[[int, int], None] | N
     try:
         client.execute()
     except (CellExecutionError, DeadKernelError) as error:
-        left = target.with_name(f"{target.stem}.failed.ipynb")
+        left = _place_of_failure(path, target)
         _write(tidy(book), left)
         raise NotebookFailed(f"{_failure(book, error)}\nExecuted so far: {left}") from None
     _write(tidy(book), target)
@@ -103,6 +134,11 @@ def tidy(book):
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if _WIDGET not in o.get("data", {})]
     return book
+
+
+def _place_of_failure(path: Path, target: Path) -> Path:
+    in_place = path.resolve() == target.resolve()
+    return target.with_name(f"{target.name}.failed" if in_place else f"{target.stem}.failed.ipynb")
 
 
 def _failure(book, error: Exception) -> str:

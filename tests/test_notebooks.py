@@ -1,5 +1,6 @@
 """The form of the committed chapters: what nbval cannot see, because it only compares outputs."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -75,9 +76,7 @@ def _of_run(cell, last: int) -> list[str]:
             found.append(f"stored error {output.ename}")
         if output.get("name") == "stderr":
             found.append(f"stderr shown to the reader: {output.text[:60]!r}")
-        if MACHINE_PATH.search(
-            str(output.get("text", "")) + str(output.get("data", {}).get("text/html", ""))
-        ):
+        if MACHINE_PATH.search(str(output.get("text", "")) + str(output.get("data", {}).get("text/html", ""))):
             found.append("a machine's path in the output")
     return found
 
@@ -211,6 +210,50 @@ def test_exercise_cells_are_those_of_the_package(path):
         assert (cell.source, tuple(cell.tags)) in stated
 
 
+# --- the networks they define
+
+
+@pytest.mark.parametrize(
+    ("chapter", "name", "options", "shape", "parameters"),
+    [
+        ("01", "LeNet", {"num_classes": 10}, [2, 1, 28, 28], 41_806),
+        ("01", "LeNetAsDescribed", {"num_classes": 10}, [2, 1, 28, 28], 41_806),
+        ("02", "LeNet", {}, [1, 3, 224, 224], 19_233_841),
+        ("02", "LeNetReLU", {}, [1, 3, 224, 224], 19_233_841),
+    ],
+)
+def test_networks_have_the_parameters_of_the_course_and_gradients_reach_all_of_them(
+    chapter, name, options, shape, parameters
+):
+    import paddle
+
+    from palm_utils.layers import count_parameters
+
+    paddle.seed(0)
+    model = getattr(notebooks.definitions(notebooks.find(chapter)[0]), name)(**options)
+    assert count_parameters(model) == parameters
+    logits = model(paddle.randn(shape))
+    assert list(logits.shape) == [shape[0], options.get("num_classes", 1)]
+    logits.square().sum().backward()
+    for parameter_name, p in model.named_parameters():
+        assert p.grad is not None and float(p.grad.abs().max()) > 0, parameter_name
+
+
+def test_definitions_run_imports_and_model_cells_and_nothing_else(tmp_path):
+    path = write_book(
+        tmp_path / "01_x.ipynb", "import math\nprint(1 / 0)", "def area(r):\n    return math.pi * r * r", "x = 1"
+    )
+    book = nbformat.read(path, as_version=4)
+    book.cells[1].metadata["tags"] = ["model"]
+    nbformat.write(book, path)
+    module = notebooks.definitions(path)
+    assert module.area(2) == pytest.approx(12.566, abs=1e-3)
+    assert not hasattr(module, "x")
+    assert inspect.getsource(module.area).startswith("def area(r):")
+    with pytest.raises(CourseError, match="no cell tagged 'model'"):
+        notebooks.definitions(write_book(tmp_path / "02_y.ipynb", "x = 1"))
+
+
 # --- running them
 
 
@@ -222,9 +265,7 @@ def write_book(path, *sources):
 
 def test_execute_stores_outputs_and_starts_in_the_notebook_s_folder(tmp_path):
     (tmp_path / "books").mkdir()
-    source = write_book(
-        tmp_path / "books" / "01_x.ipynb", "from pathlib import Path", "print(Path.cwd().name)"
-    )
+    source = write_book(tmp_path / "books" / "01_x.ipynb", "from pathlib import Path", "print(Path.cwd().name)")
     notebooks.execute(source, tmp_path / "out" / "01_x.ipynb")
     done = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
     assert done.cells[1].outputs[0].text == "books\n"
@@ -234,12 +275,14 @@ def test_execute_stores_outputs_and_starts_in_the_notebook_s_folder(tmp_path):
 def test_a_failing_cell_is_named_and_the_notebook_in_place_stays(tmp_path):
     source = write_book(tmp_path / "01_x.ipynb", "x = 1", "x / 0")
     before = source.read_bytes()
-    with pytest.raises(
-        notebooks.NotebookFailed, match=r"cell 1 raised ZeroDivisionError: division by zero\n    x / 0"
-    ):
+    with pytest.raises(notebooks.NotebookFailed, match=r"cell 1 raised ZeroDivisionError: division by zero\n    x / 0"):
         notebooks.execute(source, source)
     assert source.read_bytes() == before
-    assert (tmp_path / "01_x.failed.ipynb").is_file()
+    assert (tmp_path / "01_x.ipynb.failed").is_file()
+    assert notebooks.find("", tmp_path) == [source]
+    with pytest.raises(notebooks.NotebookFailed):
+        notebooks.execute(source, tmp_path / "out" / "01_x.ipynb")
+    assert [f.name for f in (tmp_path / "out").iterdir()] == ["01_x.failed.ipynb"]
 
 
 def test_progress_widgets_are_not_stored(tmp_path):

@@ -1,0 +1,268 @@
+"""Calling a student's code so that whatever it does ends in one clear message."""
+
+import inspect
+import os
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .limits import OutOfTime, time_limit
+from .model import Exercise, Wrong
+from .surroundings import Excerpt, kept
+from .values import as_numbers, describe, describe_call, duplicate, same, shorten
+
+_SHOWN_OUTPUT = 200
+_SHOWN_ERROR = 300
+
+
+class NotAttempted(Exception):
+    """The stub is as it came: it raises NotImplementedError."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """The arguments of one call."""
+
+    args: tuple = ()
+    kwargs: dict[str, Any] | None = None
+
+    def apply(self, function: Callable) -> Any:
+        """Call `function`, one of ours, with these arguments."""
+        return function(*self.args, **(self.kwargs or {}))
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A fault that many make: the sentence that names it, and a function that makes it."""
+
+    fault: str
+    function: Callable
+
+
+class Trial:
+    """One run of one exercise's check."""
+
+    def __init__(self, exercise: Exercise) -> None:
+        self.exercise = exercise
+        self._seconds_left = exercise.seconds
+        self._output = Excerpt(room=2 * _SHOWN_OUTPUT)
+        self._returned_once = False
+
+    def fail(
+        self, fault: str, *, tried: str = "", expected: str = "", came: str = "", hint: str = ""
+    ) -> NoReturn:
+        """Raise `Wrong` with one text made of these parts; without `hint`, the exercise's own is given."""
+        number = self.exercise.number
+        lines = [f"✗ Exercise {number} is not right yet: {fault}"]
+        for label, text in (("tried:", tried), ("expected:", expected), ("came:", came)):
+            if text:
+                lines.append(f"  {label:<10}{text}")
+        if printed := self._output.getvalue().strip():
+            lines.append(f"  Your code printed: {shorten(printed, _SHOWN_OUTPUT)}")
+        lines.append(f"  Hint: {hint or self.exercise.hint}")
+        lines.append(
+            f'  Still stuck? exercises.hint("{number}") says more, exercises.solution("{number}") all.'
+        )
+        raise Wrong("\n".join(lines))
+
+    def call(
+        self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = ""
+    ) -> Any:
+        """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
+
+        Raises NotAttempted if the first call of the trial raises NotImplementedError in the student's code.
+        `name` is what messages call the function; without it, the name the exercise gave it.
+        """
+        kwargs = kwargs or {}
+        tried = describe_call(name or self.exercise.name, args, kwargs)
+        given, given_named = _duplicates(args, kwargs)
+        value, error, changed = self._run(function, given, given_named, tried)
+        if error is not None:
+            self._report(error, tried)
+        self._returned_once = True
+        if changed:
+            self.fail(
+                f"it changes {changed[0]} for everything that runs after it. It has been put back.",
+                tried=tried,
+                hint="a function should work with its arguments and leave global settings alone.",
+            )
+        if value is None:
+            self.fail("it returns nothing: is the `return` missing?", tried=tried, came="None")
+        for before, after in [
+            *zip(args, given, strict=True),
+            *((kwargs[key], given_named[key]) for key in kwargs),
+        ]:
+            if not same(before, after):
+                self.fail(
+                    "it changes its input. The caller may still need it as it was.",
+                    tried=tried,
+                    expected=f"the argument as it was: {describe(before)}",
+                    came=f"after the call: {describe(after)}",
+                    hint="`*=`, `-=` and assignments to elements work in place; make a new array.",
+                )
+        return value
+
+    def call_for_error(self, expected: type[Exception], function: Callable, args: tuple) -> None:
+        """Call the student's `function` where `expected` must be raised; anything else is a `Wrong`."""
+        tried = describe_call(self.exercise.name, args, {})
+        value, error, _ = self._run(function, *_duplicates(args, {}), tried)
+        if isinstance(error, expected):
+            return
+        self.fail(
+            f"it should raise {expected.__name__} here.",
+            tried=tried,
+            expected=f"{expected.__name__}",
+            came=f"{type(error).__name__}" if error is not None else f"the value {describe(value)}",
+        )
+
+    def compare(
+        self,
+        function: Callable,
+        cases: Sequence[Case],
+        truth: Callable,
+        mistakes: Sequence[Mistake] = (),
+        count: int = 1,
+        tolerance: float = 0.0,
+    ) -> None:
+        """Compare the student's `function`, which returns `count` numbers, with `truth` on all `cases`.
+
+        When some differ, the first of `mistakes` that gives the student's numbers on every case names
+        the fault. `tolerance` is absolute; nan equals nan.
+        """
+        wanted = [case.apply(truth) for case in cases]
+        came = [
+            self._numbers(function, case, value, count) for case, value in zip(cases, wanted, strict=True)
+        ]
+
+        def agree(values: Sequence[Any]) -> list[bool]:
+            return [
+                bool(np.allclose(as_numbers(value, count), got, rtol=0, atol=tolerance, equal_nan=True))
+                for value, got in zip(values, came, strict=True)
+            ]
+
+        right = agree(wanted)
+        if all(right):
+            return
+        fault = next(
+            (
+                mistake.fault
+                for mistake in mistakes
+                if all(agree([case.apply(mistake.function) for case in cases]))
+            ),
+            "",
+        )
+        if not fault and all(np.array_equal(got, came[0], equal_nan=True) for got in came):
+            fault = "it gives the same answer whatever it is given."
+        first = right.index(False)
+        self.fail(
+            fault or f"right for {sum(right)} of the {len(cases)} inputs tried.",
+            tried=describe_call(self.exercise.name, cases[first].args, cases[first].kwargs or {}),
+            expected=_describe_numbers(as_numbers(wanted[first], count)),
+            came=_describe_numbers(came[first]),
+        )
+
+    def _numbers(self, function: Callable, case: Case, wanted: Any, count: int) -> np.ndarray:
+        value = self.call(function, case.args, case.kwargs)
+        numbers = as_numbers(value, count)
+        if numbers is None:
+            self.fail(
+                "it should return one number." if count == 1 else f"it should return {count} numbers.",
+                tried=describe_call(self.exercise.name, case.args, case.kwargs or {}),
+                expected=_describe_numbers(as_numbers(wanted, count)),
+                came=f"{describe(value)} of type {type(value).__name__}",
+            )
+        return numbers
+
+    def _run(
+        self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str
+    ) -> tuple[Any, BaseException | None, list[str]]:
+        """Return the value, or the exception, and the global settings that were changed."""
+        try:
+            inspect.signature(function).bind(*args, **kwargs)
+        except TypeError as error:
+            self.fail(f"it cannot be called this way: {error}.", tried=tried)
+        except ValueError:
+            pass  # a function written in C does not tell its arguments
+        value, error = None, None
+        started = time.monotonic()
+        with kept() as changed:
+            try:
+                with (
+                    redirect_stdout(self._output),
+                    redirect_stderr(Excerpt(room=0)),
+                    time_limit(self._seconds_left),
+                ):
+                    value = function(*args, **kwargs)
+            # SystemExit too: `exit()` in an answer must not end the notebook's kernel.
+            except (Exception, SystemExit, OutOfTime) as raised:
+                error = raised
+        self._seconds_left = max(self._seconds_left - (time.monotonic() - started), 0.1)
+        return value, error, changed
+
+    def _report(self, error: BaseException, tried: str) -> NoReturn:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if not _in_library(frame.filename)]
+        place = _describe_place(own[-1]) if own else "code of a library"
+        if isinstance(error, OutOfTime):
+            self.fail(
+                f"it did not come back within {self.exercise.seconds:g} seconds and was stopped in {place}.",
+                tried=tried,
+                hint="is there a loop whose condition never becomes false?",
+            )
+        if isinstance(error, NotImplementedError) and own and _raises_it(own[-1]):
+            if not self._returned_once:
+                raise NotAttempted
+            self.fail(f"a part of it is still to be written: {place}.", tried=tried)
+        if isinstance(error, SystemExit):
+            self.fail(f"it tries to end the program, in {place}.", tried=tried)
+        self.fail(f"it raises {type(error).__name__} in {place}.", tried=tried, came=_error_text(error))
+
+
+def _duplicates(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Return copies of all arguments of a call."""
+    return tuple(duplicate(arg) for arg in args), {key: duplicate(arg) for key, arg in kwargs.items()}
+
+
+def _raises_it(frame: traceback.FrameSummary) -> bool:
+    # Libraries raise NotImplementedError too; where the source is unknown, the student is believed.
+    return not frame.line or "NotImplementedError" in frame.line
+
+
+def _describe_place(frame: traceback.FrameSummary) -> str:
+    line = f": `{frame.line}`" if frame.line else ""
+    return f"line {frame.lineno} of {frame.name}{line}"
+
+
+def _describe_numbers(numbers: np.ndarray) -> str:
+    values = tuple(int(number) if number.is_integer() else round(float(number), 6) for number in numbers)
+    return describe(values[0] if len(values) == 1 else values)
+
+
+def _error_text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    # PaddlePaddle appends the place in its C++ source.
+    text = text.split("[Hint:")[0]
+    name = type(error).__name__
+    return shorten(f"{name}: {text}" if text.strip() else name, _SHOWN_ERROR)
+
+
+_LIBRARIES = tuple(
+    os.path.normcase(folder) + os.sep
+    for folder in (Path(os.__file__).parent, Path(__file__).resolve().parents[1])
+)
+
+
+def _in_library(filename: str) -> bool:
+    if filename.startswith(("<frozen ", "<__array_function__", "<decorator-gen")):
+        return True
+    path = os.path.normcase(filename)
+    return "site-packages" in path or "dist-packages" in path or path.startswith(_LIBRARIES)
