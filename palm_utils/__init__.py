@@ -8,9 +8,9 @@ The modules build on one another in one direction; each imports only from those 
     claims                statements about real data, checked only on real data
     sample                the generated stand-in data
     datasets              where each data set is; preparing and downloading the real ones
-    readers               transform_img, data_loader, valid_data_loader
+    readers, augment      transform_img, data_loader, valid_data_loader; random changes to images
     checkpoints           saving and resuming training, all or nothing
-    training              train_pm, evaluation
+    training, recipes     train_pm, evaluation; how each network is trained
     layers                what a network is made of, layer by layer
     figures, diagrams     the plots that chapters share
     exercises             the checks behind the exercise cells
@@ -33,6 +33,8 @@ import zlib  # noqa: F401
 
 # The executor's informational lines are no news to a student; warnings and errors still show.
 os.environ.setdefault("GLOG_minloglevel", "1")
+# The readers name a photograph that cannot be read; OpenCV's own warning on the terminal adds nothing.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 # PaddlePaddle warns about a compiler cache that nobody here needs.
 warnings.filterwarnings("ignore", message="No ccache found")
 

@@ -1,0 +1,70 @@
+"""How each chapter's network is trained: the tutorial's recipe, and a steadier one.
+
+A recipe is nothing but arguments: of an optimizer, of its learning-rate schedule, and of train_pm.
+"""
+
+from dataclasses import asdict, dataclass
+
+from palm_utils.augment import Augment, brightness, compose, flip, rotate
+from palm_utils.errors import CourseError
+
+AUGMENTATIONS = {"flip": flip, "brightness": brightness, "rotate": rotate}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Arguments of one way to train.
+
+    optimizer: "Momentum" (momentum 0.9) or "Adam"; weight_decay: coefficient of the L2 penalty;
+    schedule: "constant", or "cosine" from learning_rate to 0 at the end of the last epoch;
+    warmup_epochs: epochs of linear increase from 0 before that; augment: names in AUGMENTATIONS,
+    applied in order.
+    """
+
+    optimizer: str
+    learning_rate: float
+    weight_decay: float = 0.0
+    epochs: int = 5
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    augment: tuple[str, ...] = ()
+
+    def make_optimizer(self, model, steps_per_epoch: int):
+        """Return the optimizer of the model's parameters, with its schedule over all epochs."""
+        import paddle
+
+        rate = self._schedule(steps_per_epoch)
+        options = {"parameters": model.parameters(), "weight_decay": self.weight_decay or None}
+        if self.optimizer == "Momentum":
+            return paddle.optimizer.Momentum(rate, momentum=0.9, **options)
+        if self.optimizer == "Adam":
+            return paddle.optimizer.Adam(rate, **options)
+        raise CourseError(f"optimizer is {self.optimizer!r}; a recipe knows 'Momentum' and 'Adam'")
+
+    def make_augment(self) -> Augment | None:
+        """Return the function for train_pm's `augment`, None for a recipe without augmentation."""
+        if not self.augment:
+            return None
+        return compose(*(AUGMENTATIONS[name] for name in self.augment))
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    def _schedule(self, steps_per_epoch: int):
+        from paddle.optimizer import lr
+
+        total, warmup = self.epochs * steps_per_epoch, round(self.warmup_epochs * steps_per_epoch)
+        if self.schedule == "constant":
+            rate = self.learning_rate
+        elif self.schedule == "cosine":
+            rate = lr.CosineAnnealingDecay(self.learning_rate, T_max=total - warmup)
+        else:
+            raise CourseError(f"schedule is {self.schedule!r}; a recipe knows 'constant' and 'cosine'")
+        return lr.LinearWarmup(rate, warmup, 0.0, self.learning_rate) if warmup else rate
+
+
+# By chapter and network. The tutorial's are stated in its text.
+TUTORIAL = {
+    "02_ichallenge_pm:LeNet": Recipe("Momentum", 0.001),
+    "02_ichallenge_pm:LeNetReLU": Recipe("Momentum", 0.001),
+}
