@@ -9,9 +9,7 @@ from palm_utils.errors import CourseError
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m palm_utils", description="Tools of the course companion."
-    )
+    parser = argparse.ArgumentParser(prog="python -m palm_utils", description="Tools of the course companion.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (data, notebooks, doctor):

@@ -102,9 +102,7 @@ def load_parameters(model, path: str | Path) -> None:
     try:
         saved = paddle.load(str(path))
     except Exception as error:
-        raise DataError(
-            f"{path}: not a readable parameter file ({error}). Train again to replace it."
-        ) from error
+        raise DataError(f"{path}: not a readable parameter file ({error}). Train again to replace it.") from error
     own = model.state_dict()
     if not isinstance(saved, dict):
         raise DataError(f"{path}: holds a {type(saved).__name__}, not the parameters of a network.")

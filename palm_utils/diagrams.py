@@ -50,6 +50,4 @@ def _slab(ax, x: float, tall: float, thick: float, slant: float, color: str) -> 
     roof = [(x, top), (right, top), (right + slant, top + slant), (x + slant, top + slant)]
     side = [(right, bottom), (right + slant, bottom + slant), (right + slant, top + slant), (right, top)]
     for corners, alpha in ((front, 0.85), (roof, 0.55), (side, 0.35)):
-        ax.add_patch(
-            Polygon(corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8)
-        )
+        ax.add_patch(Polygon(corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8))

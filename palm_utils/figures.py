@@ -157,12 +157,8 @@ def confusion_and_roc(scores: Scores, *, title: str, names: Sequence[str] = ("no
     false_positive, true_positive = scores.roc()
     right.plot(false_positive, true_positive, color=BLUE, label=f"AUC {scores.auc:.3f}")
     right.plot([0, 1], [0, 1], ":", color=GREY, label="guessing, AUC 0.5")
-    right.plot(
-        1 - scores.specificity, scores.sensitivity, "o", color=RED, label=f"threshold {scores.threshold:g}"
-    )
-    right.set(
-        title="ROC", xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
-    )
+    right.plot(1 - scores.specificity, scores.sensitivity, "o", color=RED, label=f"threshold {scores.threshold:g}")
+    right.set(title="ROC", xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     right.legend(loc="lower right")
     fig.suptitle(title)
     return fig

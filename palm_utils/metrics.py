@@ -92,9 +92,7 @@ def score(logits: np.ndarray, labels: np.ndarray, threshold: float = 0.5) -> Sco
     """
     logits, labels = np.ravel(logits).astype(np.float64), np.ravel(labels)
     if logits.size == 0 or logits.size != labels.size:
-        raise ValueError(
-            f"{logits.size} logits for {labels.size} labels: need as many of one as of the other"
-        )
+        raise ValueError(f"{logits.size} logits for {labels.size} labels: need as many of one as of the other")
     if not np.isin(labels, (0, 1)).all():
         raise ValueError(f"labels must be 0 or 1, got {sorted(set(labels.tolist()) - {0, 1})}")
     return Scores(logits, labels.astype(np.int64), threshold)

@@ -159,7 +159,5 @@ def _photographs(folder: Path) -> list[Path]:
         key=lambda f: f.name,
     )
     if not files:
-        raise DataError(
-            f"{folder}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})"
-        )
+        raise DataError(f"{folder}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})")
     return files

@@ -73,9 +73,7 @@ def train_pm(
     checkpoint = Checkpoint(folder, name)
     checkpoint.open()
     seed = int(np.random.randint(2**31)) if seed is None else seed
-    history = History(
-        [], {"model": type(model).__name__, "optimizer": type(optimizer).__name__, "seed": seed}
-    )
+    history = History([], {"model": type(model).__name__, "optimizer": type(optimizer).__name__, "seed": seed})
     history.about |= {"batch_size": getattr(train_loader, "batch_size", batch_size), **describe_machine()}
     if resume:
         history = _resume(checkpoint, model, optimizer, history)
@@ -89,9 +87,7 @@ def train_pm(
             scores = predict(model, valid_loader)
             print(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}", flush=True)
             seconds = time.perf_counter() - started
-            history.add(
-                epoch, train_loss, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds
-            )
+            history.add(epoch, train_loss, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds)
             is_best = history.best["epoch"] == epoch
             checkpoint.save(model, optimizer, {"history": history.to_dict()}, best=is_best)
     except KeyboardInterrupt:
@@ -175,9 +171,7 @@ def _default_epochs() -> int:
 
 def _default_loaders(train_loader, valid_loader, batch_size: int, augment) -> tuple[Callable, Callable]:
     if train_loader is not None and augment is not None:
-        raise ValueError(
-            "augment belongs to the reader: data_loader(..., augment=...) when you pass train_loader"
-        )
+        raise ValueError("augment belongs to the reader: data_loader(..., augment=...) when you pass train_loader")
     if train_loader is None or valid_loader is None:
         data = datasets.palm()
         train_loader = train_loader or data_loader(data.DATADIR, batch_size, "train", augment=augment)
@@ -185,9 +179,7 @@ def _default_loaders(train_loader, valid_loader, batch_size: int, augment) -> tu
     return train_loader, valid_loader
 
 
-def _train_epoch(
-    model, optimizer, loader, epoch: int, history: History, log_every: int, progress: bool
-) -> float:
+def _train_epoch(model, optimizer, loader, epoch: int, history: History, log_every: int, progress: bool) -> float:
     """Take one optimizer step per batch; return the mean training loss over the images."""
     import paddle
     import paddle.nn.functional as F

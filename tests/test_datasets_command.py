@@ -159,9 +159,7 @@ def published(monkeypatch):
     content["PALM.zip"] = palm_archives.zipped(palm_archives.release_files())
     md5 = {name: hashlib.md5(content[name]).hexdigest() for name in content}
     for module in (sources, locate):
-        monkeypatch.setattr(
-            module, "MNIST_FILES", {f"{name}-ubyte.gz": md5[f"{name}-ubyte.gz"] for name in MNIST}
-        )
+        monkeypatch.setattr(module, "MNIST_FILES", {f"{name}-ubyte.gz": md5[f"{name}-ubyte.gz"] for name in MNIST})
         monkeypatch.setattr(module, "CIFAR10_MD5", md5["cifar-10-python.tar.gz"])
     monkeypatch.setattr(sources, "PALM_SHA256", hashlib.sha256(content["PALM.zip"]).hexdigest())
     asked = []
@@ -169,9 +167,7 @@ def published(monkeypatch):
     def download(files, by_hand=None):
         for file in files:
             asked.append(file.url)
-            palm_archives.write(
-                file.destination.parent, {file.destination.name: content[file.destination.name]}
-            )
+            palm_archives.write(file.destination.parent, {file.destination.name: content[file.destination.name]})
             assert file.is_right(file.destination)
 
     monkeypatch.setattr(get, "download", download)

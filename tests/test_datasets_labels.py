@@ -121,7 +121,5 @@ def test_fovea_is_read_where_there_is_one(table):
 def test_written_labels_have_the_published_form_and_read_back(tmp_path):
     path = tmp_path / "labels.csv"
     write_labels(path, [("V0001.jpg", 0), ("V0002.jpg", 1)], {"V0001.jpg": (1157.74, 1019.9)})
-    assert path.read_bytes() == (
-        b"ID,imgName,Label,Fovea_X,Fovea_Y\n1,V0001.jpg,0,1157.74,1019.90\n2,V0002.jpg,1,,\n"
-    )
+    assert path.read_bytes() == (b"ID,imgName,Label,Fovea_X,Fovea_Y\n1,V0001.jpg,0,1157.74,1019.90\n2,V0002.jpg,1,,\n")
     assert read_labels(path) == EXPECTED

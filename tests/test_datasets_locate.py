@@ -215,8 +215,7 @@ def test_mnists_files(checkout):
 def test_one_line_for_a_notebook_that_names_no_folder(checkout):
     said = [str(find()) for find in (datasets.palm, datasets.mnist, datasets.cifar10)]
     assert said == [
-        "iChallenge-PM: SAMPLE (generated, not the real photographs), "
-        "9 training and 3 validation photographs",
+        "iChallenge-PM: SAMPLE (generated, not the real photographs), 9 training and 3 validation photographs",
         "MNIST: SAMPLE (generated, not the real digits), 5 training and 5 test digits",
         "CIFAR-10: SAMPLE (generated, not the real pictures), 6 training and 2 test pictures",
     ]
@@ -230,14 +229,10 @@ def test_one_line_for_a_notebook_that_names_no_folder(checkout):
     assert repr(datasets.mnist()) == said[1]
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"no gzip", idx(3)[:12], gzip.compress(b"short"), gzip.compress(bytes(16))]
-)
+@pytest.mark.parametrize("content", [b"", b"no gzip", idx(3)[:12], gzip.compress(b"short"), gzip.compress(bytes(16))])
 def test_a_damaged_mnist_file_is_named(checkout, content):
     palm_archives.write(checkout, data_sets(1) | {"mnist/t10k-images-idx3-ubyte.gz": content})
-    with pytest.raises(
-        DataError, match=r"t10k-images-idx3-ubyte\.gz is damaged .*data mnist --download --force"
-    ):
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz is damaged .*data mnist --download --force"):
         datasets.mnist().counts()
 
 
@@ -254,7 +249,5 @@ def test_the_published_cifar_archive_is_known_by_its_checksum(checkout, monkeypa
 def test_a_damaged_cifar_archive_is_named(checkout, keep):
     content = cifar_archive(data_batch_1=1000)[:keep]
     palm_archives.write(checkout, {"cifar10/cifar-10-python.tar.gz": content})
-    with pytest.raises(
-        DataError, match=r"cifar-10-python\.tar\.gz is damaged .*data cifar10 --download --force"
-    ):
+    with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz is damaged .*data cifar10 --download --force"):
         datasets.cifar10().counts()

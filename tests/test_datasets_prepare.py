@@ -30,9 +30,7 @@ def source(tmp_path):
 
 def unpacked_ai_studio(folder):
     """What the tutorial's commands leave: the inner archive beside the folder unpacked from it."""
-    files = {
-        f"palm/PALM-Training400/PALM-Training400/{name}": photograph(name) for name in palm_archives.TRAINING
-    }
+    files = {f"palm/PALM-Training400/PALM-Training400/{name}": photograph(name) for name in palm_archives.TRAINING}
     files["palm/PALM-Training400/PALM-Training400.zip"] = zipped(
         {f"PALM-Training400/{name}": photograph(name) for name in palm_archives.TRAINING}
     )
@@ -97,9 +95,7 @@ def test_a_complete_data_set_is_left_alone_unless_forced(data, source):
     assert tree(data / "palm") == prepared()
 
 
-@pytest.mark.parametrize(
-    "missing", ["labels.csv", "PALM-Training400/P0096.jpg", "PALM-Validation400/V0003.jpg"]
-)
+@pytest.mark.parametrize("missing", ["labels.csv", "PALM-Training400/P0096.jpg", "PALM-Validation400/V0003.jpg"])
 def test_an_incomplete_data_set_is_replaced(data, source, missing):
     prepare_palm(palm_archives.ai_studio(source), data, expected=EXPECTED)
     (data / "palm" / missing).unlink()
@@ -279,16 +275,12 @@ def test_where_there_are_no_hard_links_files_are_copied(data, monkeypatch):
 
     monkeypatch.setattr(os, "link", refuse)
     prepare_palm(data / "palm", data, expected=EXPECTED)
-    assert sorted(path.name for path in (data / "palm" / "archives").iterdir()) == sorted(
-        prepare.AI_STUDIO_ARCHIVES
-    )
+    assert sorted(path.name for path in (data / "palm" / "archives").iterdir()) == sorted(prepare.AI_STUDIO_ARCHIVES)
 
 
 def test_a_table_of_another_split_is_not_the_validation_table(data, source):
     files = prepared(test=True)
-    files["Training/Classification Labels.xlsx"] = xlsx(
-        ("imgName", "Label"), ("H0001.jpg", 0), ("V0001.jpg", 1)
-    )
+    files["Training/Classification Labels.xlsx"] = xlsx(("imgName", "Label"), ("H0001.jpg", 0), ("V0001.jpg", 1))
     write(source, files)
     prepare_palm(source, data, expected=EXPECTED)
     assert tree(data / "palm") == prepared(test=True)
@@ -302,9 +294,7 @@ def test_a_bomb_inside_the_data_set_stops_the_preparation(data, source, monkeypa
     assert tree(data) == {}
 
 
-@pytest.mark.skipif(
-    "COURSE_DATASETS" not in os.environ, reason="COURSE_DATASETS names no folder of real data sets"
-)
+@pytest.mark.skipif("COURSE_DATASETS" not in os.environ, reason="COURSE_DATASETS names no folder of real data sets")
 @pytest.mark.parametrize("kind", ["aistudio", "figshare"])
 def test_the_real_archives(data, tmp_path, monkeypatch, kind):
     real = Path(os.environ["COURSE_DATASETS"]).absolute()

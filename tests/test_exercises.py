@@ -115,18 +115,14 @@ def test_every_exercise_is_complete(exercise):
         names["paddle"] = pytest.importorskip("paddle")
     exec(exercise.stub, names)
     verdict = exercises.examine(exercise.number, names[exercise.name])
-    assert verdict == exercises.Verdict(
-        Status.NOT_ATTEMPTED, f"Exercise {exercise.number}: not attempted yet."
-    )
+    assert verdict == exercises.Verdict(Status.NOT_ATTEMPTED, f"Exercise {exercise.number}: not attempted yet.")
 
 
 @pytest.mark.parametrize("exercise", exercises.all_exercises(), ids=lambda exercise: exercise.number)
 def test_solution_notebooks_hold_every_text(exercise):
     chapter = int(exercise.number[0])
     (path,) = solutions.FOLDER.glob(f"{chapter:02d}_*.ipynb")
-    markdown = [
-        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"
-    ]
+    markdown = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
     text = exercises.cells(chapter)[3 * int(exercise.number[2:]) - 3].source
     assert text in markdown
 
@@ -175,8 +171,7 @@ def test_in_a_notebook(tmp_path):
     assert (wrong_output.output_type, wrong_output.ename) == ("error", "Wrong")
     assert wrong_output.traceback == wrong_output.evalue.splitlines()
     assert wrong_output.traceback[0] == (
-        "✗ Exercise 1.1 is not right yet: "
-        "it raises AttributeError in line 2 of conv_output_size: `return size.half`."
+        "✗ Exercise 1.1 is not right yet: it raises AttributeError in line 2 of conv_output_size: `return size.half`."
     )
     assert exit_output.ename == "Wrong"
     assert right_output.text.startswith("✓ Exercise 1.1: ")

@@ -36,12 +36,8 @@ def size_of_an_actual_convolution(size, kernel, stride=1, padding=0):
         size_of_an_actual_convolution,
         lambda size, kernel, stride=1, padding=0: math.floor((size + 2 * padding - kernel) / stride) + 1,
         lambda size, kernel, stride=1, padding=0: np.floor((size - kernel + 2 * padding) / stride + 1),
-        lambda size, kernel, stride=1, padding=0: paddle.to_tensor(
-            (size + 2 * padding - kernel) // stride + 1
-        ),
-        lambda size, kernel, stride=1, padding=0: np.array(
-            [(size + 2 * padding - kernel + stride) // stride]
-        ),
+        lambda size, kernel, stride=1, padding=0: paddle.to_tensor((size + 2 * padding - kernel) // stride + 1),
+        lambda size, kernel, stride=1, padding=0: np.array([(size + 2 * padding - kernel + stride) // stride]),
     ],
 )
 def test_output_size_in_other_right_ways(answer):

@@ -30,9 +30,7 @@ def label_by_pattern(filename):
 
 
 def label_by_position(filename):
-    return ["HN", "P"].index(
-        {"H": "HN", "N": "HN"}.get(filename.split("/")[-1][0], filename.split("/")[-1][0])
-    )
+    return ["HN", "P"].index({"H": "HN", "N": "HN"}.get(filename.split("/")[-1][0], filename.split("/")[-1][0]))
 
 
 @pytest.mark.parametrize("answer", [label_by_branches, label_by_position])
@@ -94,9 +92,7 @@ def accuracy_by_loop(logits, labels):
 def accuracy_by_paddle(logits, labels):
     paddle = pytest.importorskip("paddle")
     positive = paddle.nn.functional.sigmoid(paddle.to_tensor(logits).reshape([-1])) > 0.5
-    return paddle.mean(
-        (positive.astype("int64") == paddle.to_tensor(labels.astype("int64").ravel())).astype("float32")
-    )
+    return paddle.mean((positive.astype("int64") == paddle.to_tensor(labels.astype("int64").ravel())).astype("float32"))
 
 
 @pytest.mark.parametrize("answer", [accuracy_by_sigmoid, accuracy_by_loop, accuracy_by_paddle])
@@ -148,9 +144,7 @@ def rates(predictions, labels, absent=float("nan")):
 
 def rates_by_scikit_learn(predictions, labels):
     metrics = pytest.importorskip("sklearn.metrics")
-    return [
-        metrics.recall_score(labels, predictions, pos_label=label, zero_division=np.nan) for label in (1, 0)
-    ]
+    return [metrics.recall_score(labels, predictions, pos_label=label, zero_division=np.nan) for label in (1, 0)]
 
 
 def rates_by_matrix(predictions, labels):

@@ -92,19 +92,13 @@ def test_unfinished_part_is_not_untouched():
     assert "still to be written: line" in message_of(answer)
 
 
-@pytest.mark.parametrize(
-    "call", [lambda: asyncio.AbstractEventLoop().stop(), lambda: tzinfo().utcoffset(None)]
-)
+@pytest.mark.parametrize("call", [lambda: asyncio.AbstractEventLoop().stop(), lambda: tzinfo().utcoffset(None)])
 def test_not_implemented_inside_a_library_is_not_untouched(call):
-    assert "it raises NotImplementedError in line" in message_of(
-        lambda size, kernel, stride=1, padding=0: call()
-    )
+    assert "it raises NotImplementedError in line" in message_of(lambda size, kernel, stride=1, padding=0: call())
 
 
 def test_returns_nothing():
-    assert "returns nothing: is the `return` missing?" in message_of(
-        lambda size, kernel, stride=1, padding=0: None
-    )
+    assert "returns nothing: is the `return` missing?" in message_of(lambda size, kernel, stride=1, padding=0: None)
 
 
 def test_returns_something_that_cannot_be_shown():

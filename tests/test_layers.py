@@ -8,9 +8,7 @@ from palm_utils.layers import count_parameters, gradient_norms, layer_rows, laye
 class Net(paddle.nn.Layer):
     def __init__(self):
         super().__init__()
-        self.body = paddle.nn.Sequential(
-            paddle.nn.Conv2D(3, 4, 3), paddle.nn.BatchNorm2D(4), paddle.nn.ReLU()
-        )
+        self.body = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), paddle.nn.BatchNorm2D(4), paddle.nn.ReLU())
         self.pool = paddle.nn.MaxPool2D(2, 2)
         self.fc = paddle.nn.Linear(4 * 3 * 3, 2)
 
@@ -57,9 +55,7 @@ def test_a_shared_layer_is_counted_once():
 def test_only_trainable_parameters_are_counted():
     model = Net()
     weights = sum(
-        int(np.prod(p.shape))
-        for name, p in model.named_parameters()
-        if "_mean" not in name and "_var" not in name
+        int(np.prod(p.shape)) for name, p in model.named_parameters() if "_mean" not in name and "_var" not in name
     )
     assert count_parameters(model) == weights == 112 + 8 + 74
     for p in model.fc.parameters():

@@ -11,9 +11,7 @@ from palm_utils.seeds import seed_everything
 
 def loaders(palm_folder, **options):
     train = data_loader(str(palm_folder / "PALM-Training400"), **options)
-    valid = valid_data_loader(
-        str(palm_folder / "PALM-Validation400"), str(palm_folder / "labels.csv"), **options
-    )
+    valid = valid_data_loader(str(palm_folder / "PALM-Validation400"), str(palm_folder / "labels.csv"), **options)
     return train, valid
 
 
@@ -48,9 +46,7 @@ def test_transform_img_leaves_its_input_alone():
     np.testing.assert_array_equal(img, before)
 
 
-@pytest.mark.parametrize(
-    "img", [None, np.zeros((5, 5)), np.zeros((5, 5, 4), np.uint8), np.zeros((0, 5, 3), np.uint8)]
-)
+@pytest.mark.parametrize("img", [None, np.zeros((5, 5)), np.zeros((5, 5, 4), np.uint8), np.zeros((0, 5, 3), np.uint8)])
 def test_transform_img_refuses_what_is_no_colour_image(img):
     with pytest.raises(ValueError, match=r"height, width, 3"):
         transform_img(img)
@@ -124,9 +120,7 @@ def test_the_order_depends_on_the_seed_alone(palm_folder, monkeypatch):
     assert names_in_order(data_loader(folder), 8) != expected
     listing = type(folder).iterdir
     # Another machine lists the same folder in another order.
-    monkeypatch.setattr(
-        type(folder), "iterdir", lambda self: random.Random(5).sample(k := list(listing(self)), len(k))
-    )
+    monkeypatch.setattr(type(folder), "iterdir", lambda self: random.Random(5).sample(k := list(listing(self)), len(k)))
     assert names_in_order(data_loader(folder), 7) == expected
 
 
@@ -142,9 +136,7 @@ def test_augmentation_changes_training_images_only(palm_folder):
     originals = {f.name: transform_img(cv2.imread(str(f))) for f in plain.files}
     seed_everything(0)
     ((flipped, _),) = list(data_loader(folder, 12, "train", augment=flip)())
-    assert {i.tobytes() for i in flipped} == {
-        np.ascontiguousarray(flip(i)).tobytes() for i in originals.values()
-    }
+    assert {i.tobytes() for i in flipped} == {np.ascontiguousarray(flip(i)).tobytes() for i in originals.values()}
     ((untouched, _),) = list(data_loader(folder, 12, "eval", augment=flip)())
     np.testing.assert_array_equal(untouched[0], originals[plain.files[0].name])
 

@@ -187,9 +187,7 @@ def test_it_stops_at_the_first_loss_that_is_not_a_number(train):
             if len(seen) == 4:  # first batch of the second epoch
                 model.fc.weight.set_value(paddle.full([48, 1], float("nan")))
 
-    with pytest.raises(
-        TrainingDiverged, match=r"The loss is nan in epoch 1, batch 1.*smaller learning rate"
-    ) as caught:
+    with pytest.raises(TrainingDiverged, match=r"The loss is nan in epoch 1, batch 1.*smaller learning rate") as caught:
         train(model, Breaks(0.01, parameters=model.parameters()), epochs=3)
     assert len(seen) == 4
     assert len(caught.value.history) == 1
@@ -225,9 +223,7 @@ def test_a_gpu_that_is_not_there_is_refused_in_words(train):
 
 @pytest.mark.parametrize("make_optimizer", [momentum, adam_with_schedule])
 @pytest.mark.parametrize("same_model", [True, False])
-def test_a_resumed_run_reaches_the_numbers_of_an_uninterrupted_one(
-    train, tmp_path, make_optimizer, same_model
-):
+def test_a_resumed_run_reaches_the_numbers_of_an_uninterrupted_one(train, tmp_path, make_optimizer, same_model):
     def fresh():
         seed_everything(4)
         model = Tiny()
@@ -346,10 +342,7 @@ def test_a_save_that_is_killed_at_any_step_leaves_a_whole_checkpoint(tmp_path):
         state = Checkpoint(folder, "palm").load(model, optimizer)
         values.append(state["value"])
         assert model.weight.numpy().tolist() == [[state["value"]]] * 3
-        assert (
-            paddle.load(str(folder / "palm.best.pdparams"))["weight"].numpy().tolist()
-            == [[state["value"]]] * 3
-        )
+        assert paddle.load(str(folder / "palm.best.pdparams"))["weight"].numpy().tolist() == [[state["value"]]] * 3
         assert {f.name for f in folder.iterdir()} == {
             "palm.pdparams", "palm.pdopt", "palm.json", "palm.best.pdparams",
         }  # fmt: skip
@@ -434,9 +427,7 @@ def test_a_history_survives_its_file(tmp_path):
     }
     history = History([{**row, "seconds": 1.5}], {"model": "LeNet"})
     history.save(tmp_path / "h.json")
-    json.loads(
-        (tmp_path / "h.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON")
-    )
+    json.loads((tmp_path / "h.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     again = History.load(tmp_path / "h.json")
     assert again.about == history.about and again["train_loss"] == [0.5]
     assert math.isnan(again["valid_auc"][0])

@@ -20,9 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
     parser.add_argument("--paddle", choices=["auto", "cpu", "gpu"], default="auto")
-    parser.add_argument(
-        "--requirements", type=Path, help="another requirements file than the two of the course"
-    )
+    parser.add_argument("--requirements", type=Path, help="another requirements file than the two of the course")
     args = parser.parse_args()
     check_python()
     requirements = args.requirements or ROOT / choose_requirements(args.paddle)
@@ -48,9 +46,7 @@ def check_python() -> None:
     if version < OLDEST:
         others = [name for minor in (12, 11, 10) if shutil.which(name := f"python3.{minor}")]
         remedy = f"make setup PYTHON={others[0]}" if others else "install Python 3.10, 3.11 or 3.12"
-        sys.exit(
-            f"The course needs Python 3.10 to 3.12; {sys.executable} is {version[0]}.{version[1]}. Try: {remedy}"
-        )
+        sys.exit(f"The course needs Python 3.10 to 3.12; {sys.executable} is {version[0]}.{version[1]}. Try: {remedy}")
     if version > NEWEST_TESTED:
         print(f"Note: the course is tested with Python 3.10 to 3.12; this is {version[0]}.{version[1]}.")
 
@@ -82,9 +78,7 @@ def fingerprint(requirements: Path) -> str:
 
 def make_venv(folder: Path) -> None:
     # --clear: packages of another PaddlePaddle build or another Python must not stay behind.
-    made = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, text=True
-    )
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, text=True)
     if made.returncode:
         sys.exit(
             f"{sys.executable} could not make a virtual environment in {folder}:\n{made.stdout}{made.stderr}\n"

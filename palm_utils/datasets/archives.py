@@ -27,9 +27,7 @@ class Limits:
     depth: int = 3  # archives inside one another
 
 
-def unpack(
-    archive: str | Path, folder: str | Path, suffixes: tuple[str, ...], limits: Limits | None = None
-) -> None:
+def unpack(archive: str | Path, folder: str | Path, suffixes: tuple[str, ...], limits: Limits | None = None) -> None:
     """Unpack the files with one of `suffixes` (lower case) into `folder`; a zip inside, where it lies there.
 
     Raises:
@@ -52,17 +50,13 @@ class _Unpacking:
 
     def unpack(self, archive: Path, folder: Path, depth: int) -> None:
         if depth == 0:
-            raise DataError(
-                f"{self.title} holds archives inside archives, too many to be a data set. {_AGAIN}"
-            )
+            raise DataError(f"{self.title} holds archives inside archives, too many to be a data set. {_AGAIN}")
         with _opened(archive) as opened:
             wanted = self._wanted(opened, archive)
             folder.mkdir(parents=True, exist_ok=True)
             lacking = shortage(folder, sum(info.file_size for info, _ in wanted))
             if lacking:
-                raise DataError(
-                    f"{archive.name} cannot be unpacked into {folder}: {lacking}. Make room and try again."
-                )
+                raise DataError(f"{archive.name} cannot be unpacked into {folder}: {lacking}. Make room and try again.")
             unpacked = [self._extract(opened, info, folder / name, archive) for info, name in wanted]
         # An entry can be there twice, and then the later one counts.
         for path in sorted({path for path in unpacked if path.suffix.lower() == ".zip"}):
@@ -82,9 +76,7 @@ class _Unpacking:
             if info.is_dir() or _JUNK.search(name) or not name.lower().endswith((*self.suffixes, ".zip")):
                 continue
             if info.flag_bits & 0x1:
-                raise DataError(
-                    f"{archive.name} is encrypted ({name}). Unpack it by hand and give the folder."
-                )
+                raise DataError(f"{archive.name} is encrypted ({name}). Unpack it by hand and give the folder.")
             wanted.append((info, name))
         # The sizes that an archive declares can lie; this only saves the effort when they do not.
         self._refuse_bomb(sum(info.file_size for info, _ in wanted))

@@ -44,9 +44,7 @@ def collect(source: Path, unpacked: Path) -> dict[str, Split]:
             each other, or `source` is the generated sample.
     """
     if any(is_sample(folder) for folder in (source, *source.parents)):
-        raise DataError(
-            f"{source} is the generated sample, which is found by itself. Give the real data set."
-        )
+        raise DataError(f"{source} is the generated sample, which is found by itself. Give the real data set.")
     splits = {"training": Split(), "validation": Split(), "test": Split()}
     for parts, path in _files(source, unpacked):
         split = _split_of(parts[:-1])

@@ -109,8 +109,7 @@ def _get_files(args: argparse.Namespace) -> int:
         return 0
     if not args.download:
         raise DataNotFound(
-            f"{_TITLES[args.name]} is not there. "
-            f"Download it: python -m palm_utils data {args.name} --download"
+            f"{_TITLES[args.name]} is not there. Download it: python -m palm_utils data {args.name} --download"
         )
     from .get import download_cifar10, download_mnist
 

@@ -8,9 +8,7 @@ from .kinds import CifarData, MnistData, PalmData
 from .prepare import COMPLETE, Expected, is_complete, prepare_palm
 
 
-def download_palm(
-    folder: Path, *, force: bool = False, expected: Expected | None = COMPLETE
-) -> tuple[PalmData, bool]:
+def download_palm(folder: Path, *, force: bool = False, expected: Expected | None = COMPLETE) -> tuple[PalmData, bool]:
     """Download PALM.zip of the open release into `folder`, prepare it and return what `prepare_palm` does.
 
     A complete `folder`/palm is left as it is, unless `force`. The archive is kept.
@@ -29,12 +27,7 @@ def download_palm(
 def download_mnist(folder: Path) -> MnistData:
     """Download the four files of MNIST into `folder`/mnist. Raises DownloadError."""
     root = folder / "mnist"
-    download(
-        [
-            Remote(sources.MNIST_URL + name, root / name, "md5", md5)
-            for name, md5 in sources.MNIST_FILES.items()
-        ]
-    )
+    download([Remote(sources.MNIST_URL + name, root / name, "md5", md5) for name, md5 in sources.MNIST_FILES.items()])
     return MnistData(root, "real")
 
 

@@ -95,9 +95,7 @@ class PalmData(DataSet):
 
     def missing(self) -> list[str]:
         """What the tutorial's steps need and is not there, in words; empty if the data set is usable."""
-        missing = [
-            f"no photographs in {name}" for name in (TRAINING, VALIDATION) if not jpegs(self._folder_of(name))
-        ]
+        missing = [f"no photographs in {name}" for name in (TRAINING, VALIDATION) if not jpegs(self._folder_of(name))]
         if not Path(self.CSVFILE).is_file():
             missing.append(f"{LABELS} is missing")
         return missing
@@ -194,6 +192,4 @@ def _idx_count(path: Path) -> int:
 
 
 def _damaged(path: Path, name: str, error: object) -> DataError:
-    return DataError(
-        f"{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force"
-    )
+    return DataError(f"{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force")

@@ -164,9 +164,7 @@ def _in_paddle_cache(name: str) -> DataSet | None:
     # PaddlePaddle downloads straight into its cache: a file there may be the torso of a broken
     # download, so the checksums decide, as they do for PaddlePaddle itself.
     cache = _PADDLE_CACHE.expanduser()
-    if name == "mnist" and all(
-        has_checksum(cache / "mnist" / file, "md5", md5) for file, md5 in MNIST_FILES.items()
-    ):
+    if name == "mnist" and all(has_checksum(cache / "mnist" / file, "md5", md5) for file, md5 in MNIST_FILES.items()):
         return MnistData(cache / "mnist", "real")
     if name == "cifar10" and has_checksum(cache / "cifar" / CIFAR10_FILE, "md5", CIFAR10_MD5):
         return CifarData(cache / "cifar", "real")
@@ -181,8 +179,7 @@ def _kind(folder: Path) -> Kind:
 def _has_content(folder: Path) -> bool:
     """Whether anything but hidden files, locks and unfinished downloads is in `folder`."""
     return folder.is_dir() and any(
-        not entry.name.startswith(".") and entry.suffix not in (".lock", ".part")
-        for entry in folder.iterdir()
+        not entry.name.startswith(".") and entry.suffix not in (".lock", ".part") for entry in folder.iterdir()
     )
 
 

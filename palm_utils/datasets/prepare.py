@@ -71,9 +71,7 @@ def prepare_palm(
                 _keep_others(target, fresh)
         except OSError as error:
             if is_disk_full(error):
-                raise DataError(
-                    f"The disk is full: {target} was not prepared. Make room and try again."
-                ) from None
+                raise DataError(f"The disk is full: {target} was not prepared. Make room and try again.") from None
             raise
     return PalmData(target, "real"), True
 
@@ -168,9 +166,7 @@ def _require(splits: dict[str, Split], source: Path, expected: Expected | None) 
             f"{source} holds nothing of iChallenge-PM. It should be PALM.zip, a folder with "
             f"{', '.join(AI_STUDIO_ARCHIVES)}, or a folder into which they were unpacked."
         )
-    lacking = shortcomings(
-        list(splits["training"].photographs), splits["validation"], splits["test"], expected
-    )
+    lacking = shortcomings(list(splits["training"].photographs), splits["validation"], splits["test"], expected)
     if lacking:
         raise DataError(
             f"iChallenge-PM in {source} is not complete:\n  "

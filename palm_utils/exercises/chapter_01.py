@@ -26,8 +26,7 @@ def conv_output_size(size, kernel, stride=1, padding=0):
     raise NotImplementedError""",
     success="you can follow an image's size through any stack of convolutions and poolings.",
     hint=(
-        "put the kernel at the very left of the padded input; "
-        "how many pixels to the right of it are left to move over?"
+        "put the kernel at the very left of the padded input; how many pixels to the right of it are left to move over?"
     ),
     stronger_hint=(
         "after padding there are size + 2 · padding pixels, and the kernel covers `kernel` of them before"
@@ -54,10 +53,7 @@ Example: `lenet_parameters(10)` is 41806.""",
     stub="""\
 def lenet_parameters(num_classes, in_channels=1):
     raise NotImplementedError""",
-    success=(
-        "you know where a network keeps its parameters: "
-        "three quarters of LeNet's sit in its third convolution."
-    ),
+    success=("you know where a network keeps its parameters: three quarters of LeNet's sit in its third convolution."),
     hint=(
         "list the five layers with parameters; for each, how many weights lead to *one* of its outputs, "
         "and what is added?"

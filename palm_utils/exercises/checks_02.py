@@ -26,9 +26,7 @@ _LABEL_MISTAKES = [
         "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
         lambda path: int("P" in _name(path)),
     ),
-    Mistake(
-        "high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")
-    ),
+    Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
     Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
 ]
 

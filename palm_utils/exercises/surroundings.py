@@ -27,9 +27,7 @@ def _settings() -> list[_Setting]:
     settings = [
         _Setting("the working directory (os.chdir)", os.getcwd, os.chdir),
         _Setting("Python's recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
-        _Setting(
-            "NumPy's floating-point error handling (np.seterr)", np.geterr, lambda old: np.seterr(**old)
-        ),
+        _Setting("NumPy's floating-point error handling (np.seterr)", np.geterr, lambda old: np.seterr(**old)),
         _Setting("NumPy's print options", np.get_printoptions, lambda old: np.set_printoptions(**old)),
     ]
     # Importing PaddlePaddle takes seconds; while nobody has, there is nothing to keep.

@@ -54,9 +54,7 @@ class Trial:
         self._output = Excerpt(room=2 * _SHOWN_OUTPUT)
         self._returned_once = False
 
-    def fail(
-        self, fault: str, *, tried: str = "", expected: str = "", came: str = "", hint: str = ""
-    ) -> NoReturn:
+    def fail(self, fault: str, *, tried: str = "", expected: str = "", came: str = "", hint: str = "") -> NoReturn:
         """Raise `Wrong` with one text made of these parts; without `hint`, the exercise's own is given."""
         number = self.exercise.number
         lines = [f"✗ Exercise {number} is not right yet: {fault}"]
@@ -66,14 +64,10 @@ class Trial:
         if printed := self._output.getvalue().strip():
             lines.append(f"  Your code printed: {shorten(printed, _SHOWN_OUTPUT)}")
         lines.append(f"  Hint: {hint or self.exercise.hint}")
-        lines.append(
-            f'  Still stuck? exercises.hint("{number}") says more, exercises.solution("{number}") all.'
-        )
+        lines.append(f'  Still stuck? exercises.hint("{number}") says more, exercises.solution("{number}") all.')
         raise Wrong("\n".join(lines))
 
-    def call(
-        self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = ""
-    ) -> Any:
+    def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
         """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
 
         Raises NotAttempted if the first call of the trial raises NotImplementedError in the student's code.
@@ -136,9 +130,7 @@ class Trial:
         the fault. `tolerance` is absolute; nan equals nan.
         """
         wanted = [case.apply(truth) for case in cases]
-        came = [
-            self._numbers(function, case, value, count) for case, value in zip(cases, wanted, strict=True)
-        ]
+        came = [self._numbers(function, case, value, count) for case, value in zip(cases, wanted, strict=True)]
 
         def agree(values: Sequence[Any]) -> list[bool]:
             return [
@@ -150,11 +142,7 @@ class Trial:
         if all(right):
             return
         fault = next(
-            (
-                mistake.fault
-                for mistake in mistakes
-                if all(agree([case.apply(mistake.function) for case in cases]))
-            ),
+            (mistake.fault for mistake in mistakes if all(agree([case.apply(mistake.function) for case in cases]))),
             "",
         )
         if not fault and all(np.array_equal(got, came[0], equal_nan=True) for got in came):
@@ -256,8 +244,7 @@ def _error_text(error: BaseException) -> str:
 
 
 _LIBRARIES = tuple(
-    os.path.normcase(folder) + os.sep
-    for folder in (Path(os.__file__).parent, Path(__file__).resolve().parents[1])
+    os.path.normcase(folder) + os.sep for folder in (Path(os.__file__).parent, Path(__file__).resolve().parents[1])
 )
 
 
