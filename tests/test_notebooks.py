@@ -210,6 +210,19 @@ def test_exercise_cells_are_those_of_the_package(path):
         assert (cell.source, tuple(cell.tags)) in stated
 
 
+README_ROW = re.compile(r"^\| \d \| \[.+?\]\((notebooks/\S+)\) \|.*\|([^|]*)\|$", re.M)
+
+
+@pytest.mark.parametrize(("path", "measured"), README_ROW.findall((FOLDER.parent / "README.md").read_text("utf-8")))
+def test_figures_in_the_readme_are_those_stored_in_the_chapter(path, measured):
+    chapter = FOLDER.parent / path
+    book = read_committed(chapter) or nbformat.read(chapter, as_version=4)
+    outputs = " ".join(o.get("text", "") for cell in book.cells for o in cell.get("outputs", []))
+    stored = {f"{float(figure) * 100:.1f}" for figure in re.findall(r"\b0\.\d{4}\b", outputs)}
+    stated = re.findall(r"(\d+\.\d) %", measured)
+    assert stated and set(stated) <= stored
+
+
 # --- the networks they define
 
 
