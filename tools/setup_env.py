@@ -91,6 +91,8 @@ def venv_python(folder: Path) -> Path:
 
 
 def pip_install(venv: Path, packages: list[str]) -> None:
+    # Compiling every module of a hundred packages takes longer than installing them; Python compiles
+    # those that are used when they are first imported.
     command = [
         str(venv_python(venv)),
         "-m",
