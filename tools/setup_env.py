@@ -93,15 +93,8 @@ def venv_python(folder: Path) -> Path:
 def pip_install(venv: Path, packages: list[str]) -> None:
     # Compiling every module of a hundred packages takes longer than installing them; Python compiles
     # those that are used when they are first imported.
-    command = [
-        str(venv_python(venv)),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        *packages,
-    ]
+    options = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+    command = [str(venv_python(venv)), "-m", "pip", "install", *options, *packages]
     if subprocess.run(command).returncode:
         sys.exit(
             "pip could not install the packages (its message is above). Behind a proxy or far from PyPI, set "
