@@ -10,8 +10,8 @@ The modules build on one another in one direction; each imports only from those 
     datasets              where each data set is; preparing and downloading the real ones
     readers, augment      transform_img, data_loader, valid_data_loader; random changes to images
     checkpoints           saving and resuming training, all or nothing
-    training, recipes     train_pm, evaluation; how each network is trained
     layers                what a network is made of, layer by layer
+    training, recipes     train_pm, evaluation; how each network is trained
     figures, diagrams     the plots that chapters share
     exercises             the checks behind the exercise cells
     notebooks             executing chapters, and the networks they define

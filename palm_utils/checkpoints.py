@@ -6,23 +6,32 @@ parameters of the best epoch lie beside them as NAME.best.pdparams.
 
 They are written as NAME.next.* first. NAME.next.json, which appears last and in one step, says that all
 of them are whole; only then do they take the places of the old ones. Whoever is killed on the way leaves
-either the old checkpoint, or a new one whose last renames the next `open` completes.
+either the old checkpoint, or a new one whose last renames the next `recover` completes.
 """
 
-import contextlib
 import json
-import os
+import re
 import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from palm_utils.errors import DataError, DataNotFound
+import filelock
+
+from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.files import flush, replacing
 
 
 class Checkpoint:
-    """The files of one training run, `name`.* in `folder`."""
+    """The files of one training run, `name`.* in `folder`.
+
+    Raises ValueError for a name whose files could be mistaken for another run's.
+    """
 
     def __init__(self, folder: str | Path, name: str):
+        if not re.fullmatch(r"[\w-]+", name):
+            raise ValueError(f"name is {name!r}; a run's name is made of letters, digits, - and _")
         self.folder, self.name = Path(folder), name
         self.params = self.folder / f"{name}.pdparams"
         self.opt = self.folder / f"{name}.pdopt"
@@ -30,9 +39,29 @@ class Checkpoint:
         self.state = self.folder / f"{name}.json"
         self._next = {p: self.folder / f"{name}.next{p.suffix}" for p in (self.params, self.opt, self.state)}
 
-    def open(self) -> None:
-        """Make the folder, and bring what an interrupted `save` left into order."""
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the run's files to this training; make the folder and `recover` first.
+
+        Raises CourseError at once when another training holds them.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.folder / f".{self.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise CourseError(
+                f"Another training is writing {self.params} at this moment. Wait for it, or give this one a "
+                "folder of its own: train_pm(..., folder='checkpoints/second')."
+            ) from None
+        try:
+            self.recover()
+            yield
+        finally:
+            lock.release()
+
+    def recover(self) -> None:
+        """Bring what an interrupted `save` left into order."""
         if self._next[self.state].exists():
             self._finish()
         for leftover in (*self._next.values(), *self.folder.glob(f".{self.name}.*.part")):
@@ -45,23 +74,31 @@ class Checkpoint:
         """
         import paddle
 
+        checksums = {}
         for target, content in ((self.params, model.state_dict()), (self.opt, optimizer.state_dict())):
             paddle.save(content, str(self._next[target]))
             flush(self._next[target])
-        # The names PaddlePaddle gave the parameters, in order: they key the optimizer's state.
-        names = [p.name for p in model.parameters()]
+            checksums[target.suffix] = _checksum(self._next[target])
+        saved = {
+            # The names PaddlePaddle gave the parameters, in order: they key the optimizer's state.
+            "parameter_names": [p.name for p in model.parameters()],
+            "optimizer": type(optimizer).__name__,
+            "checksums": checksums,
+            "best": best,
+        }
         with replacing(self._next[self.state]) as path:
-            path.write_text(json.dumps({**state, "parameter_names": names, "best": best}), encoding="utf-8")
+            path.write_text(json.dumps({**state, "saved": saved}), encoding="utf-8")
         self._finish()
 
     def load(self, model, optimizer) -> dict | None:
         """Put the saved parameters and optimizer state in place; return the state, None where none is saved.
 
-        Raises DataError when what is saved belongs to another network, or has lost its NAME.json.
+        Raises DataError, before anything is loaded, when a file is missing, damaged or replaced since it
+        was saved, or belongs to another network or optimizer.
         """
         import paddle
 
-        self.open()
+        self.recover()
         if not self.state.exists():
             if self.params.exists():
                 raise DataError(
@@ -69,12 +106,30 @@ class Checkpoint:
                     "Load it with evaluation(model, path), or train without resume=True."
                 )
             return None
-        state = json.loads(self.state.read_text(encoding="utf-8"))
+        state = self._checked_state()
+        saved = state.pop("saved")
+        if saved["optimizer"] != type(optimizer).__name__:
+            raise DataError(
+                f"{self.opt} was saved by {saved['optimizer']}, this optimizer is {type(optimizer).__name__}. "
+                "Resume with the same kind, or train without resume=True."
+            )
         load_parameters(model, self.params)
         names = [p.name for p in model.parameters()]
-        saved = paddle.load(str(self.opt))
-        optimizer.set_state_dict(_renamed(saved, state.pop("parameter_names"), names, optimizer))
-        state.pop("best")
+        optimizer.set_state_dict(_renamed(paddle.load(str(self.opt)), saved["parameter_names"], names, optimizer))
+        return state
+
+    def _checked_state(self) -> dict:
+        remedy = "Train without resume=True to replace it."
+        try:
+            state = json.loads(self.state.read_text(encoding="utf-8"))
+            checksums = state["saved"]["checksums"]
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{self.state}: not the state of a run that can be resumed. {remedy}") from None
+        for path in (self.params, self.opt):
+            if not path.is_file():
+                raise DataError(f"{path} is missing beside {self.state.name}. {remedy}")
+            if _checksum(path) != checksums[path.suffix]:
+                raise DataError(f"{path} is not what was saved with {self.state.name}: damaged or replaced. {remedy}")
         return state
 
     def _finish(self) -> None:
@@ -82,9 +137,9 @@ class Checkpoint:
         for target in (self.params, self.opt):
             if self._next[target].exists():
                 self._next[target].replace(target)
-        if state["best"]:
+        if state["saved"]["best"]:
             with replacing(self.best) as path:
-                _same_content(self.params, path)
+                shutil.copyfile(self.params, path)
         self._next[self.state].replace(self.state)
 
 
@@ -149,10 +204,10 @@ def _renamed(state: dict, old_names: list[str], new_names: list[str], optimizer)
     return renamed
 
 
-def _same_content(source: Path, target: Path) -> None:
-    # A hard link costs no space: `source` is never written into, only replaced.
-    target.unlink()
-    with contextlib.suppress(OSError):
-        os.link(source, target)
-        return
-    shutil.copyfile(source, target)
+def _checksum(path: Path) -> int:
+    """Return the CRC-32 of a file: it tells accidents, and reads half a gigabyte in half a second."""
+    value = 0
+    with open(path, "rb") as f:
+        while block := f.read(2**22):
+            value = zlib.crc32(block, value)
+    return value

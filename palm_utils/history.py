@@ -17,7 +17,8 @@ class History:
 
     epochs: one dict per finished epoch with epoch (from 0), train_loss, valid_loss (mean over images),
     valid_accuracy, valid_auc (nan where it is not defined), seconds.
-    about: model, optimizer, seed, batch_size, device, threads, versions.
+    about: model, optimizer, seed, batch_size (None where the reader does not tell), device, threads,
+    versions.
     """
 
     epochs: list[dict] = field(default_factory=list)
@@ -106,7 +107,7 @@ def describe_machine() -> dict:
         "numpy": np.__version__,
         "device": paddle.device.get_device(),
         # Importing PaddlePaddle sets this to 1 where nobody else has set it.
-        "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
+        "threads": os.environ.get("OMP_NUM_THREADS", "1"),
         "processor": platform.processor() or platform.machine(),
     }
 

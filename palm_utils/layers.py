@@ -1,5 +1,7 @@
 """What a network is made of: one row per layer, with output shape and parameters."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,18 @@ class LayerRow:
     kind: str
     output_shape: list[int]
     parameters: int
+
+
+@contextmanager
+def evaluating(model) -> Iterator[None]:
+    """Put a model into evaluation mode, and each of its layers back into the mode it was in."""
+    modes = [(layer, layer.training) for layer in model.sublayers(include_self=True)]
+    model.eval()
+    try:
+        yield
+    finally:
+        for layer, training in modes:
+            layer.training = training
 
 
 def layer_rows(model, input_shape: list[int]) -> list[LayerRow]:
@@ -36,16 +50,12 @@ def layer_rows(model, input_shape: list[int]) -> list[LayerRow]:
 
     leaves = [(name, layer) for name, layer in model.named_sublayers() if not list(layer.children())]
     hooks = [layer.register_forward_post_hook(note(name)) for name, layer in leaves]
-    was_training = model.training
-    model.eval()
     try:
-        with paddle.no_grad():
+        with evaluating(model), paddle.no_grad():
             model(paddle.zeros(input_shape))
     finally:
         for hook in hooks:
             hook.remove()
-        if was_training:
-            model.train()
     return rows
 
 

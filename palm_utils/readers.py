@@ -41,9 +41,9 @@ class Reader:
         shuffle: bool = False,
         augment: Augment | None = None,
     ):
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1")
-        self.files, self.labels, self.batch_size = files, labels, batch_size
+        self.files, self.labels, self.batch_size = files, labels, int(batch_size)
         self.shuffle, self.augment = shuffle, augment
 
     def __len__(self) -> int:
@@ -155,7 +155,7 @@ def _photographs(folder: Path) -> list[Path]:
         )
     # Sorted by name: the order in which a folder lists its files differs between machines.
     files = sorted(
-        (f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and not f.name.startswith(".")),
+        (f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and f.is_file() and not f.name.startswith(".")),
         key=lambda f: f.name,
     )
     if not files:

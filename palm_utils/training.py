@@ -5,6 +5,7 @@ steps: the course's section 2 ("train_pm"); where it was wrong, chapter 2 shows 
 """
 
 import math
+import operator
 import os
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from palm_utils import datasets, metrics
 from palm_utils.checkpoints import Checkpoint, load_parameters
 from palm_utils.errors import CourseError
 from palm_utils.history import History, describe_machine
+from palm_utils.layers import evaluating
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 from palm_utils.seeds import epoch_seed, seed_everything
 
@@ -67,17 +69,26 @@ def train_pm(
     not finite, ValueError for a model with another output than one logit an image; Ctrl-C (or the
     notebook's stop button) says where the finished epochs are and then interrupts as usual.
     """
+    import paddle
+
     epochs = _default_epochs() if epochs is None else epochs
     use_device(device)
     train_loader, valid_loader = _default_loaders(train_loader, valid_loader, batch_size, augment)
+    if isinstance(optimizer._learning_rate, paddle.optimizer.lr.ReduceOnPlateau):
+        raise ValueError("train_pm steps its scheduler after every batch; ReduceOnPlateau needs a loss to step by")
     checkpoint = Checkpoint(folder, name)
-    checkpoint.open()
-    seed = int(np.random.randint(2**31)) if seed is None else seed
-    history = History([], {"model": type(model).__name__, "optimizer": type(optimizer).__name__, "seed": seed})
-    history.about |= {"batch_size": getattr(train_loader, "batch_size", batch_size), **describe_machine()}
-    if resume:
-        history = _resume(checkpoint, model, optimizer, history)
+    new_seed = int(np.random.randint(2**31)) if seed is None else _whole_number(seed, "seed")
+    history = History([], {"model": type(model).__name__, "optimizer": type(optimizer).__name__})
+    history.about["seed"] = new_seed
+    history.about |= {"batch_size": getattr(train_loader, "batch_size", None), **describe_machine()}
+    with checkpoint.held():
+        if resume:
+            history = _resume(checkpoint, model, optimizer, history, seed)
+        return _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_loader, log_every, progress)
 
+
+def _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_loader, log_every, progress):
+    """Train the epochs that the history does not have yet, saving after each."""
     print("start training ...")
     try:
         for epoch in range(len(history), epochs):
@@ -85,13 +96,14 @@ def train_pm(
             seed_everything(epoch_seed(history.about["seed"], epoch))
             train_loss = _train_epoch(model, optimizer, train_loader, epoch, history, log_every, progress)
             scores = predict(model, valid_loader)
+            _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, history)
             print(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}", flush=True)
             seconds = time.perf_counter() - started
             history.add(epoch, train_loss, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds)
             is_best = history.best["epoch"] == epoch
             checkpoint.save(model, optimizer, {"history": history.to_dict()}, best=is_best)
     except KeyboardInterrupt:
-        print(_interrupted(history, checkpoint))
+        print(_interrupted(checkpoint, history))
         raise
     return history
 
@@ -126,18 +138,14 @@ def predict(model, loader: Callable, *, threshold: float = 0.5) -> metrics.Score
     """Return the Scores of a model on every image of a reader, in evaluation mode and without gradients."""
     import paddle
 
-    was_training = model.training
-    model.eval()
     logits, labels = [], []
-    try:
-        with paddle.no_grad():
-            for images, batch_labels in loader():
-                batch = _logits(model, paddle.to_tensor(images), batch_labels)
-                logits.append(batch.numpy().astype(np.float64))
-                labels.append(batch_labels)
-    finally:
-        if was_training:
-            model.train()
+    with evaluating(model), paddle.no_grad():
+        for images, batch_labels in loader():
+            batch = _logits(model, paddle.to_tensor(images), batch_labels)
+            logits.append(batch.numpy().astype(np.float64))
+            labels.append(batch_labels)
+    if not logits:
+        raise ValueError("the reader yields no batches; a reader yields them anew each time it is called")
     return metrics.score(np.concatenate(logits), np.concatenate(labels), threshold)
 
 
@@ -185,6 +193,7 @@ def _train_epoch(model, optimizer, loader, epoch: int, history: History, log_eve
     import paddle.nn.functional as F
 
     model.train()
+    optimizer.clear_grad()  # what a look at the gradients or an interrupted step has left
     total = images_seen = 0
     batches = len(loader) if isinstance(loader, Reader) else None
     bar = tqdm(loader(), total=batches, desc=f"epoch {epoch}", leave=False, disable=not progress)
@@ -192,13 +201,7 @@ def _train_epoch(model, optimizer, loader, epoch: int, history: History, log_eve
         logits = _logits(model, paddle.to_tensor(images), labels)
         loss = F.binary_cross_entropy_with_logits(logits, paddle.to_tensor(labels))
         value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingDiverged(
-                f"The loss is {value} in epoch {epoch}, batch {batch_id}: training has diverged. A smaller "
-                f"learning rate is the first thing to try (it is {optimizer.get_lr():g}). The "
-                f"{len(history)} finished epochs are in this error's .history.",
-                history,
-            )
+        _refuse_divergence(value, f"epoch {epoch}, batch {batch_id}", optimizer, history)
         if log_every and batch_id % log_every == 0:
             print(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {value:.4f}", flush=True)
         loss.backward()
@@ -208,7 +211,22 @@ def _train_epoch(model, optimizer, loader, epoch: int, history: History, log_eve
             optimizer._learning_rate.step()
         total += value * len(images)
         images_seen += len(images)
+    if not images_seen:
+        raise ValueError(
+            "train_loader yields no batches; a reader is a function that yields them each time it is called"
+        )
     return total / images_seen
+
+
+def _refuse_divergence(loss: float, where: str, optimizer, history: History) -> None:
+    """Raise TrainingDiverged for a loss that is not finite: nothing after it is worth saving."""
+    if not math.isfinite(loss):
+        raise TrainingDiverged(
+            f"The loss is {loss} in {where}: training has diverged. A smaller learning rate is the first "
+            f"thing to try (it is {optimizer.get_lr():g}). The {len(history)} epochs finished before are in this "
+            "error's .history.",
+            history,
+        )
 
 
 def _logits(model, images, labels: np.ndarray):
@@ -221,20 +239,40 @@ def _logits(model, images, labels: np.ndarray):
     return logits
 
 
-def _resume(checkpoint: Checkpoint, model, optimizer, fresh: History) -> History:
+def _whole_number(value, what: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if number < 0 or isinstance(value, bool):
+        raise ValueError(f"{what} is {value!r}; it must be a whole number of at least 0")
+    return number
+
+
+def _resume(checkpoint: Checkpoint, model, optimizer, fresh: History, seed: int | None) -> History:
     state = checkpoint.load(model, optimizer)
     if state is None:
         print(f"nothing to resume in {checkpoint.folder}; starting with epoch 0")
         return fresh
     history = History.from_dict(state["history"])
+    for what, asked in (("seed", seed), ("batch_size", fresh.about["batch_size"])):
+        if None not in (asked, history.about[what]) and asked != history.about[what]:
+            raise ValueError(
+                f"{what} is {asked}, but the run saved in {checkpoint.state} has {history.about[what]}: going on "
+                "would mix two runs. Resume with the same, or train in another folder."
+            )
     print(f"resuming after {len(history)} finished epochs")
     return history
 
 
-def _interrupted(history: History, checkpoint: Checkpoint) -> str:
-    if not len(history):
-        return "Interrupted before the first epoch was finished; nothing was saved."
+def _interrupted(checkpoint: Checkpoint, history: History) -> str:
+    """Say what is on the disk, where a save may or may not have been completed."""
+    checkpoint.recover()
+    saved = History.load(checkpoint.state).epochs if checkpoint.state.exists() else []
+    if not saved or saved != history.epochs[: len(saved)]:
+        earlier = f"; {checkpoint.params} is of an earlier run" if saved else ""
+        return f"Interrupted before the first epoch was finished and saved{earlier}."
     return (
-        f"Interrupted after {len(history)} finished epochs. They are in {checkpoint.params}; "
-        f"History.load({str(checkpoint.state)!r}) reads the history, train_pm(..., resume=True) goes on."
+        f"Interrupted. {checkpoint.params} holds the run after {len(saved)} finished epoch(s); "
+        f"History.load({str(checkpoint.state)!r}) reads its history, train_pm(..., resume=True) goes on from there."
     )

@@ -1,4 +1,4 @@
-"""What the tests share: tiny photographs, a tiny network, and a place apart from the user's data."""
+"""What the tests share: tiny photographs, their readers, and train_pm on them."""
 
 import cv2
 import numpy as np
@@ -35,3 +35,27 @@ def palm_folder(tmp_path):
 def write_photograph(path, rng, *, bright=False, size=(40, 48)):
     image = rng.integers(0, 60, (*size, 3)) + (150 if bright else 20)
     assert cv2.imwrite(str(path), image.astype(np.uint8))
+
+
+@pytest.fixture
+def readers(palm_folder):
+    from palm_utils import readers as readers_module
+
+    return {
+        "train_loader": readers_module.data_loader(palm_folder / "PALM-Training400", 4),
+        "valid_loader": readers_module.valid_data_loader(
+            palm_folder / "PALM-Validation400", palm_folder / "labels.csv", 4
+        ),
+    }
+
+
+@pytest.fixture
+def train(readers, tmp_path):
+    """train_pm on the tiny data, checkpoints in tmp_path, without a progress bar."""
+
+    from palm_utils import training
+
+    def run(model, optimizer, **options):
+        return training.train_pm(model, optimizer, **{"folder": tmp_path, "progress": False, **readers, **options})
+
+    return run

@@ -102,6 +102,7 @@ def test_an_unsafe_entry_in_an_inner_archive(unpacked):
         (b"<HTML><body>502</body>", "is a web page"),
         (zipped({"a.jpg": b"x" * 99})[:-30], "is truncated or damaged"),
     ],
+    ids=["empty", "rar", "doctype", "html", "truncated"],  # a zip holds the time: no name for a test
 )
 def test_what_is_no_whole_zip(unpacked, content, said):
     with pytest.raises(DataError, match=rf"archive\.zip {said}"):

@@ -1,84 +1,17 @@
 import json
 import math
-import os
-import subprocess
-import sys
-import textwrap
 
-import numpy as np
 import paddle
 import pytest
+from networks import Constant, Tiny, adam_with_schedule, assert_same, momentum, weights
 
 from palm_utils import training
-from palm_utils.checkpoints import Checkpoint, load_parameters
+from palm_utils.checkpoints import load_parameters
 from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.history import History
-from palm_utils.readers import data_loader, valid_data_loader
+from palm_utils.readers import data_loader
 from palm_utils.seeds import seed_everything
-from palm_utils.training import TrainingDiverged, evaluation, predict, train_pm
-
-
-class Tiny(paddle.nn.Layer):
-    """A network small enough for a test, with what makes runs differ: dropout and batch norm."""
-
-    def __init__(self, num_classes=1):
-        super().__init__()
-        self.pool = paddle.nn.AdaptiveAvgPool2D(4)
-        self.norm = paddle.nn.BatchNorm2D(3)
-        self.drop = paddle.nn.Dropout(0.2)
-        self.fc = paddle.nn.Linear(48, num_classes)
-
-    def forward(self, x):
-        return self.fc(self.drop(paddle.flatten(self.norm(self.pool(x)), 1)))
-
-
-class Constant(paddle.nn.Layer):
-    """Answers the same logit whatever it sees."""
-
-    def __init__(self, logit):
-        super().__init__()
-        self.logit = self.create_parameter([1], default_initializer=paddle.nn.initializer.Constant(logit))
-
-    def forward(self, x):
-        return paddle.ones([x.shape[0], 1]) * self.logit
-
-
-def momentum(model, learning_rate=0.01):
-    return paddle.optimizer.Momentum(learning_rate, 0.9, parameters=model.parameters())
-
-
-def adam_with_schedule(model):
-    schedule = paddle.optimizer.lr.CosineAnnealingDecay(0.01, T_max=12)
-    return paddle.optimizer.Adam(schedule, parameters=model.parameters())
-
-
-@pytest.fixture
-def readers(palm_folder):
-    return {
-        "train_loader": data_loader(palm_folder / "PALM-Training400", 4),
-        "valid_loader": valid_data_loader(palm_folder / "PALM-Validation400", palm_folder / "labels.csv", 4),
-    }
-
-
-@pytest.fixture
-def train(readers, tmp_path):
-    """train_pm on the tiny data, checkpoints in tmp_path, without a progress bar."""
-
-    def run(model, optimizer, **options):
-        return train_pm(model, optimizer, **{"folder": tmp_path, "progress": False, **readers, **options})
-
-    return run
-
-
-def weights(model):
-    return {key: value.numpy() for key, value in model.state_dict().items()}
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    for key in a:
-        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
-
+from palm_utils.training import TrainingDiverged, evaluation, train_pm
 
 # --- train_pm
 
@@ -216,159 +149,6 @@ def test_a_gpu_that_is_not_there_is_refused_in_words(train):
     model = Tiny()
     with pytest.raises(CourseError, match="sees no GPU here"):
         train(model, momentum(model), device="gpu")
-
-
-# --- checkpoints
-
-
-@pytest.mark.parametrize("make_optimizer", [momentum, adam_with_schedule])
-@pytest.mark.parametrize("same_model", [True, False])
-def test_a_resumed_run_reaches_the_numbers_of_an_uninterrupted_one(train, tmp_path, make_optimizer, same_model):
-    def fresh():
-        seed_everything(4)
-        model = Tiny()
-        return model, make_optimizer(model)
-
-    model, optimizer = fresh()
-    whole = train(model, optimizer, epochs=4, name="whole")
-    resumed_model, first_optimizer = fresh()
-    train(resumed_model, first_optimizer, epochs=2, name="parts")
-    # A second optimizer, and another model, have other generated names in the same process.
-    seed_everything(99)
-    if not same_model:
-        resumed_model = Tiny()
-    resumed_optimizer = make_optimizer(resumed_model)
-    resumed = train(resumed_model, resumed_optimizer, epochs=4, name="parts", resume=True)
-
-    assert_same(weights(model), weights(resumed_model))
-    columns = ("epoch", "train_loss", "valid_loss", "valid_accuracy", "valid_auc")
-    assert [whole[c] for c in columns] == [resumed[c] for c in columns]
-    assert optimizer.get_lr() == resumed_optimizer.get_lr()
-    last = [paddle.load(str(tmp_path / f"{name}.pdopt")).values() for name in ("whole", "parts")]
-    tensors = [[np.asarray(value) for value in values if not isinstance(value, dict)] for values in last]
-    assert len(tensors[0]) > 0
-    for a, b in zip(*tensors, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_resuming_with_nothing_saved_starts_from_the_beginning(train, capsys):
-    model = Tiny()
-    assert len(train(model, momentum(model), epochs=1, resume=True)) == 1
-    assert "nothing to resume" in capsys.readouterr().out
-
-
-def test_parameters_without_their_history_cannot_be_resumed(train, tmp_path):
-    model = Tiny()
-    train(model, momentum(model), epochs=1)
-    (tmp_path / "palm.json").unlink()
-    with pytest.raises(DataError, match=r"palm\.pdparams has no palm\.json beside it"):
-        train(model, momentum(model), epochs=2, resume=True)
-
-
-def test_the_best_epoch_is_kept_beside_the_last(readers, tmp_path):
-    class Ladder(Constant):
-        """Accuracy goes up and down with the epochs, as the logit is set by hand."""
-
-    model = Ladder(1.0)  # answers positive: 4 of 7
-    history = History([])
-    checkpoint = Checkpoint(tmp_path, "palm")
-    checkpoint.open()
-    still = paddle.optimizer.SGD(0.0, parameters=model.parameters())
-    for epoch, logit in enumerate((-1.0, 1.0, -2.0)):
-        model.logit.set_value(paddle.to_tensor([logit]))
-        scores = predict(model, readers["valid_loader"])
-        history.epochs.append({"epoch": epoch, "valid_accuracy": scores.accuracy, "valid_loss": scores.loss})
-        best = history.best["epoch"] == epoch
-        checkpoint.save(model, still, {"history": history.to_dict()}, best=best)
-    assert paddle.load(str(tmp_path / "palm.best.pdparams"))["logit"].item() == 1.0
-    assert paddle.load(str(tmp_path / "palm.pdparams"))["logit"].item() == -2.0
-
-
-# Saves once in full, then is killed at the n-th step of the second save.
-KILLED = """
-import os, signal, sys
-import paddle
-from palm_utils import checkpoints, files
-folder, steps = sys.argv[1], int(sys.argv[2])
-model = paddle.nn.Linear(3, 1)
-optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
-checkpoint = checkpoints.Checkpoint(folder, "palm")
-
-def save(value):
-    model.weight.set_value(paddle.full([3, 1], float(value)))
-    model(paddle.ones([1, 3])).backward()
-    optimizer.step()
-    model.weight.set_value(paddle.full([3, 1], float(value)))
-    checkpoint.save(model, optimizer, {"value": value}, best=True)
-
-checkpoint.open()
-save(1)
-
-def counted(function):
-    def wrapper(*args, **kwargs):
-        global steps
-        if steps == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps -= 1
-        return function(*args, **kwargs)
-    return wrapper
-
-os.replace = counted(os.replace)
-os.fsync = counted(os.fsync)
-os.link = counted(os.link)
-paddle.save = counted(paddle.save)
-save(2)
-print("finished")
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a Unix thing")
-def test_a_save_that_is_killed_at_any_step_leaves_a_whole_checkpoint(tmp_path):
-    values, finished = [], False
-    for steps in range(20):
-        folder = tmp_path / str(steps)
-        run = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(KILLED), str(folder), str(steps)],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        finished = "finished" in run.stdout
-        assert finished or run.returncode == -9, run.stderr
-        # What lies there loads at once, as the tutorial would load it …
-        lying = paddle.load(str(folder / "palm.pdparams"))["weight"].numpy()
-        assert lying.min() == lying.max() in (1.0, 2.0)
-        # … and resuming finds parameters, optimizer, best epoch and state of one and the same save.
-        model = paddle.nn.Linear(3, 1)
-        optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
-        state = Checkpoint(folder, "palm").load(model, optimizer)
-        values.append(state["value"])
-        assert model.weight.numpy().tolist() == [[state["value"]]] * 3
-        assert paddle.load(str(folder / "palm.best.pdparams"))["weight"].numpy().tolist() == [[state["value"]]] * 3
-        assert {f.name for f in folder.iterdir()} == {
-            "palm.pdparams", "palm.pdopt", "palm.json", "palm.best.pdparams",
-        }  # fmt: skip
-        if finished:
-            break
-    assert finished
-    assert values == sorted(values) and values[0] == 1 and values[-1] == 2
-    assert 1 in values and len(values) > 6
-
-
-def test_an_interrupted_run_keeps_history_and_checkpoint(train, readers, tmp_path, capsys):
-    def stop_in_second_epoch():
-        stop_in_second_epoch.epoch += 1
-        for batch in readers["train_loader"]():
-            if stop_in_second_epoch.epoch == 2:
-                raise KeyboardInterrupt
-            yield batch
-
-    stop_in_second_epoch.epoch = 0
-    seed_everything(0)
-    model = Tiny()
-    with pytest.raises(KeyboardInterrupt):
-        train(model, momentum(model), epochs=3, train_loader=stop_in_second_epoch)
-    assert "Interrupted after 1 finished epochs" in capsys.readouterr().out
-    assert len(History.load(tmp_path / "palm.json")) == 1
-    assert len(train(model, momentum(model), epochs=3, resume=True)) == 3
 
 
 # --- evaluation

@@ -66,8 +66,8 @@ _SENSITIVITY = Exercise(
     name="sensitivity_specificity",
     text="""\
 A model that calls every eye pathologic is right for 53 % of the validation photographs. Accuracy hides
-that; two numbers show it: the *sensitivity*, the share of the sick eyes that are found, and the
-*specificity*, the share of the healthy eyes that are let go.
+that; two numbers show it: the *sensitivity*, the share of the eyes with PM that are found, and the
+*specificity*, the share of the eyes without PM that are let go.
 
 Write `sensitivity_specificity(predictions, labels)`. Both are integer NumPy arrays of shape `[N]` that
 hold 0 (not PM) and 1 (PM). Return the two numbers in this order. Where there is no eye to take the share

@@ -144,11 +144,11 @@ _SENSITIVITY_MISTAKES = [
         lambda predictions, labels: np.nan_to_num(_rates(predictions, labels), nan=1.0),
     ),
     Mistake(
-        "the two are exchanged: sensitivity, of the sick eyes, comes first.",
+        "the two are exchanged: sensitivity, of the eyes with PM, comes first.",
         lambda predictions, labels: _rates(predictions, labels)[::-1],
     ),
     Mistake(
-        "it divides by the number of eyes *predicted* sick or healthy: that is the predictive value.",
+        "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.",
         _predictive_values,
     ),
     Mistake("it divides by the number of all eyes instead of those of one class.", _shares_of_all),
