@@ -1,6 +1,6 @@
 # Every task of the course by name; `make help` lists them. Without make, see README.md.
 PYTHON ?= python3
-PADDLE ?= auto
+PADDLE ?=
 VENV ?= .venv
 PORT ?= 8888
 BROWSER ?= 1
@@ -8,10 +8,6 @@ JOBS ?= auto
 RUN_JOBS ?= 1
 CH ?=
 
-# Kernels start in notebooks/, so a relative PALM_DATA would mean another folder there.
-ifdef PALM_DATA
-export PALM_DATA := $(abspath $(PALM_DATA))
-endif
 # This clone's kernel comes before one of the same name that is installed for the user.
 export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUTF8 := 1
@@ -22,6 +18,10 @@ RUN := $(BIN)/python -m palm_utils
 PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 # The time-out is for a dead kernel, which nbval would otherwise wait for.
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=900
+# Asked for no Python in particular, set-up keeps the one that the environment has.
+KEEP_PYTHON := $(if $(filter file,$(origin PYTHON)),--any-python)
+# The notebooks whose names start with the words in CH; all of them by default.
+CHAPTERS = $(if $(CH),$(foreach c,$(CH),$(or $(wildcard notebooks/$(c)*.ipynb),$(error no chapter starts with $(c)))),notebooks)
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv and install everything (PYTHON=python3.12, PADDLE=cpu|gpu)
-	@$(if $(READY),true,$(PYTHON) tools/setup_env.py --venv $(VENV) --paddle $(PADDLE))
+	@$(if $(READY),true,$(PYTHON) tools/setup_env.py --venv $(VENV) --paddle "$(PADDLE)" $(KEEP_PYTHON))
 
 lab: setup ## open JupyterLab on the course (PORT=8888, BROWSER=0 for a server without a window)
 	@$(RUN) data sample --if-needed
@@ -47,7 +47,7 @@ test-unit: setup ## the unit tests alone
 
 test-notebooks: setup ## the notebooks alone (CH=02 for one)
 	@PALM_SAMPLE=tiny $(RUN) data sample --if-needed
-	PALM_SAMPLE=tiny PALM_EPOCHS=2 $(PYTEST) $(NBVAL) $(wildcard notebooks/$(CH)*.ipynb)
+	PALM_SAMPLE=tiny PALM_EPOCHS=2 $(PYTEST) $(NBVAL) $(CHAPTERS)
 
 test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 	@$(PYTHON) tools/setup_env.py --venv .venv-compat --requirements requirements-compat.txt

@@ -1,14 +1,21 @@
 """The command `python -m palm_utils`: data, run, doctor."""
 
+from __future__ import annotations  # the doctor has to run on any Python
+
 import argparse
 import sys
 
-from palm_utils import __version__, doctor, notebooks
-from palm_utils.datasets import command as data
+from palm_utils import __version__, doctor
 from palm_utils.errors import CourseError
 
 
 def main(argv: list[str] | None = None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    if argv == ["doctor"]:
+        return doctor.run()  # before anything is imported that may be missing
+    from palm_utils import notebooks
+    from palm_utils.datasets import command as data
+
     parser = argparse.ArgumentParser(prog="python -m palm_utils", description="Tools of the course companion.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

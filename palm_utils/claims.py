@@ -1,5 +1,7 @@
 """Statements about results on real data, checked on real data and only there."""
 
+import os
+
 from palm_utils.errors import CourseError
 
 
@@ -13,11 +15,14 @@ def claim(
     """Print a measured figure beside the bounds the chapter states for it.
 
     real: whether it was measured on the real data set; on the sample nothing is checked, and the line
-    says so. Raises ClaimFailed when a figure from real data is out of bounds (nan always is).
+    says so. Raises ClaimFailed when a figure from real data is out of bounds (nan always is), and on the
+    sample too where the environment variable PALM_REQUIRE_REAL is set, as it is in CI.
     """
     bounds = [f"at least {at_least:g}"] if at_least is not None else []
     bounds += [f"at most {at_most:g}"] if at_most is not None else []
     line = f"{what}: {measured:.4f} (stated: {' and '.join(bounds)})"
+    if not real and os.environ.get("PALM_REQUIRE_REAL"):
+        raise ClaimFailed(f"{line} - PALM_REQUIRE_REAL is set, but this is the sample")
     if not real:
         print(f"{line} - not checked on the sample")
         return

@@ -4,6 +4,8 @@ One OK, WARN or FAIL line per question; FAIL means that a chapter cannot run, WA
 slow or use stand-in data.
 """
 
+from __future__ import annotations  # a Python that is too old is told so
+
 import os
 import shutil
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from palm_utils.errors import DataError
 
-Line = tuple[str, str, str]
+Line = tuple  # status ("OK", "WARN" or "FAIL"), what was looked at, what was found
 
 _GIB = 2**30
 _DISK_NEEDED = 2 * _GIB  # VGG's checkpoint is about 1 GiB, and its successor is written beside it
@@ -57,8 +59,11 @@ def check_python(version: tuple) -> Line:
 
 def check_packages() -> Iterator[Line]:
     """Compare what is installed with the bounds that palm_utils was installed with."""
-    from packaging.requirements import Requirement
-
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        yield "FAIL", "packages", "not installed; run `make setup`, or pip install -r requirements.txt"
+        return
     try:
         declared = metadata.requires("palm-utils") or []
     except metadata.PackageNotFoundError:
@@ -85,8 +90,8 @@ def check_paddle() -> Iterator[Line]:
     except Exception as error:  # a broken native library raises more than ImportError
         yield "FAIL", "paddle", f"cannot be imported ({error}); run `make setup`"
         return
-    version = tuple(int(part) for part in paddle.__version__.split(".")[:2])
-    status = "OK" if version >= (2, 6) else "FAIL"
+    version = tuple(int(part) for part in paddle.__version__.split(".")[:3] if part.isdigit())
+    status = "OK" if version >= (2, 6, 2) else "FAIL"
     yield (
         status,
         "paddle",
@@ -104,8 +109,11 @@ def check_paddle() -> Iterator[Line]:
 
 def check_data() -> Iterator[Line]:
     """Which data sets are real, which will be the sample; one that is there but unusable is a FAIL."""
-    from palm_utils.datasets import existing
-
+    try:
+        from palm_utils.datasets import existing
+    except ImportError as error:
+        yield "FAIL", "data", f"cannot be looked for ({error}); run `make setup`"
+        return
     for name in ("palm", "mnist", "cifar10"):
         try:
             found = existing(name)

@@ -6,6 +6,7 @@ end the cell with plt.show().
 """
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -122,7 +123,7 @@ def training_curves(
     if isinstance(histories, History):
         histories = {"": histories}
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
-    for color, (name, history) in zip(CYCLE, histories.items(), strict=False):
+    for color, (name, history) in zip(cycle(CYCLE), histories.items(), strict=False):
         epochs = [epoch + 1 for epoch in history["epoch"]]
         prefix = f"{name}, " if name else ""
         left.plot(epochs, history["train_loss"], "o--", color=color, alpha=0.6, label=f"{prefix}training")
@@ -198,7 +199,7 @@ def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) 
     layers = list(next(iter(values.values())))
     fig, ax = plt.subplots(figsize=(9, 3.4))
     width = 0.8 / len(values)
-    for i, (color, (name, of_layer)) in enumerate(zip(CYCLE, values.items(), strict=False)):
+    for i, (color, (name, of_layer)) in enumerate(zip(cycle(CYCLE), values.items(), strict=False)):
         positions = np.arange(len(layers)) + (i - (len(values) - 1) / 2) * width
         ax.bar(positions, [of_layer[layer] for layer in layers], width, color=color, label=name)
     ax.set_yscale("log")

@@ -16,7 +16,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     When the block raises, the temporary file is removed and whatever was at `path` stays.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # a link stays a link; what it points to is replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)

@@ -1,7 +1,10 @@
 """Chapters from outside Jupyter: executing them (`python -m palm_utils run`), and using their networks."""
 
 import ast
+import contextlib
 import linecache
+import os
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,8 +50,13 @@ def run(args) -> int:
         print(f"{path.stem}: done in {time.perf_counter() - started:.0f} s -> {shown}", flush=True)
         return True
 
-    with ThreadPoolExecutor(max_workers=max(1, args.jobs)) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, args.jobs))
+    try:
         return 0 if all(list(pool.map(one, paths))) else 1
+    except KeyboardInterrupt:
+        # A kernel ends when the process that started it is gone; waiting for it could take hours.
+        print("interrupted", flush=True)
+        os._exit(130)
 
 
 def find(name: str = "", folder: Path = FOLDER) -> list[Path]:
@@ -56,9 +64,11 @@ def find(name: str = "", folder: Path = FOLDER) -> list[Path]:
 
     Raises CourseError when there is none.
     """
-    found = sorted(path for path in folder.glob("[0-9]*.ipynb") if path.name.startswith(name))
+    # Not what JupyterLab and people put beside a chapter: 01_lenet_mnist-Copy1.ipynb.
+    chapters = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem))
+    found = [path for path in chapters if path.name.startswith(name)]
     if not found:
-        known = ", ".join(path.stem for path in sorted(folder.glob("[0-9]*.ipynb"))) or "none"
+        known = ", ".join(path.stem for path in chapters) or "none"
         raise CourseError(f"No chapter starts with {name!r} in {folder}; there are: {known}")
     return found
 
@@ -81,12 +91,21 @@ def definitions(path: Path) -> ModuleType:
         of_student = any(tag.startswith(("exercise:", "check:")) for tag in cell.metadata.get("tags", []))
         if cell in models or of_student:
             continue
-        nodes = ast.parse(cell.source).body
-        imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-        _run("\n".join(map(ast.unparse, imports)), f"<imports of {path.name}>", module)
+        for statement in _imports(cell.source):
+            with contextlib.suppress(ImportError):  # one that a model needs is missed when the model is made
+                _run(statement, f"<imports of {path.name}>", module)
     for number, cell in enumerate(models):
         _run(cell.source, f"<{path.name}, model cell {number}>", module)
     return module
+
+
+def _imports(source: str) -> list[str]:
+    # A student's cell may hold magics or be unfinished; what it imports is not the chapter's business.
+    try:
+        nodes = ast.parse(source).body
+    except SyntaxError:
+        return []
+    return [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def _run(source: str, name: str, module: ModuleType) -> None:

@@ -135,8 +135,8 @@ def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid") -> Reader:
     """
     if mode not in ("valid", "test"):
         raise ValueError(f"mode is {mode!r}; valid_data_loader knows 'valid' and 'test', which read alike")
-    datadir = Path(datadir)
-    _photographs(datadir)  # a missing or empty folder is told as such, not photograph by photograph
+    # A missing or empty folder is told as such, not photograph by photograph.
+    datadir = _photographs(Path(datadir))[0].parent
     rows = read_labels(csvfile)
     for row in rows:
         if not (datadir / row.name).is_file():
@@ -153,11 +153,17 @@ def _photographs(folder: Path) -> list[Path]:
             f"{folder}: no such folder. `python -m palm_utils data` shows where each data set is; "
             "palm_utils.datasets.palm() returns the folders that a notebook should use."
         )
-    # Sorted by name: the order in which a folder lists its files differs between machines.
-    files = sorted(
-        (f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and f.is_file() and not f.name.startswith(".")),
-        key=lambda f: f.name,
-    )
+    # AI Studio's archives unpack to PALM-Training400/PALM-Training400/.
+    files = _images(folder) or _images(folder / folder.name)
     if not files:
         raise DataError(f"{folder}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})")
     return files
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    # Sorted by name: the order in which a folder lists its files differs between machines. Hidden files
+    # are what macOS leaves beside photographs.
+    names = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and not f.name.startswith("."))
+    return [folder / name for name in names if (folder / name).is_file()]

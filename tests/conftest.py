@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch):
     """No test depends on the environment it was started in."""
-    for name in ("PALM_DATA", "PALM_EPOCHS", "PALM_EXERCISES"):
+    for name in ("PALM_DATA", "PALM_EPOCHS", "PALM_EXERCISES", "PALM_REQUIRE_REAL"):
         monkeypatch.delenv(name, raising=False)
 
 

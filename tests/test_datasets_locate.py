@@ -46,6 +46,18 @@ def test_palm_data_is_relative_to_the_working_directory(checkout, tmp_path, monk
     assert str(tmp_path / "mine" / "mine") in str(caught.value)
 
 
+def test_palm_data_may_be_relative_to_the_checkout_too(checkout, tmp_path, monkeypatch):
+    """`make run PALM_DATA=../real` is typed in the checkout; a kernel starts in its folder notebooks/."""
+    (tmp_path / "real").mkdir()
+    (checkout.parent / "notebooks").mkdir()
+    monkeypatch.chdir(checkout.parent / "notebooks")
+    monkeypatch.setenv("PALM_DATA", "../real")
+    assert datasets.data_folder().resolve() == tmp_path / "real"
+    monkeypatch.setenv("PALM_DATA", "../unreal")
+    with pytest.raises(DataNotFound, match="unreal"):
+        datasets.data_folder()
+
+
 def test_palm_data_without_the_data_set_falls_back_and_stays_as_it_was(checkout, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     monkeypatch.setenv("PALM_DATA", str(tmp_path / "mine"))

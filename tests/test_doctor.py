@@ -73,6 +73,14 @@ def test_the_first_line_comes_before_paddle_is_imported():
     assert run.stdout.split() == ["Python", "False", "False"]
 
 
+def test_it_runs_where_nothing_is_installed():
+    # -S leaves site-packages out: a Python on which no set-up was made.
+    command = [sys.executable, "-S", "-m", "palm_utils", "doctor"]
+    run = subprocess.run(command, cwd=Path(doctor.__file__).parents[1], capture_output=True, text=True)
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert run.stdout.startswith("OK    Python") and "FAIL  paddle" in run.stdout
+
+
 # --- the command
 
 

@@ -71,3 +71,10 @@ def test_a_claim_out_of_bounds_fails_on_real_data_and_only_there(value, capsys):
         claim("accuracy", value, real=True, at_least=0.95, at_most=0.99)
     claim("accuracy", value, real=False, at_least=0.95, at_most=0.99)
     assert "not checked on the sample" in capsys.readouterr().out
+
+
+def test_where_real_data_is_required_the_sample_does_not_pass_for_it(monkeypatch):
+    monkeypatch.setenv("PALM_REQUIRE_REAL", "1")
+    with pytest.raises(ClaimFailed, match="this is the sample"):
+        claim("accuracy", 0.96, real=False, at_least=0.95)
+    claim("accuracy", 0.96, real=True, at_least=0.95)

@@ -21,8 +21,13 @@ TAG = re.compile(
     r"|(exercise|check|solution):\d+\.\d+"
 )
 # Absolute paths below a home, work or temporary folder; the second form is Windows'.
-MACHINE_PATH = re.compile(r"(?<![\w.~])/(root|home|work|tmp|Users|private)/\w|[A-Z]:\\\\?Users")
-HOT_LINK = re.compile(r"!\[[^\]]*\]\(\s*https?:|<img[^>]+src=[\"']https?:", re.IGNORECASE)
+MACHINE_PATH = re.compile(r"(?<![\w.~])/(root|home|work|tmp|mnt|content|opt|srv|Users|private)/\w|[A-Z]:\\\\?Users")
+HOT_LINK = re.compile(
+    r"!\[[^\]]*\]\(\s*<?https?:|<img[^>]+src\s*=\s*[\"']?https?:|\bImage\([^)]*https?:"
+    r"|^\s*\[[^\]]+\]:\s*https?:\S+\.(png|jpe?g|gif|svg|webp)",
+    re.IGNORECASE | re.MULTILINE,
+)
+NO_COMPARISON = {"nbval-skip", "nbval-ignore-output", "measured"}
 
 
 def problems(book, committed=None) -> list[str]:
@@ -62,8 +67,14 @@ def _of_tags(cell, own: bool, cleared: bool) -> list[str]:
     found = []
     if cell.outputs and not own and not tags & {"nbval-check-output", "measured"} | of_exercise:
         found.append("output, but no tag that says whether it is a fact")
-    if "nbval-check-output" in tags and not cell.outputs and not cleared:
+    # nbval does not compare pictures.
+    compared = [
+        o for o in cell.outputs if o.output_type == "stream" or set(o.get("data", {})) - {"image/png", "text/plain"}
+    ]
+    if "nbval-check-output" in tags and not compared and not cleared:
         found.append("nbval-check-output without a stored output checks nothing")
+    if "nbval-check-output" in tags and tags & NO_COMPARISON:
+        found.append("nbval-check-output and a tag against comparing exclude each other")
     return found
 
 
@@ -76,8 +87,11 @@ def _of_run(cell, last: int) -> list[str]:
             found.append(f"stored error {output.ename}")
         if output.get("name") == "stderr":
             found.append(f"stderr shown to the reader: {output.text[:60]!r}")
-        if MACHINE_PATH.search(str(output.get("text", "")) + str(output.get("data", {}).get("text/html", ""))):
+        shown = [str(output.get("text", "")), *(str(v) for k, v in output.get("data", {}).items() if "png" not in k)]
+        if any(map(MACHINE_PATH.search, shown)):
             found.append("a machine's path in the output")
+        if any(map(HOT_LINK.search, shown)):
+            found.append("a hot-linked image in the output")
     return found
 
 
@@ -156,6 +170,23 @@ def spoil_image(book):
     book.cells[0].source = "![eye](https://example.org/eye.png)"
 
 
+def spoil_html(book):
+    html = nbformat.v4.new_output("display_data", {"text/html": "<img src=https://example.org/eye.png>"})
+    book.cells[1].outputs.append(html)
+
+
+def spoil_reference_image(book):
+    book.cells[0].source = "![eye][1]\n\n[1]: https://example.org/eye.png"
+
+
+def spoil_only_a_picture(book):
+    book.cells[1].outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGk=", "text/plain": "<Figure>"})]
+
+
+def spoil_contradiction(book):
+    book.cells[1].metadata["tags"] = ["nbval-check-output", "nbval-skip"]
+
+
 def spoil_stderr(book):
     book.cells[1].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="warning"))
 
@@ -176,6 +207,10 @@ def spoil_length(book):
         (spoil_path_in_source, "a machine's path"),
         (spoil_path_in_output, "a machine's path in the output"),
         (spoil_image, "a hot-linked image"),
+        (spoil_html, "a hot-linked image in the output"),
+        (spoil_reference_image, "a hot-linked image"),
+        (spoil_only_a_picture, "checks nothing"),
+        (spoil_contradiction, "exclude each other"),
         (spoil_stderr, "stderr shown to the reader"),
         (spoil_length, "41 lines of code"),
     ],
@@ -258,6 +293,8 @@ def test_definitions_run_imports_and_model_cells_and_nothing_else(tmp_path):
     )
     book = nbformat.read(path, as_version=4)
     book.cells[1].metadata["tags"] = ["model"]
+    for mine in ("%matplotlib inline\nimport seaborn_is_not_here", "import seaborn_is_not_here", "def unfinished("):
+        book.cells.append(nbformat.v4.new_code_cell(mine))
     nbformat.write(book, path)
     module = notebooks.definitions(path)
     assert module.area(2) == pytest.approx(12.566, abs=1e-3)
@@ -308,7 +345,7 @@ def test_progress_widgets_are_not_stored(tmp_path):
 
 
 def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
-    for name in ("02_b", "01_a", "solutions"):
+    for name in ("02_b", "01_a", "solutions", "01_a-Copy1", "01_a (1)"):
         write_book(tmp_path / f"{name}.ipynb")
     assert [p.stem for p in notebooks.find("", tmp_path)] == ["01_a", "02_b"]
     assert [p.stem for p in notebooks.find("02", tmp_path)] == ["02_b"]

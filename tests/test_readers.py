@@ -162,6 +162,16 @@ def test_other_files_in_the_folder_are_passed_over(palm_folder):
     assert len(data_loader(folder).files) == 12
 
 
+def test_the_nested_folder_of_ai_studio_is_understood(palm_folder):
+    for name in ("PALM-Training400", "PALM-Validation400"):
+        outer = palm_folder / "outer" / name
+        outer.mkdir(parents=True)
+        (palm_folder / name).rename(outer / name)
+    assert len(data_loader(palm_folder / "outer" / "PALM-Training400").files) == 12
+    valid = valid_data_loader(palm_folder / "outer" / "PALM-Validation400", palm_folder / "labels.csv")
+    assert [images.shape for images, _ in valid()] == [(7, 3, 224, 224)]
+
+
 def test_a_name_that_tells_no_label(palm_folder):
     folder = palm_folder / "PALM-Training400"
     (folder / "V0001.jpg").write_bytes((folder / "P0001.jpg").read_bytes())

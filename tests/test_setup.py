@@ -1,5 +1,6 @@
 """tools/setup_env.py: what it decides; a real set-up is what `make test` itself runs on."""
 
+import ast
 import importlib.util
 import os
 import subprocess
@@ -28,7 +29,7 @@ def fake_nvidia_smi(tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
 def test_a_gpu_takes_the_gpu_requirements_and_says_so(fake_nvidia_smi, capsys):
     fake_nvidia_smi("GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-1)")
-    assert setup_env.choose_requirements("auto") == "requirements-gpu.txt"
+    assert setup_env.choose_requirements("") == "requirements-gpu.txt"
     assert "NVIDIA GPU" in capsys.readouterr().out
     assert setup_env.choose_requirements("cpu") == "requirements.txt"
 
@@ -36,7 +37,7 @@ def test_a_gpu_takes_the_gpu_requirements_and_says_so(fake_nvidia_smi, capsys):
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
 def test_a_driver_without_a_gpu_takes_the_cpu_requirements(fake_nvidia_smi):
     fake_nvidia_smi("No devices were found", status=6)
-    assert setup_env.choose_requirements("auto") == "requirements.txt"
+    assert setup_env.choose_requirements("") == "requirements.txt"
     assert setup_env.choose_requirements("gpu") == "requirements-gpu.txt"
 
 
@@ -47,31 +48,80 @@ def test_an_old_python_is_refused_with_a_way_out(monkeypatch):
         setup_env.check_python()
 
 
-def test_nothing_is_done_twice(tmp_path, monkeypatch):
-    venv, calls = tmp_path / "venv", []
-    python = setup_env.venv_python(venv)
+@pytest.fixture
+def set_up(tmp_path, monkeypatch):
+    """Run the program with these arguments; returns what pip was asked for. venv and pip are stood in for."""
+    venv = tmp_path / "venv"
+    calls = []
 
-    def make_venv(folder):
+    def run(command, **options):
+        assert command[1:3] == ["-m", "venv"]
+        python = setup_env.venv_python(venv)
         python.parent.mkdir(parents=True, exist_ok=True)
         python.write_text("")
+        return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(setup_env, "make_venv", make_venv)
+    def main(*arguments):
+        calls.clear()
+        monkeypatch.setattr(sys, "argv", ["setup_env.py", "--venv", str(venv), *arguments])
+        assert setup_env.main() == 0
+        return [Path(packages[-1]).name for packages in calls]
+
+    monkeypatch.setattr(setup_env.subprocess, "run", run)
     monkeypatch.setattr(setup_env, "pip_install", lambda venv, packages: calls.append(packages))
-    monkeypatch.setattr(sys, "argv", ["setup_env.py", "--venv", str(venv), "--paddle", "cpu"])
-    assert setup_env.main() == 0 and len(calls) == 2
-    assert setup_env.main() == 0 and len(calls) == 2
-    monkeypatch.setattr(sys, "argv", ["setup_env.py", "--venv", str(venv), "--paddle", "gpu"])
-    assert setup_env.main() == 0 and len(calls) == 4
+    monkeypatch.setattr(setup_env, "has_nvidia_gpu", lambda: False)
+    main.venv = venv
+    return main
 
 
-def test_an_interrupted_set_up_is_not_taken_for_a_finished_one(tmp_path, monkeypatch):
-    venv = tmp_path / "venv"
-    monkeypatch.setattr(setup_env, "make_venv", lambda folder: folder.mkdir())
-    monkeypatch.setattr(setup_env, "pip_install", lambda venv, packages: sys.exit("no network"))
-    monkeypatch.setattr(sys, "argv", ["setup_env.py", "--venv", str(venv), "--paddle", "cpu"])
-    with pytest.raises(SystemExit):
-        setup_env.main()
-    assert not (venv / "palm-setup.txt").exists()
+def test_nothing_is_done_twice_and_choices_are_remembered(set_up, monkeypatch):
+    assert set_up("--paddle", "gpu") == ["requirements-gpu.txt", ROOT.name]
+    assert set_up("--paddle", "gpu") == set_up() == set_up("--any-python") == []
+    assert set_up("--paddle", "cpu") == ["requirements.txt", ROOT.name]
+    monkeypatch.setattr(setup_env, "has_nvidia_gpu", lambda: pytest.fail("asked although the choice is made"))
+    assert set_up() == []
+
+
+def test_another_python_makes_it_anew_unless_any_will_do(set_up, monkeypatch):
+    set_up()
+    monkeypatch.setattr(setup_env, "python_id", lambda: "/opt/python 3.12.1")
+    assert set_up("--any-python") == []
+    assert set_up() != []
+
+
+def test_changed_requirements_are_installed(set_up, tmp_path):
+    extra = tmp_path / "requirements-extra.txt"
+    extra.write_text("six\n")
+    assert set_up("--requirements", str(extra)) == ["requirements-extra.txt", ROOT.name]
+    assert set_up("--requirements", str(extra)) == []
+    extra.write_text("six>=1.16\n")
+    assert set_up("--requirements", str(extra)) == ["requirements-extra.txt", ROOT.name]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(set_up):
+    set_up.venv.mkdir()
+    (set_up.venv / "thesis.txt").write_text("precious")
+    with pytest.raises(SystemExit, match="not made by this program"):
+        set_up()
+    assert (set_up.venv / "thesis.txt").read_text() == "precious"
+
+
+def test_an_interrupted_set_up_is_not_taken_for_a_finished_one(set_up, monkeypatch):
+    with monkeypatch.context() as no_network:
+        no_network.setattr(setup_env, "pip_install", lambda venv, packages: sys.exit("no network"))
+        with pytest.raises(SystemExit):
+            set_up()
+    assert set_up() != []
+    assert set_up() == []
+
+
+def test_a_wrong_build_is_refused():
+    with pytest.raises(SystemExit, match="PADDLE is 'tpu'"):
+        setup_env.choose_requirements("tpu")
+
+
+def test_an_old_python_can_read_the_program_far_enough_to_be_told():
+    ast.parse((ROOT / "tools" / "setup_env.py").read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="make")
@@ -81,3 +131,20 @@ def test_make_help_lists_every_target_with_one_line():
     phony = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
     assert listed == set(phony.split()[1:])
     assert all(len(line.split()) > 2 for line in out.splitlines())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="make")
+@pytest.mark.parametrize(
+    ("chapter", "expected"), [("", "notebooks"), ("02", "02_ichallenge_pm"), ("01 02", "01_lenet")]
+)
+def test_one_chapter_can_be_tested_alone(chapter, expected):
+    command = ["make", "-n", "test-notebooks", f"CH={chapter}", "READY=1"]
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert expected in out.splitlines()[-1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="make")
+def test_a_chapter_that_is_not_there_is_an_error():
+    command = ["make", "-n", "test-notebooks", "CH=99", "READY=1"]
+    failed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert failed.returncode and "no chapter starts with 99" in failed.stderr

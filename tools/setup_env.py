@@ -1,7 +1,8 @@
-"""Make the virtual environment of the course: python tools/setup_env.py [--venv .venv] [--paddle auto|cpu|gpu]
+"""Make the virtual environment of the course: python tools/setup_env.py
 
-What `make setup` calls; needs nothing but Python and PyPI. A second call with nothing changed returns
-at once. The chosen requirements file (CPU or GPU) is printed.
+What `make setup` calls; needs nothing but Python and PyPI. A call with nothing to do returns at once.
+Which Python and which PaddlePaddle (CPU or GPU) were chosen is remembered: a later call without those
+arguments keeps them.
 """
 
 import argparse
@@ -14,52 +15,81 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST_TESTED = (3, 10), (3, 12)
+STAMP = "palm-setup.txt"  # in the environment: what it was made with, once it is whole
+STARTED = "palm-setup-started.txt"  # in the environment: that this program made it
 
 
-def main() -> int:
+def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
-    parser.add_argument("--paddle", choices=["auto", "cpu", "gpu"], default="auto")
+    parser.add_argument("--paddle", default="", help="cpu or gpu; by default as before, or by what is here")
     parser.add_argument("--requirements", type=Path, help="another requirements file than the two of the course")
+    parser.add_argument("--any-python", action="store_true", help="keep the environment's Python, whichever it is")
     args = parser.parse_args()
-    check_python()
-    requirements = args.requirements or ROOT / choose_requirements(args.paddle)
-    wanted = fingerprint(requirements)
-    stamp = args.venv / "palm-setup.txt"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and venv_python(args.venv).exists():
+    before = read_stamp(args.venv)
+    if is_current(args, before):
         return 0
-    print(
-        f"Setting up {args.venv.name} with Python {sys.version.split()[0]} and {requirements.name}",
-        flush=True,
-    )
-    stamp.unlink(missing_ok=True)
+    check_python()
+    requirements = args.requirements or ROOT / choose_requirements(args.paddle, before)
+    print("Setting up", args.venv.name, "with Python", sys.version.split()[0], "and", requirements.name, flush=True)
     make_venv(args.venv)
     for packages in (["-r", str(requirements)], ["--no-deps", "-e", str(ROOT)]):
         pip_install(args.venv, packages)
-    stamp.write_text(wanted, encoding="utf-8")
+    text = "\n".join([python_id(), requirements.name, fingerprint(requirements)])
+    (args.venv / STAMP).write_text(text + "\n", encoding="utf-8")
     print("Set up. `make lab` opens the course, `make test` checks it.", flush=True)
     return 0
 
 
-def check_python() -> None:
-    version = sys.version_info[:2]
+def is_current(args, before):
+    """Whether the environment is whole, of the wanted Python and build, and nothing to install has changed."""
+    if before is None or not venv_python(args.venv).exists():
+        return False
+    python, name, digest = before
+    wanted = args.requirements.name if args.requirements else REQUIREMENTS.get(args.paddle, name)
+    if name != wanted or not (args.any_python or python == python_id()):
+        return False
+    return fingerprint(args.requirements or ROOT / name) == digest
+
+
+REQUIREMENTS = {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}
+
+
+def read_stamp(venv):
+    """Return [Python, requirements file, fingerprint] of a finished set-up, None where there is none."""
+    try:
+        lines = (venv / STAMP).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return lines if len(lines) == 3 else None
+
+
+def check_python():
+    version = tuple(sys.version_info[:2])
     if version < OLDEST:
-        others = [name for minor in (12, 11, 10) if shutil.which(name := f"python3.{minor}")]
-        remedy = f"make setup PYTHON={others[0]}" if others else "install Python 3.10, 3.11 or 3.12"
-        sys.exit(f"The course needs Python 3.10 to 3.12; {sys.executable} is {version[0]}.{version[1]}. Try: {remedy}")
+        others = [name for name in ("python3.12", "python3.11", "python3.10") if shutil.which(name)]
+        remedy = "make setup PYTHON=" + others[0] if others else "install Python 3.10, 3.11 or 3.12"
+        found = "{} is {}.{}".format(sys.executable, *version)
+        sys.exit("The course needs Python 3.10 to 3.12; " + found + ". Try: " + remedy)
     if version > NEWEST_TESTED:
-        print(f"Note: the course is tested with Python 3.10 to 3.12; this is {version[0]}.{version[1]}.")
+        print("Note: the course is tested with Python 3.10 to 3.12; this is {}.{}.".format(*version))
 
 
-def choose_requirements(paddle: str) -> str:
-    if paddle == "auto":
-        paddle = "gpu" if has_nvidia_gpu() else "cpu"
-        if paddle == "gpu":
-            print("An NVIDIA GPU is here: taking requirements-gpu.txt (PADDLE=cpu for the CPU build).")
-    return {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}[paddle]
+def choose_requirements(paddle, before=None):
+    """Return the requirements file: the one asked for, else the one chosen before, else by the GPU."""
+    if paddle in REQUIREMENTS:
+        return REQUIREMENTS[paddle]
+    if paddle not in ("", "auto"):
+        sys.exit("PADDLE is {!r}; it can be cpu or gpu".format(paddle))  # noqa: UP032
+    if before is not None and before[1] in REQUIREMENTS.values():
+        return before[1]
+    if has_nvidia_gpu():
+        print("An NVIDIA GPU is here: taking requirements-gpu.txt (PADDLE=cpu for the CPU build).")
+        return REQUIREMENTS["gpu"]
+    return REQUIREMENTS["cpu"]
 
 
-def has_nvidia_gpu() -> bool:
+def has_nvidia_gpu():
     # nvidia-smi also exists in containers without a GPU, where it fails or lists none.
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
@@ -68,29 +98,42 @@ def has_nvidia_gpu() -> bool:
     return listed.returncode == 0 and "GPU 0" in listed.stdout
 
 
-def fingerprint(requirements: Path) -> str:
-    """Text that changes when the interpreter, the place or anything to install changes."""
-    digest = hashlib.sha256()
+def python_id():
+    return sys.base_prefix + " " + sys.version.split()[0]
+
+
+def fingerprint(requirements):
+    """Text that changes when the place or anything to install changes."""
+    digest = hashlib.sha256(str(ROOT).encode())
     for path in (requirements, ROOT / "requirements-common.txt", ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
-    return f"{sys.base_prefix} {sys.version}\n{ROOT}\n{requirements.name} {digest.hexdigest()}\n"
+    return digest.hexdigest()
 
 
-def make_venv(folder: Path) -> None:
-    # --clear: packages of another PaddlePaddle build or another Python must not stay behind.
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, text=True)
+def make_venv(folder):
+    """Make a fresh environment; one that this program made before is replaced, nothing else ever is."""
+    if folder.is_dir() and any(folder.iterdir()) and not ((folder / STARTED).exists() or (folder / STAMP).exists()):
+        sys.exit(
+            f"{folder} is there, and not made by this program: it is left alone. Move it away, or choose another "
+            "place: make setup VENV=.venv-course"
+        )
+    # Packages of another PaddlePaddle build or another Python must not stay behind.
+    shutil.rmtree(str(folder), ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STARTED).write_text("made by tools/setup_env.py\n", encoding="utf-8")
+    made = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True)
     if made.returncode:
         sys.exit(
-            f"{sys.executable} could not make a virtual environment in {folder}:\n{made.stdout}{made.stderr}\n"
-            "On Debian and Ubuntu, install the package python3-venv."
-        )
+            sys.executable + " could not make a virtual environment:\n" + made.stdout + made.stderr
+            + "\nOn Debian and Ubuntu, install the package python3-venv."
+        )  # fmt: skip
 
 
-def venv_python(folder: Path) -> Path:
+def venv_python(folder):
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def pip_install(venv: Path, packages: list[str]) -> None:
+def pip_install(venv, packages):
     # Compiling every module of a hundred packages takes longer than installing them; Python compiles
     # those that are used when they are first imported.
     options = ["--quiet", "--disable-pip-version-check", "--no-compile"]

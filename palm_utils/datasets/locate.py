@@ -67,7 +67,8 @@ def existing(name: str) -> DataSet | None:
 def data_folder() -> Path:
     """The folder that holds the real data sets, absolute.
 
-    It is the one that the environment variable `PALM_DATA` names (relative to the working directory),
+    It is the one that the environment variable `PALM_DATA` names (relative to the working directory, else
+    to the checkout that palm_utils is installed from),
     else `data/` of the checkout that palm_utils is installed from, else (there is no checkout, or it
     cannot be written to and holds no data) a cache folder of the user.
 
@@ -81,6 +82,11 @@ def data_folder() -> Path:
             return data
         return _cache_folder()
     folder = Path(named).expanduser().absolute()
+    checkout = _checkout_data()
+    if not folder.exists() and checkout:
+        # Named from the checkout, as in a command typed there; a notebook's own folder is notebooks/.
+        from_checkout = checkout.parent / Path(named).expanduser()
+        folder = from_checkout if from_checkout.is_dir() else folder
     if not folder.is_dir():
         raise DataNotFound(
             f"PALM_DATA is {named!r}, but {folder} is {'not a folder' if folder.exists() else 'not there'}. "
