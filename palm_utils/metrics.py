@@ -18,7 +18,8 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean binary cross-entropy in nats of logits [N] against labels [N] in {0, 1}."""
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
-    return float(np.mean(np.logaddexp(0, logits) - labels * logits))
+    with np.errstate(invalid="ignore"):  # the nan of a diverged network is an answer too
+        return float(np.mean(np.logaddexp(0, logits) - labels * logits))
 
 
 @dataclass(frozen=True)

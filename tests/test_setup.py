@@ -15,6 +15,13 @@ setup_env = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(setup_env)
 
 
+def make(*arguments):
+    """Run make as from a shell, also when the tests themselves were started by make."""
+    own = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    return subprocess.run(["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
 @pytest.fixture
 def fake_nvidia_smi(tmp_path, monkeypatch):
     def install(output, status=0):
@@ -126,7 +133,7 @@ def test_an_old_python_can_read_the_program_far_enough_to_be_told():
 
 @pytest.mark.skipif(os.name == "nt", reason="make")
 def test_make_help_lists_every_target_with_one_line():
-    out = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    out = make("help").stdout
     listed = {line.split()[1] for line in out.splitlines()}
     phony = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
     assert listed == set(phony.split()[1:])
@@ -138,13 +145,10 @@ def test_make_help_lists_every_target_with_one_line():
     ("chapter", "expected"), [("", "notebooks"), ("02", "02_ichallenge_pm"), ("01 02", "01_lenet")]
 )
 def test_one_chapter_can_be_tested_alone(chapter, expected):
-    command = ["make", "-n", "test-notebooks", f"CH={chapter}", "READY=1"]
-    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert expected in out.splitlines()[-1]
+    assert expected in make("-n", "test-notebooks", f"CH={chapter}", "READY=1").stdout.splitlines()[-1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="make")
 def test_a_chapter_that_is_not_there_is_an_error():
-    command = ["make", "-n", "test-notebooks", "CH=99", "READY=1"]
-    failed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    failed = make("-n", "test-notebooks", "CH=99", "READY=1")
     assert failed.returncode and "no chapter starts with 99" in failed.stderr
