@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -351,3 +352,17 @@ def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
     assert [p.stem for p in notebooks.find("02", tmp_path)] == ["02_b"]
     with pytest.raises(CourseError, match=r"No chapter starts with '09'.*01_a, 02_b"):
         notebooks.find("09", tmp_path)
+
+
+def test_nbval_tells_a_wrong_stored_fact_and_passes_over_what_was_measured(tmp_path):
+    path = write_book(tmp_path / "01_x.ipynb", "print([3, 6, 24, 24])", "import time\nprint(time.time())")
+    book = nbformat.read(path, as_version=4)
+    for cell, tag in zip(book.cells, ("nbval-check-output", "measured"), strict=True):
+        cell.metadata["tags"] = [tag]
+    nbformat.write(book, path)
+    notebooks.execute(path, path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
+    assert subprocess.run([*command, path], cwd=tmp_path, capture_output=True).returncode == 0
+    path.write_text(path.read_text("utf-8").replace("[3, 6, 24, 24]\\n", "[3, 6, 25, 24]\\n"), "utf-8")
+    failed = subprocess.run([*command, path], cwd=tmp_path, capture_output=True, text=True)
+    assert failed.returncode == 1 and "[3, 6, 25, 24]" in failed.stdout
