@@ -8,8 +8,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..errors import DataError, DataNotFound
-from .space import shortage
+from palm_utils.datasets.space import shortage
+from palm_utils.errors import DataError, DataNotFound
 
 # macOS and Windows leave these behind.
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$)", re.IGNORECASE)

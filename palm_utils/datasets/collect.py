@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import DataError
-from .archives import unpack
-from .kinds import JPEG_SUFFIXES
-from .labels import read_fovea, read_labels
-from .locate import is_sample
+from palm_utils.datasets.archives import unpack
+from palm_utils.datasets.kinds import JPEG_SUFFIXES
+from palm_utils.datasets.labels import read_fovea, read_labels
+from palm_utils.datasets.locate import is_sample
+from palm_utils.errors import DataError
 
 # The names that AI Studio and the open release give their archives and label tables.
 _ARCHIVE = re.compile(r"(training|validation|valid_gt|palm.*)\.zip", re.IGNORECASE)

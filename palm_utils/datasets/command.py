@@ -4,10 +4,10 @@ import argparse
 import os
 from pathlib import Path
 
-from ..errors import CourseError, DataError, DataNotFound
-from .kinds import DataSet, PalmData
-from .locate import data_folder, existing, find_real, is_sample, sample_folder, sample_size
-from .prepare import COMPLETE, prepare_palm
+from palm_utils.datasets.kinds import DataSet, PalmData
+from palm_utils.datasets.locate import data_folder, existing, find_real, is_sample, sample_folder, sample_size
+from palm_utils.datasets.prepare import COMPLETE, prepare_palm
+from palm_utils.errors import CourseError, DataError, DataNotFound
 
 _TITLES = {"palm": "iChallenge-PM", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
@@ -83,7 +83,7 @@ def _described(found: DataSet | None) -> tuple[str, str, str, str]:
 def _make_sample(if_needed: bool) -> int:
     if if_needed and all(existing(name) for name in _TITLES):
         return 0
-    from .. import sample  # loads OpenCV
+    from palm_utils import sample  # loads OpenCV
 
     print(f"The sample is in {sample.sample_root(sample_folder(), sample_size())}")
     return 0
@@ -93,7 +93,7 @@ def _get_palm(args: argparse.Namespace) -> int:
     folder = _destination()
     expected = None if args.allow_incomplete else COMPLETE
     if args.download:
-        from .get import download_palm  # loads requests
+        from palm_utils.datasets.get import download_palm  # loads requests
 
         _report(*download_palm(folder, force=args.force, expected=expected))
     else:
@@ -111,7 +111,7 @@ def _get_files(args: argparse.Namespace) -> int:
         raise DataNotFound(
             f"{_TITLES[args.name]} is not there. Download it: python -m palm_utils data {args.name} --download"
         )
-    from .get import download_cifar10, download_mnist
+    from palm_utils.datasets.get import download_cifar10, download_mnist
 
     _report({"mnist": download_mnist, "cifar10": download_cifar10}[args.name](folder), is_new=True)
     return 0

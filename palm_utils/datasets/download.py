@@ -8,10 +8,10 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from ..errors import DownloadError
-from ..files import locked
-from .sources import has_checksum
-from .space import is_disk_full, shortage
+from palm_utils.datasets.sources import has_checksum
+from palm_utils.datasets.space import is_disk_full, shortage
+from palm_utils.errors import DownloadError
+from palm_utils.files import locked
 
 # Seconds to wait for a connection, and for the next bytes of a running download.
 TIMEOUT = (10.0, 60.0)

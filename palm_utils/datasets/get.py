@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from . import sources
-from .download import Remote, download
-from .kinds import CifarData, MnistData, PalmData
-from .prepare import COMPLETE, Expected, is_complete, prepare_palm
+from palm_utils.datasets import sources
+from palm_utils.datasets.download import Remote, download
+from palm_utils.datasets.kinds import CifarData, MnistData, PalmData
+from palm_utils.datasets.prepare import COMPLETE, Expected, is_complete, prepare_palm
 
 
 def download_palm(folder: Path, *, force: bool = False, expected: Expected | None = COMPLETE) -> tuple[PalmData, bool]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from ..errors import DataError
-from .sources import CIFAR10_FILE, CIFAR10_MD5, has_checksum
+from palm_utils.datasets.sources import CIFAR10_FILE, CIFAR10_MD5, has_checksum
+from palm_utils.errors import DataError
 
 Kind = Literal["real", "sample"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError, DataNotFound
-from ..files import replacing
+from palm_utils.errors import DataError, DataNotFound
+from palm_utils.files import replacing
 
 HEADER = ("ID", "imgName", "Label", "Fovea_X", "Fovea_Y")
 

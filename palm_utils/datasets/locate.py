@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import platformdirs
 
-from ..errors import DataError, DataNotFound
-from .kinds import CifarData, DataSet, Kind, MnistData, PalmData
-from .sources import CIFAR10_FILE, CIFAR10_MD5, MNIST_FILES, has_checksum
+from palm_utils.datasets.kinds import CifarData, DataSet, Kind, MnistData, PalmData
+from palm_utils.datasets.sources import CIFAR10_FILE, CIFAR10_MD5, MNIST_FILES, has_checksum
+from palm_utils.errors import DataError, DataNotFound
 
 SAMPLE_SIZES = ("default", "tiny")
 
@@ -192,13 +192,13 @@ def _has_content(folder: Path) -> bool:
 def is_sample(folder: Path) -> bool:
     """Whether `folder` is the root of a generated sample."""
     # Imported when needed: the generator loads OpenCV.
-    from .. import sample
+    from palm_utils import sample
 
     return sample.is_sample(folder)
 
 
 def _make_sample() -> Path:
-    from .. import sample
+    from palm_utils import sample
 
     return sample.sample_root(sample_folder(), sample_size())
 

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import DataError, DataNotFound
-from ..files import locked, replacing_folder
-from .collect import Split, collect
-from .kinds import LABELS, TEST, TEST_LABELS, TRAINING, VALIDATION, PalmData, jpegs
-from .labels import read_labels, write_labels
-from .space import is_disk_full
+from palm_utils.datasets.collect import Split, collect
+from palm_utils.datasets.kinds import LABELS, TEST, TEST_LABELS, TRAINING, VALIDATION, PalmData, jpegs
+from palm_utils.datasets.labels import read_labels, write_labels
+from palm_utils.datasets.space import is_disk_full
+from palm_utils.errors import DataError, DataNotFound
+from palm_utils.files import locked, replacing_folder
 
 AI_STUDIO_FOLDER = Path("~/data/data19065")
 AI_STUDIO_ARCHIVES = ("training.zip", "validation.zip", "valid_gt.zip")

@@ -13,12 +13,12 @@ import os
 import sys
 from typing import Any
 
-from ..errors import CourseError
-from . import chapter_01, chapter_02
-from .cells import Cell, cells_of
-from .model import Exercise, Status, Verdict, Wrong
-from .solutions import reference_source
-from .trial import NotAttempted, Trial
+from palm_utils.errors import CourseError
+from palm_utils.exercises import chapter_01, chapter_02
+from palm_utils.exercises.cells import Cell, cells_of
+from palm_utils.exercises.model import Exercise, Status, Verdict, Wrong
+from palm_utils.exercises.solutions import reference_source
+from palm_utils.exercises.trial import NotAttempted, Trial
 
 __all__ = ["Cell", "Exercise", "Status", "Verdict", "Wrong", "all_exercises", "cells", "check"]
 __all__ += ["examine", "find", "hint", "solution"]

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .model import Exercise
+from palm_utils.exercises.model import Exercise
 
 # What these cells print depends on the student, so nbval must not compare it.
 _NOT_COMPARED = "nbval-ignore-output"

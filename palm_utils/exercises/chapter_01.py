@@ -1,7 +1,7 @@
 """The exercises of chapter 1, LeNet on MNIST."""
 
-from . import checks_01, checks_01_lenet32
-from .model import Exercise
+from palm_utils.exercises import checks_01, checks_01_lenet32
+from palm_utils.exercises.model import Exercise
 
 _OUTPUT_SIZE = Exercise(
     number="1.1",

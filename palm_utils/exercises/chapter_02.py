@@ -1,7 +1,7 @@
 """The exercises of chapter 2, iChallenge-PM: the data and the readers."""
 
-from . import checks_02, checks_02_image
-from .model import Exercise
+from palm_utils.exercises import checks_02, checks_02_image
+from palm_utils.exercises.model import Exercise
 
 _LABEL = Exercise(
     number="2.1",

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .trial import Case, Mistake, Trial
+from palm_utils.exercises.trial import Case, Mistake, Trial
 
 # 1.1 ------------------------------------------------------------------------------------------
 

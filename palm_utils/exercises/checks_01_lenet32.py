@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .trial import Trial
-from .values import describe, is_tensor
+from palm_utils.exercises.trial import Trial
+from palm_utils.exercises.values import describe, is_tensor
 
 _SIGMOID_PLACES = (
     "the first convolution",

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .trial import Trial
-from .values import as_array, describe, describe_call
+from palm_utils.exercises.trial import Trial
+from palm_utils.exercises.values import as_array, describe, describe_call
 
 # On the smooth photographs tried here usual interpolations and roundings differ by up to 0.05, and a
 # wrong colour, scale, shape or place by several times as much somewhere.

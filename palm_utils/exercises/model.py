@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CourseError
+from palm_utils.errors import CourseError
 
 if TYPE_CHECKING:
-    from .trial import Trial
+    from palm_utils.exercises.trial import Trial
 
 
 @dataclass(frozen=True)

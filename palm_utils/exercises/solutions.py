@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..errors import CourseError
+from palm_utils.errors import CourseError
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"
 

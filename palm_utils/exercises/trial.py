@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .limits import OutOfTime, time_limit
-from .model import Exercise, Wrong
-from .surroundings import Excerpt, kept
-from .values import as_numbers, describe, describe_call, duplicate, same, shorten
+from palm_utils.exercises.limits import OutOfTime, time_limit
+from palm_utils.exercises.model import Exercise, Wrong
+from palm_utils.exercises.surroundings import Excerpt, kept
+from palm_utils.exercises.values import as_numbers, describe, describe_call, duplicate, same, shorten
 
 _SHOWN_OUTPUT = 200
 _SHOWN_ERROR = 300
