@@ -15,6 +15,7 @@ The modules build on one another in one direction; each imports only from those 
     figures, diagrams     the plots that chapters share
     exercises             the checks behind the exercise cells
     notebooks             executing chapters, and the networks they define
+    train                 training a chapter's network from the command line
     doctor                a look at this machine
     __main__              python -m palm_utils
 

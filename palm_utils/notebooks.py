@@ -59,11 +59,12 @@ def run(args) -> int:
         os._exit(130)
 
 
-def find(name: str = "", folder: Path = FOLDER) -> list[Path]:
+def find(name: str = "", folder: Path | None = None) -> list[Path]:
     """Return the chapters whose file name starts with `name` ("02"), sorted; all for "".
 
     Raises CourseError when there is none.
     """
+    folder = folder or FOLDER
     # Not what JupyterLab and people put beside a chapter: 01_lenet_mnist-Copy1.ipynb.
     chapters = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem))
     found = [path for path in chapters if path.name.startswith(name)]

@@ -98,4 +98,4 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     assert left.value.code == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in ("data", "run", "doctor"))
+    assert all(command in out for command in ("data", "run", "train", "doctor"))

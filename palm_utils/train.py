@@ -1,0 +1,90 @@
+"""`python -m palm_utils train 02_ichallenge_pm:LeNetReLU`: train a chapter's own network without its notebook."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from palm_utils import datasets, notebooks
+from palm_utils.errors import CourseError
+from palm_utils.recipes import AUGMENTATIONS, TUTORIAL, Recipe
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser(
+        "train",
+        help="train a chapter's network on iChallenge-PM",
+        description="Train a network as its chapter does, by the tutorial's recipe; options change the recipe.",
+    )
+    parser.add_argument("network", metavar="CHAPTER:NETWORK", help="such as 02_ichallenge_pm:LeNetReLU")
+    parser.add_argument("--optimizer", choices=["Momentum", "Adam"])
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--weight-decay", type=float)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--schedule", choices=["constant", "cosine"])
+    parser.add_argument("--warmup-epochs", type=float)
+    parser.add_argument("--augment", nargs="*", choices=[*AUGMENTATIONS])
+    parser.add_argument("--batch-size", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and all that follows (default 0)")
+    parser.add_argument("--folder", type=Path, help="of the checkpoints (default: checkpoints/CHAPTER_NETWORK)")
+    parser.add_argument("--resume", action="store_true", help="go on after the last epoch saved there")
+    parser.add_argument("--device", choices=["cpu", "gpu"])
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, print the history, and say where it is stored."""
+    from palm_utils.readers import data_loader, valid_data_loader
+    from palm_utils.seeds import seed_everything
+    from palm_utils.training import train_pm
+
+    chapter, network = find_network(args.network)
+    recipe = change(TUTORIAL.get(f"{chapter}:{network.__name__}"), args)
+    data = datasets.palm()
+    print(data)
+    print(recipe)
+    loader = data_loader(data.DATADIR, args.batch_size, "train", augment=recipe.make_augment())
+    folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
+    # In the order of the chapters' cells: seed, network, optimizer, training.
+    seed_everything(args.seed)
+    model = network()
+    history = train_pm(
+        model,
+        recipe.make_optimizer(model, len(loader)),
+        train_loader=loader,
+        valid_loader=valid_data_loader(data.DATADIR2, data.CSVFILE, args.batch_size),
+        epochs=recipe.epochs,
+        folder=folder,
+        resume=args.resume,
+        device=args.device,
+    )
+    print(history)
+    print(f"parameters and history are in {folder}")
+    return 0
+
+
+def find_network(name: str) -> tuple[str, type]:
+    """Return the chapter's name and the class of "02:LeNet"; raises CourseError when there is none."""
+    import paddle
+
+    start, colon, wanted = name.partition(":")
+    if not colon:
+        raise CourseError(f"{name!r}: name a chapter and a network in it, such as 02_ichallenge_pm:LeNetReLU")
+    path = notebooks.find(start)[0]
+    defined = vars(notebooks.definitions(path))
+    networks = {k: v for k, v in defined.items() if isinstance(v, type) and issubclass(v, paddle.nn.Layer)}
+    if wanted not in networks:
+        raise CourseError(f"{path.name} defines no network {wanted!r}; it has {', '.join(networks)}")
+    return path.stem, networks[wanted]
+
+
+def change(recipe: Recipe | None, args: argparse.Namespace) -> Recipe:
+    """Return the recipe with what the command line asks for; a network without one must be told the basics."""
+    if recipe is None:
+        if args.optimizer is None or args.learning_rate is None:
+            raise CourseError("This network has no recipe of its own: give --optimizer and --learning-rate")
+        recipe = Recipe(args.optimizer, args.learning_rate)
+    names = ("optimizer", "learning_rate", "weight_decay", "epochs", "schedule", "warmup_epochs")
+    changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.augment is not None:
+        changes["augment"] = tuple(args.augment)
+    return replace(recipe, **changes)
