@@ -4,6 +4,10 @@ On the main thread of Linux and macOS, where notebook cells run, a timer signal 
 code: loops, `time.sleep`, waiting for input. On Windows and on other threads a watchdog asks the
 interpreter to raise in the thread: that ends loops of Python code, but a single long call into a
 library only once it returns, and so does a signal that arrives during a computation in C.
+
+Python 3.10 looks for signals and other threads' requests at a loop's jump back, but not where that jump
+leads straight to a `try`: a loop of which each round is one `try` that calls nothing cannot be ended
+there by anything but the end of the process. From Python 3.11 on it can.
 """
 
 import ctypes
