@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from sklearn.datasets import load_digits
 
 SIDE = 28  # pixels, as in MNIST
 _SOURCE_SIDE = 8
@@ -22,6 +21,9 @@ def make_digits(folder: Path, train: int, test: int, seed: int) -> None:
 
     The test digits are made from other originals than the training digits.
     """
+    # Imported here, because whoever only asks whether a folder is the sample should not wait for it.
+    from sklearn.datasets import load_digits
+
     originals, labels = load_digits(return_X_y=True)
     originals = originals.reshape(-1, _SOURCE_SIDE, _SOURCE_SIDE).astype(np.float32) / 16
     order = np.random.default_rng(seed).permutation(len(labels))
