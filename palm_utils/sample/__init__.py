@@ -19,7 +19,7 @@ from palm_utils.errors import DataError
 from palm_utils.files import locked, replacing_folder
 from palm_utils.sample import digits, fundus, pictures
 
-VERSION = 3  # raise it with every change to what is generated: folders of other versions are made anew
+VERSION = 4  # raise it with every change to what is generated: folders of other versions are made anew
 SEED = 2019
 _MARKER = "GENERATED SAMPLE DATA"
 _TRAINING, _VALIDATION = "PALM-Training400", "PALM-Validation400"
@@ -40,7 +40,7 @@ class Size:
 
 # As many H, N and P as the real set has for training; fewer for validation.
 SIZES = {
-    "default": Size(26, 161, 213, 100, (12_000, 2_000), (3_000, 600), seconds=18),
+    "default": Size(26, 161, 213, 100, (10_000, 1_500), (2_000, 400), seconds=18),
     "tiny": Size(2, 8, 12, 12, (600, 200), (250, 100), seconds=2),
 }
 
