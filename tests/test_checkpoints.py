@@ -302,26 +302,3 @@ def test_a_reader_without_batches_and_a_scheduler_that_needs_a_loss(train):
     plateau = paddle.optimizer.lr.ReduceOnPlateau(0.01)
     with pytest.raises(ValueError, match="ReduceOnPlateau"):
         train(model, paddle.optimizer.Momentum(plateau, parameters=model.parameters()))
-
-
-def test_frozen_batch_norm_stays_frozen(train):
-    model = Tiny()
-    model.norm.eval()
-    mean = model.norm._mean.numpy().copy()
-
-    class Frozen(paddle.nn.Layer):
-        def __init__(self):
-            super().__init__()
-            self.net = model
-
-        def forward(self, x):
-            return self.net(x)
-
-    predicted = Frozen()
-    model.norm.training = False
-    from palm_utils.layers import evaluating
-
-    with evaluating(predicted):
-        assert not predicted.training
-    assert predicted.training and model.drop.training and not model.norm.training
-    np.testing.assert_array_equal(model.norm._mean.numpy(), mean)

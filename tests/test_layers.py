@@ -2,7 +2,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm_utils.layers import count_parameters, gradient_norms, layer_rows, layer_table
+from palm_utils.layers import count_parameters, evaluating, gradient_norms, layer_rows, layer_table
 
 
 class Net(paddle.nn.Layer):
@@ -81,3 +81,11 @@ def test_gradient_norms_are_root_mean_squares_by_layer():
     assert list(norms) == ["0", "1"]
     # d out / d w0 = 3 * x = (3, 6)
     assert norms["0"] == pytest.approx(np.sqrt((9 + 36) / 2))
+
+
+def test_every_layer_gets_back_the_mode_it_was_in():
+    model = Net()
+    model.body[1].eval()  # a frozen batch norm
+    with evaluating(model):
+        assert not any(layer.training for layer in model.sublayers(include_self=True))
+    assert model.training and model.fc.training and not model.body[1].training
