@@ -7,6 +7,7 @@ BROWSER ?= 1
 JOBS ?= auto
 RUN_JOBS ?= 1
 CH ?=
+AGAIN ?=
 
 # This clone's kernel comes before one of the same name that is installed for the user.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -25,7 +26,7 @@ CHAPTERS = $(if $(CH),$(foreach c,$(CH),$(or $(wildcard notebooks/$(c)*.ipynb),$
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-unit test-notebooks test-compat run data doctor lint clean
+.PHONY: help setup lab test test-unit test-notebooks test-compat run course results data doctor lint clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,12 @@ test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 
 run: setup ## execute the chapters into build/notebooks (CH=02 for one), on the real data where it is
 	@$(RUN) run $(CH) --jobs $(RUN_JOBS)
+
+course: setup ## make the chapters' outputs again, in place, on the real data (CH=03, RUN_JOBS=2, AGAIN=1)
+	@$(RUN) course $(CH) --jobs $(RUN_JOBS) $(if $(AGAIN),--again)
+
+results: setup ## measure both recipes of each network on the real data, what is not stored yet (RUN_JOBS=2)
+	@$(RUN) results --jobs $(RUN_JOBS) $(if $(AGAIN),--again)
 
 data: setup ## show where each data set is; `.venv/bin/python -m palm_utils data --help` gets the real ones
 	@$(RUN) data

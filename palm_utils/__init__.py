@@ -10,12 +10,16 @@ The modules build on one another in one direction; each imports only from those 
     datasets              where each data set is; preparing and downloading the real ones
     readers, augment      transform_img, data_loader, valid_data_loader; random changes to images
     checkpoints           saving and resuming training, all or nothing
+    identity              whether two runs are the same run
     layers                what a network is made of, layer by layer
-    training, recipes     train_pm, evaluation; how each network is trained
+    scoring               evaluation, predict
+    training, recipes     train_pm; how each network is trained
+    results               what the recipes reached on the real photographs
     figures, diagrams     the plots that chapters share
     exercises             the checks behind the exercise cells
-    notebooks             executing chapters, and the networks they define
+    notebooks, course     executing chapters, and the networks they define; the outputs they are shown with
     train                 training a chapter's network from the command line
+    measure, choose       making the results; choosing between recipes
     doctor                a look at this machine
     __main__              python -m palm_utils
 
@@ -46,7 +50,7 @@ _HOME = {
     "data_loader": "readers",
     "valid_data_loader": "readers",
     "train_pm": "training",
-    "evaluation": "training",
+    "evaluation": "scoring",
     "EPOCH_NUM": "training",
 }
 _PATHS = ("DATADIR", "DATADIR2", "CSVFILE")

@@ -1,4 +1,4 @@
-"""The command `python -m palm_utils`: data, run, train, doctor."""
+"""The command `python -m palm_utils`: data, run, course, train, results, choose, doctor."""
 
 from __future__ import annotations  # the doctor has to run on any Python
 
@@ -13,13 +13,13 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv == ["doctor"]:
         return doctor.run()  # before anything is imported that may be missing
-    from palm_utils import notebooks, train
+    from palm_utils import choose, course, measure, notebooks, train
     from palm_utils.datasets import command as data
 
     parser = argparse.ArgumentParser(prog="python -m palm_utils", description="Tools of the course companion.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (data, notebooks, train, doctor):
+    for module in (data, notebooks, course, train, measure, choose, doctor):
         module.add_parser(subparsers)
     args = parser.parse_args(argv)
     try:

@@ -119,7 +119,7 @@ class Checkpoint:
         return state
 
     def _checked_state(self) -> dict:
-        remedy = "Train without resume=True to replace it."
+        remedy = "Train without resume=True to replace it, or remove it."
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
             checksums = state["saved"]["checksums"]

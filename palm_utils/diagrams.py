@@ -1,13 +1,13 @@
-"""Drawings of architectures, made from the shapes that really pass through a network."""
+"""Drawings of networks: a whole one as slabs with the shapes that pass through it, a block of it as a flow chart."""
 
 import math
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
+from matplotlib.patches import FancyBboxPatch, Polygon
 
-from palm_utils.figures import BLUE, GREEN, GREY, ORANGE
+from palm_utils.figures import BLUE, GREEN, GREY, INK, ORANGE, RED
 
 _COLORS = {
     "Conv2D": BLUE,
@@ -15,7 +15,10 @@ _COLORS = {
     "AvgPool2D": ORANGE,
     "AdaptiveAvgPool2D": ORANGE,
     "Linear": GREEN,
+    "add": RED,
+    "concat": RED,
 }
+_LINE, _LETTER, _PAD = 0.22, 0.088, 0.14  # inches: height of a line of text, width of a letter, margin around
 
 
 def architecture(stages: Sequence[tuple[str, str, Sequence[int]]], *, title: str) -> Figure:
@@ -51,3 +54,58 @@ def _slab(ax, x: float, tall: float, thick: float, slant: float, color: str) -> 
     side = [(right, bottom), (right + slant, bottom + slant), (right + slant, top + slant), (right, top)]
     for corners, alpha in ((front, 0.85), (roof, 0.55), (side, 0.35)):
         ax.add_patch(Polygon(corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8))
+
+
+def flow(
+    boxes: dict[str, tuple[float, float, str, str]],
+    arrows: Sequence[tuple],
+    *,
+    title: str,
+    size: tuple[float, float] = (9.0, 4.0),
+) -> Figure:
+    """Draw boxes with text and arrows between them: an Inception module, a residual block.
+
+    boxes: by name (x, y, text, kind), the centre in inches from the lower left corner of the drawing,
+    `size` wide and high; kind is a layer's class, "add" or "concat" and picks the colour, grey for any other. arrows:
+    (from, to), or (from, to, bend) for one that swings out sideways by `bend` inches, such as a shortcut.
+    """
+    fig, ax = plt.subplots(figsize=(size[0], size[1] + 0.4))
+    half = {}
+    for name, (x, y, text, kind) in boxes.items():
+        lines = text.split("\n")
+        width = max(map(len, lines)) * _LETTER + 2 * _PAD
+        height = len(lines) * _LINE + 2 * _PAD
+        half[name] = (width / 2, height / 2)
+        corner = (x - width / 2, y - height / 2)
+        style = "round,pad=0,rounding_size=0.08"
+        color = _COLORS.get(kind, GREY)
+        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=color, alpha=0.18, linewidth=0))
+        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, fill=False, edgecolor=color, linewidth=1.2))
+        ax.text(x, y, text, ha="center", va="center", fontsize=10, linespacing=1.25)
+    for start, end, *bend in arrows:
+        _arrow(ax, boxes[start][:2], half[start], boxes[end][:2], half[end], bend[0] if bend else 0.0)
+    ax.set(xlim=(0, size[0]), ylim=(0, size[1]), aspect="equal")
+    ax.set_title(title, fontsize=11)
+    ax.axis("off")
+    return fig
+
+
+def _arrow(ax, start, start_half, end, end_half, bend: float) -> None:
+    """Draw an arrow from border to border; a bent one leaves and arrives at the side that it swings out to."""
+    style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+    if not bend:
+        a, b = _border(start, start_half, end), _border(end, end_half, start)
+        ax.annotate("", xy=b, xytext=a, arrowprops=style)
+        return
+    side = math.copysign(1, bend)
+    a, b = (start[0] + side * start_half[0], start[1]), (end[0] + side * end_half[0], end[1])
+    corner = (max(a[0], b[0]) if bend > 0 else min(a[0], b[0])) + bend
+    ax.plot([a[0], corner, corner], [a[1], a[1], b[1]], color=INK, linewidth=1.1)
+    ax.annotate("", xy=b, xytext=(corner, b[1]), arrowprops=style)
+
+
+def _border(center, half, towards) -> tuple[float, float]:
+    """Return where the line from a box's centre towards another point leaves the box."""
+    dx, dy = towards[0] - center[0], towards[1] - center[1]
+    reach = min(half[0] / abs(dx) if dx else math.inf, half[1] / abs(dy) if dy else math.inf)
+    return center[0] + dx * reach, center[1] + dy * reach

@@ -9,12 +9,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer: its name in the model, its class, the shape that came out of it, its trainable parameters."""
+    """One layer: its name in the model, its class, the shape that came out of it, its trainable parameters.
+
+    multiply_adds: multiplications, each with an addition, that the batch of the input shape needs in the
+    layer's convolutions and linear layers; those of biases, norms and poolings are not counted.
+    """
 
     name: str
     kind: str
     output_shape: list[int]
     parameters: int
+    multiply_adds: int
 
 
 @contextmanager
@@ -29,27 +34,41 @@ def evaluating(model) -> Iterator[None]:
             layer.training = training
 
 
-def layer_rows(model, input_shape: list[int]) -> list[LayerRow]:
+def layer_rows(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> list[LayerRow]:
     """Return the layers without sublayers in the order in which a batch of zeros passes them.
 
-    input_shape: with the batch, such as [1, 3, 224, 224]. The model's mode and gradients are left as
-    they were. A layer that is called twice appears twice, its parameters counted at the first.
+    input_shape: with the batch, such as [1, 3, 224, 224]. whole: classes of layers that make one row
+    each, such as a residual block, instead of a row for each layer in them. The model's mode and
+    gradients are left as they were. A layer that is called twice appears twice, its parameters counted
+    at the first.
     """
     import paddle
 
     rows: list[LayerRow] = []
     counted: set[str] = set()
+    multiply_adds: dict[str, int] = {}  # of the rows that are being computed
+
+    def add_up(name):
+        def hook(layer, inputs, output):
+            multiply_adds[name] = multiply_adds.get(name, 0) + _multiply_adds(layer, output)
+
+        return hook
 
     def note(name):
         def hook(layer, inputs, output):
             own = 0 if name in counted else count_parameters(layer)
             counted.add(name)
-            rows.append(LayerRow(name, type(layer).__name__, list(output.shape), own))
+            cost = multiply_adds.pop(name, 0)
+            rows.append(LayerRow(name, type(layer).__name__, list(output.shape), own, cost))
 
         return hook
 
-    leaves = [(name, layer) for name, layer in model.named_sublayers() if not list(layer.children())]
-    hooks = [layer.register_forward_post_hook(note(name)) for name, layer in leaves]
+    hooks = []
+    for name, layer, row in _with_row(model, whole):
+        if not list(layer.children()):
+            hooks.append(layer.register_forward_post_hook(add_up(row)))
+        if name == row:
+            hooks.append(layer.register_forward_post_hook(note(name)))
     try:
         with evaluating(model), paddle.no_grad():
             model(paddle.zeros(input_shape))
@@ -57,6 +76,28 @@ def layer_rows(model, input_shape: list[int]) -> list[LayerRow]:
         for hook in hooks:
             hook.remove()
     return rows
+
+
+def _with_row(model, whole: tuple[type, ...]) -> Iterator[tuple]:
+    """Yield each layer that matters with its name and the name of the row that it belongs to."""
+    within: str | None = None
+    for name, layer in model.named_sublayers():
+        if within is not None and name.startswith(f"{within}."):
+            yield name, layer, within
+        elif isinstance(layer, whole) or not list(layer.children()):
+            within = name
+            yield name, layer, name
+
+
+def _multiply_adds(layer, output) -> int:
+    import paddle
+
+    if isinstance(layer, paddle.nn.Conv2D):
+        # Each output value is a sum over kernel and input channels: the weight of its output channel.
+        return int(np.prod(output.shape)) * int(np.prod(layer.weight.shape[1:]))
+    if isinstance(layer, paddle.nn.Linear):
+        return int(np.prod(output.shape)) * int(layer.weight.shape[0])
+    return 0
 
 
 def count_parameters(model) -> int:
@@ -68,9 +109,9 @@ def count_parameters(model) -> int:
     return sum(int(np.prod(p.shape)) for p in model.parameters() if not p.stop_gradient)
 
 
-def layer_table(model, input_shape: list[int]) -> None:
-    """Print every layer with its output shape and parameters, and the total."""
-    rows = layer_rows(model, input_shape)
+def layer_table(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> None:
+    """Print the rows of `layer_rows` with output shape and parameters, and the total."""
+    rows = layer_rows(model, input_shape, whole)
     width = max(len("layer"), *(len(row.name) for row in rows))
     kinds = max(len("class"), *(len(row.kind) for row in rows))
     print(f"{'layer':{width}}  {'class':{kinds}}  {'output shape':20}  {'parameters':>12}")

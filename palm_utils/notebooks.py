@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import hashlib
 import linecache
 import os
 import re
@@ -17,6 +18,7 @@ from palm_utils.files import replacing
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 # A kernel warns on the terminal that it talks to this process unencrypted; it does so over localhost.
 _QUIET = ["--IPKernelApp.log_level=ERROR"]
+_STAMP = "palm_utils_outputs"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -35,24 +37,36 @@ def add_parser(subparsers) -> None:
 
 def run(args) -> int:
     """Execute chapters, a line for each as it ends; return 1 when one of them failed."""
-    paths = [path for name in args.chapters or [""] for path in find(name)]
 
-    def one(path: Path) -> bool:
-        started = time.perf_counter()
+    def one(path: Path) -> str:
         target = path if args.in_place else args.to / path.name
+        execute(path, target)
+        return f" -> {target.name if args.in_place else target}"
+
+    return execute_all([path for name in args.chapters or [""] for path in find(name)], args.jobs, one)
+
+
+def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int:
+    """Call `one` for each notebook, `jobs` at a time, and print a line before and after each.
+
+    `one` returns what its last line ends with, and raises NotebookFailed. Returns 1 when any of them
+    did, else 0.
+    """
+
+    def reported(path: Path) -> bool:
+        started = time.perf_counter()
         print(f"{path.stem}: running", flush=True)
         try:
-            execute(path, target)
+            end = one(path)
         except NotebookFailed as error:
             print(f"{path.stem}: FAILED after {time.perf_counter() - started:.0f} s\n{error}", flush=True)
             return False
-        shown = target.name if args.in_place else target
-        print(f"{path.stem}: done in {time.perf_counter() - started:.0f} s -> {shown}", flush=True)
+        print(f"{path.stem}: done in {time.perf_counter() - started:.0f} s{end}", flush=True)
         return True
 
-    pool = ThreadPoolExecutor(max_workers=max(1, args.jobs))
+    pool = ThreadPoolExecutor(max_workers=max(1, jobs))
     try:
-        return 0 if all(list(pool.map(one, paths))) else 1
+        return 0 if all(list(pool.map(reported, paths))) else 1
     except KeyboardInterrupt:
         # A kernel ends when the process that started it is gone; waiting for it could take hours.
         print("interrupted", flush=True)
@@ -89,8 +103,7 @@ def definitions(path: Path) -> ModuleType:
         raise CourseError(f"{path.name} has no cell tagged 'model'")
     module = ModuleType(path.stem)
     for cell in cells:
-        of_student = any(tag.startswith(("exercise:", "check:")) for tag in cell.metadata.get("tags", []))
-        if cell in models or of_student:
+        if cell in models or _of_student(cell):
             continue
         for statement in _imports(cell.source):
             with contextlib.suppress(ImportError):  # one that a model needs is missed when the model is made
@@ -115,10 +128,19 @@ def _run(source: str, name: str, module: ModuleType) -> None:
     exec(compile(source, name, "exec"), module.__dict__)
 
 
-def execute(path: Path, target: Path, *, on_cell: Callable[[int, int], None] | None = None) -> None:
+def execute(
+    path: Path,
+    target: Path,
+    *,
+    on_cell: Callable[[int, int], None] | None = None,
+    env: dict[str, str] | None = None,
+    stamp: str | None = None,
+) -> None:
     """Execute a notebook in a fresh kernel, in its own folder, and store it with outputs at `target`.
 
-    on_cell: called with the index of each cell before it runs and the number of cells.
+    on_cell: called with the index of each cell before it runs and the number of cells. env: environment
+    of the kernel, by default this process's. stamp: what `stamp_of` tells afterwards, until it is
+    executed again.
     Raises NotebookFailed when a cell raises; a notebook at `target` then stays, and what was executed
     so far lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed, which is no chapter).
     """
@@ -138,13 +160,30 @@ def execute(path: Path, target: Path, *, on_cell: Callable[[int, int], None] | N
     )
     if on_cell is not None:
         client.on_cell_start = lambda cell, cell_index: on_cell(cell_index, len(book.cells))
+    book.metadata.pop(_STAMP, None)
     try:
-        client.execute()
+        client.execute(**({} if env is None else {"env": env}))
     except (CellExecutionError, DeadKernelError) as error:
         left = _place_of_failure(path, target)
         _write(tidy(book), left)
         raise NotebookFailed(f"{_failure(book, error)}\nExecuted so far: {left}") from None
+    if stamp is not None:
+        book.metadata[_STAMP] = stamp
     _write(tidy(book), target)
+
+
+def code_digest(book) -> str:
+    """Return a digest of a notebook's code, exercises apart: those are the student's."""
+    code = [cell.source for cell in book.cells if cell.cell_type == "code" and not _of_student(cell)]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
+
+
+def stamp_of(book) -> str | None:
+    return book.metadata.get(_STAMP)
+
+
+def _of_student(cell) -> bool:
+    return any(tag.startswith(("exercise:", "check:")) for tag in cell.metadata.get("tags", []))
 
 
 def tidy(book):

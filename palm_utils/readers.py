@@ -5,7 +5,7 @@ readers"); what it lacks is keyword-only.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -45,6 +45,13 @@ class Reader:
             raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1")
         self.files, self.labels, self.batch_size = files, labels, int(batch_size)
         self.shuffle, self.augment = shuffle, augment
+
+    def only(self, indices: Iterable[int], *, train: bool) -> "Reader":
+        """Return a reader of some of the photographs; without shuffling and augmentation unless `train`."""
+        indices = list(indices)
+        files, labels = [self.files[i] for i in indices], [self.labels[i] for i in indices]
+        augment = self.augment if train else None
+        return Reader(files, labels, self.batch_size, shuffle=train and self.shuffle, augment=augment)
 
     def __len__(self) -> int:
         return -(-len(self.files) // self.batch_size)

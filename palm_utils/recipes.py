@@ -3,7 +3,7 @@
 A recipe is nothing but arguments: of an optimizer, of its learning-rate schedule, and of train_pm.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from palm_utils.augment import Augment, brightness, compose, flip, rotate
 from palm_utils.errors import CourseError
@@ -50,6 +50,15 @@ class Recipe:
     def to_dict(self) -> dict:
         return asdict(self)
 
+    def __str__(self) -> str:
+        rate = f"learning rate {self.learning_rate:g}"
+        if self.warmup_epochs:
+            rate = f"{rate} after {self.warmup_epochs:g} epoch(s) of warm-up"
+        if self.schedule == "cosine":
+            rate = f"{rate}, then down to 0 along a cosine"
+        parts = [self.optimizer, rate, f"weight decay {self.weight_decay:g}", f"{self.epochs} epochs"]
+        return ", ".join([*parts, f"augmentation: {' + '.join(self.augment) or 'none'}"])
+
     def _schedule(self, steps_per_epoch: int):
         from paddle.optimizer import lr
 
@@ -63,8 +72,38 @@ class Recipe:
         return lr.LinearWarmup(rate, warmup, 0.0, self.learning_rate) if warmup else rate
 
 
+_PHOTOS = ("flip", "brightness", "rotate")
+
 # By chapter and network. The tutorial's are stated in its text.
 TUTORIAL = {
+    "01_lenet_mnist:LeNet": Recipe("Momentum", 0.001),
+    "01_lenet_mnist:LeNetAsDescribed": Recipe("Momentum", 0.001),
     "02_ichallenge_pm:LeNet": Recipe("Momentum", 0.001),
     "02_ichallenge_pm:LeNetReLU": Recipe("Momentum", 0.001),
+    "03_alexnet:AlexNet": Recipe("Adam", 0.001),
+    "04_vgg:VGG": Recipe("Momentum", 0.001),
+    "05_googlenet:GoogLeNet": Recipe("Momentum", 0.001, weight_decay=0.001),
+    "06_resnet:ResNet": Recipe("Momentum", 0.001, weight_decay=0.001),
 }
+
+# At most two and a half times the tutorial's epochs. Each was fixed before its first run on the whole
+# training set, and is measured on the validation set once per seed (`python -m palm_utils results`).
+STEADY = {
+    "03_alexnet:AlexNet": Recipe("Adam", 1e-4, epochs=10, schedule="cosine", augment=("flip", "brightness")),
+    "04_vgg:VGG": Recipe("Momentum", 2e-3, 5e-4, epochs=10, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
+    "05_googlenet:GoogLeNet": Recipe(
+        "Momentum", 2e-3, 1e-3, epochs=12, schedule="cosine", warmup_epochs=3, augment=_PHOTOS
+    ),
+    "06_resnet:ResNet": Recipe("Momentum", 2e-3, 1e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
+}
+# What was compared by cross-validation on the training photographs (`python -m palm_utils choose`).
+_ALEXNET = STEADY["03_alexnet:AlexNet"]
+CANDIDATES = {
+    "03_alexnet:AlexNet": {
+        "rate-1e-3": replace(_ALEXNET, learning_rate=1e-3),
+        "rate-3e-4": replace(_ALEXNET, learning_rate=3e-4),
+        "rate-1e-4": _ALEXNET,
+        "rate-1e-4-rotate": replace(_ALEXNET, augment=_PHOTOS),
+    }
+}
+RECIPES = {"tutorial": TUTORIAL, "steady": STEADY}

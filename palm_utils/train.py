@@ -6,16 +6,18 @@ from pathlib import Path
 
 from palm_utils import datasets, notebooks
 from palm_utils.errors import CourseError
-from palm_utils.recipes import AUGMENTATIONS, TUTORIAL, Recipe
+from palm_utils.readers import Reader, data_loader, valid_data_loader
+from palm_utils.recipes import AUGMENTATIONS, RECIPES, Recipe
 
 
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train a chapter's network on iChallenge-PM",
-        description="Train a network as its chapter does, by the tutorial's recipe; options change the recipe.",
+        description="Train a network as its chapter does. Options change the recipe.",
     )
     parser.add_argument("network", metavar="CHAPTER:NETWORK", help="such as 02_ichallenge_pm:LeNetReLU")
+    parser.add_argument("--recipe", choices=[*RECIPES], default="tutorial", help="to start from (default tutorial)")
     parser.add_argument("--optimizer", choices=["Momentum", "Adam"])
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--weight-decay", type=float)
@@ -33,33 +35,58 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, print the history, and say where it is stored."""
-    from palm_utils.readers import data_loader, valid_data_loader
-    from palm_utils.seeds import seed_everything
-    from palm_utils.training import train_pm
-
     chapter, network = find_network(args.network)
-    recipe = change(TUTORIAL.get(f"{chapter}:{network.__name__}"), args)
+    recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)
     data = datasets.palm()
     print(data)
     print(recipe)
-    loader = data_loader(data.DATADIR, args.batch_size, "train", augment=recipe.make_augment())
     folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
-    # In the order of the chapters' cells: seed, network, optimizer, training.
-    seed_everything(args.seed)
-    model = network()
-    history = train_pm(
-        model,
-        recipe.make_optimizer(model, len(loader)),
-        train_loader=loader,
-        valid_loader=valid_data_loader(data.DATADIR2, data.CSVFILE, args.batch_size),
-        epochs=recipe.epochs,
-        folder=folder,
-        resume=args.resume,
-        device=args.device,
-    )
+    loaders = make_loaders(data, recipe, args.batch_size)
+    _, history = train(network, recipe, *loaders, args.seed, folder, resume=args.resume, device=args.device)
     print(history)
     print(f"parameters and history are in {folder}")
     return 0
+
+
+def train(
+    network: type,
+    recipe: Recipe,
+    train_loader: Reader,
+    valid_loader: Reader,
+    seed: int,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: str | None = None,
+    progress: bool = True,
+) -> tuple:
+    """Train a network by a recipe in the order of the chapters' cells; return (model, History).
+
+    That order is seed, network, optimizer, training: the same draws of random numbers, so the same figures.
+    """
+    from palm_utils.seeds import seed_everything
+    from palm_utils.training import train_pm
+
+    seed_everything(seed)
+    model = network()
+    history = train_pm(
+        model,
+        recipe.make_optimizer(model, len(train_loader)),
+        train_loader=train_loader,
+        valid_loader=valid_loader,
+        epochs=recipe.epochs,
+        folder=folder,
+        resume=resume,
+        device=device,
+        progress=progress,
+    )
+    return model, history
+
+
+def make_loaders(data: datasets.PalmData, recipe: Recipe, batch_size: int = 10) -> tuple[Reader, Reader]:
+    """Return the readers of the training photographs, augmented by the recipe, and of the validation ones."""
+    train_loader = data_loader(data.DATADIR, batch_size, "train", augment=recipe.make_augment())
+    return train_loader, valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
 
 
 def find_network(name: str) -> tuple[str, type]:
@@ -70,6 +97,8 @@ def find_network(name: str) -> tuple[str, type]:
     if not colon:
         raise CourseError(f"{name!r}: name a chapter and a network in it, such as 02_ichallenge_pm:LeNetReLU")
     path = notebooks.find(start)[0]
+    if path.stem.startswith("01"):
+        raise CourseError("The networks of chapter 1 read digits, and this trains on photographs of eyes")
     defined = vars(notebooks.definitions(path))
     networks = {k: v for k, v in defined.items() if isinstance(v, type) and issubclass(v, paddle.nn.Layer)}
     if wanted not in networks:

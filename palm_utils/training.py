@@ -1,4 +1,4 @@
-"""train_pm and evaluation: the training loop that every iChallenge-PM chapter shares.
+"""train_pm: the training loop that every iChallenge-PM chapter shares.
 
 Names, argument order and defaults are the tutorial's; what it lacks is keyword-only. Source of the
 steps: the course's section 2 ("train_pm"); where it was wrong, chapter 2 shows what and why.
@@ -14,13 +14,16 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from palm_utils import datasets, metrics
-from palm_utils.checkpoints import Checkpoint, load_parameters
+from palm_utils import datasets
+from palm_utils.checkpoints import Checkpoint
 from palm_utils.errors import CourseError
 from palm_utils.history import History, describe_machine
-from palm_utils.layers import evaluating
+from palm_utils.identity import identity
 from palm_utils.readers import Reader, data_loader, valid_data_loader
+from palm_utils.scoring import evaluation, logits_of, predict, use_device
 from palm_utils.seeds import epoch_seed, seed_everything
+
+__all__ = ["EPOCH_NUM", "TrainingDiverged", "evaluation", "predict", "train_pm", "use_device"]
 
 EPOCH_NUM = 5
 
@@ -44,7 +47,7 @@ def train_pm(
     augment: Callable[[np.ndarray], np.ndarray] | None = None,
     folder: str | Path = ".",
     name: str = "palm",
-    resume: bool = False,
+    resume: bool | None = None,
     seed: int | None = None,
     device: str | None = None,
     log_every: int = 20,
@@ -60,7 +63,9 @@ def train_pm(
     epochs: 5 (EPOCH_NUM), or the environment variable PALM_EPOCHS.
     folder, name: after every epoch `name`.pdparams and `name`.pdopt are replaced there, `name`.json
         (history) with them, and `name`.best.pdparams when the validation accuracy was the best so far.
-    resume: go on after the last epoch saved there, to the same figures as without the interruption.
+    resume: go on after the last epoch saved there, to the same figures as without the interruption. By
+        default False; where the environment variable PALM_RESUME is set (as `make course` does), a run
+        that started exactly like this one is gone on with, and any other is replaced.
     seed: what shuffling, augmentation and dropout draw from; by default drawn from numpy, so that
         seed_everything before the model was made fixes the whole run.
     device: "cpu" or "gpu"; by default a GPU where there is one.
@@ -81,91 +86,48 @@ def train_pm(
     history = History([], {"model": type(model).__name__, "optimizer": type(optimizer).__name__})
     history.about["seed"] = new_seed
     history.about |= {"batch_size": getattr(train_loader, "batch_size", None), **describe_machine()}
+    history.about["identity"] = identity(model, optimizer, train_loader, new_seed)
+    log = Log(log_every, progress)
     with checkpoint.held():
+        print("start training ...")
         if resume:
-            history = _resume(checkpoint, model, optimizer, history, seed)
-        return _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_loader, log_every, progress)
+            history = _resume(checkpoint, model, optimizer, history, seed, log)
+            print(f"resuming after {len(history)} finished epochs" if history else f"nothing saved in {checkpoint.folder}")
+        elif resume is None and os.environ.get("PALM_RESUME") and _is_saved(checkpoint, history, epochs):
+            history = _resume(checkpoint, model, optimizer, history, seed, log)
+            print(*log.lines, sep="\n")  # as if they had been trained just now
+        return _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_loader, log)
 
 
-def _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_loader, log_every, progress):
+class Log:
+    """The lines that a training prints, kept so that a run that goes on shows those of its beginning too."""
+
+    def __init__(self, every: int, progress: bool):
+        self.every, self.progress, self.lines = every, progress, []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+        print(line, flush=True)
+
+
+def _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_loader, log):
     """Train the epochs that the history does not have yet, saving after each."""
-    print("start training ...")
     try:
         for epoch in range(len(history), epochs):
             started = time.perf_counter()
             seed_everything(epoch_seed(history.about["seed"], epoch))
-            train_loss = _train_epoch(model, optimizer, train_loader, epoch, history, log_every, progress)
+            train_loss = _train_epoch(model, optimizer, train_loader, epoch, history, log)
             scores = predict(model, valid_loader)
             _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, history)
-            print(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}", flush=True)
+            log.say(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}")
             seconds = time.perf_counter() - started
             history.add(epoch, train_loss, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds)
             is_best = history.best["epoch"] == epoch
-            checkpoint.save(model, optimizer, {"history": history.to_dict()}, best=is_best)
+            checkpoint.save(model, optimizer, {"history": history.to_dict(), "lines": log.lines}, best=is_best)
     except KeyboardInterrupt:
         print(_interrupted(checkpoint, history))
         raise
     return history
-
-
-def evaluation(
-    model,
-    params_file_path: str | Path,
-    *,
-    loader: Callable | None = None,
-    batch_size: int = 10,
-    threshold: float = 0.5,
-) -> metrics.Scores:
-    """Load parameters into a model, score it, print the scores and return them.
-
-    loader: a reader of labelled images (data_loader(DATADIR, mode="eval") for the training folder); by
-        default the validation set that palm_utils.datasets.palm() finds.
-    threshold: the probability, sigmoid of the logit, from which on an image counts as pathologic.
-
-    Raises DataNotFound or DataError when the file is missing or belongs to another network.
-    """
-    use_device(None)
-    load_parameters(model, params_file_path)
-    if loader is None:
-        data = datasets.palm()
-        loader = valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
-    scores = predict(model, loader, threshold=threshold)
-    print(scores)
-    return scores
-
-
-def predict(model, loader: Callable, *, threshold: float = 0.5) -> metrics.Scores:
-    """Return the Scores of a model on every image of a reader, in evaluation mode and without gradients."""
-    import paddle
-
-    logits, labels = [], []
-    with evaluating(model), paddle.no_grad():
-        for images, batch_labels in loader():
-            batch = _logits(model, paddle.to_tensor(images), batch_labels)
-            logits.append(batch.numpy().astype(np.float64))
-            labels.append(batch_labels)
-    if not logits:
-        raise ValueError("the reader yields no batches; a reader yields them anew each time it is called")
-    return metrics.score(np.concatenate(logits), np.concatenate(labels), threshold)
-
-
-def use_device(device: str | None) -> str:
-    """Let PaddlePaddle compute on "cpu" or "gpu"; None picks a GPU where there is one.
-
-    Raises CourseError when a GPU is asked for and there is none: PaddlePaddle itself would end the
-    process without an exception.
-    """
-    import paddle
-
-    gpus = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
-    if device is None:
-        device = "gpu" if gpus else "cpu"
-    if device.startswith("gpu") and not gpus:
-        raise CourseError(
-            f"device={device!r}, but PaddlePaddle {paddle.__version__} sees no GPU here. Leave `device` out "
-            "to use the CPU; `python -m palm_utils doctor` shows what PaddlePaddle sees."
-        )
-    return str(paddle.device.set_device(device))
 
 
 def _default_epochs() -> int:
@@ -187,7 +149,7 @@ def _default_loaders(train_loader, valid_loader, batch_size: int, augment) -> tu
     return train_loader, valid_loader
 
 
-def _train_epoch(model, optimizer, loader, epoch: int, history: History, log_every: int, progress: bool) -> float:
+def _train_epoch(model, optimizer, loader, epoch: int, history: History, log: Log) -> float:
     """Take one optimizer step per batch; return the mean training loss over the images."""
     import paddle
     import paddle.nn.functional as F
@@ -196,14 +158,14 @@ def _train_epoch(model, optimizer, loader, epoch: int, history: History, log_eve
     optimizer.clear_grad()  # what a look at the gradients or an interrupted step has left
     total = images_seen = 0
     batches = len(loader) if isinstance(loader, Reader) else None
-    bar = tqdm(loader(), total=batches, desc=f"epoch {epoch}", leave=False, disable=not progress)
+    bar = tqdm(loader(), total=batches, desc=f"epoch {epoch}", leave=False, disable=not log.progress)
     for batch_id, (images, labels) in enumerate(bar):
-        logits = _logits(model, paddle.to_tensor(images), labels)
+        logits = logits_of(model, paddle.to_tensor(images), labels)
         loss = F.binary_cross_entropy_with_logits(logits, paddle.to_tensor(labels))
         value = loss.item()
         _refuse_divergence(value, f"epoch {epoch}, batch {batch_id}", optimizer, history)
-        if log_every and batch_id % log_every == 0:
-            print(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {value:.4f}", flush=True)
+        if log.every and batch_id % log.every == 0:
+            log.say(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {value:.4f}")
         loss.backward()
         optimizer.step()
         optimizer.clear_grad()
@@ -229,16 +191,6 @@ def _refuse_divergence(loss: float, where: str, optimizer, history: History) -> 
         )
 
 
-def _logits(model, images, labels: np.ndarray):
-    logits = model(images)
-    if list(logits.shape) != [len(labels), 1]:
-        raise ValueError(
-            f"{type(model).__name__} returns shape {list(logits.shape)} for {len(labels)} images; train_pm needs "
-            f"one logit an image, [{len(labels)}, 1]. Is the last layer's width (num_classes) 1?"
-        )
-    return logits
-
-
 def _whole_number(value, what: str) -> int:
     try:
         number = operator.index(value)
@@ -249,10 +201,18 @@ def _whole_number(value, what: str) -> int:
     return number
 
 
-def _resume(checkpoint: Checkpoint, model, optimizer, fresh: History, seed: int | None) -> History:
+def _is_saved(checkpoint: Checkpoint, history: History, epochs: int) -> bool:
+    """Tell whether what is saved is the beginning, or all, of the run that `history` is about."""
+    try:
+        saved = History.load(checkpoint.state)
+    except CourseError:
+        return False
+    return saved.about.get("identity") == history.about["identity"] and 0 < len(saved) <= epochs
+
+
+def _resume(checkpoint, model, optimizer, fresh: History, seed: int | None, log: Log) -> History:
     state = checkpoint.load(model, optimizer)
     if state is None:
-        print(f"nothing to resume in {checkpoint.folder}; starting with epoch 0")
         return fresh
     history = History.from_dict(state["history"])
     for what, asked in (("seed", seed), ("batch_size", fresh.about["batch_size"])):
@@ -261,7 +221,7 @@ def _resume(checkpoint: Checkpoint, model, optimizer, fresh: History, seed: int 
                 f"{what} is {asked}, but the run saved in {checkpoint.state} has {history.about[what]}: going on "
                 "would mix two runs. Resume with the same, or train in another folder."
             )
-    print(f"resuming after {len(history)} finished epochs")
+    log.lines = state.get("lines", [])
     return history
 
 

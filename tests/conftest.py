@@ -8,8 +8,8 @@ import pytest
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch):
     """No test depends on the environment it was started in."""
-    for name in ("PALM_DATA", "PALM_EPOCHS", "PALM_EXERCISES", "PALM_REQUIRE_REAL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("DATA", "EPOCHS", "EXERCISES", "REQUIRE_REAL", "RESUME", "KEEP_RESULTS"):
+        monkeypatch.delenv(f"PALM_{name}", raising=False)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_a_resumed_run_reaches_the_numbers_of_an_uninterrupted_one(train, tmp_pa
 def test_resuming_with_nothing_saved_starts_from_the_beginning(train, capsys):
     model = Tiny()
     assert len(train(model, momentum(model), epochs=1, resume=True)) == 1
-    assert "nothing to resume" in capsys.readouterr().out
+    assert "nothing saved in" in capsys.readouterr().out
 
 
 def test_parameters_without_their_history_cannot_be_resumed(train, tmp_path):

@@ -43,6 +43,7 @@ def every_figure(history):
     yield figures.image_grid([image] * 7, [f"{i}" for i in range(7)], title="Seven", columns=3)
     yield figures.prediction_grid([image] * 2, [0.9, 0.2], [1, 1])
     yield diagrams.architecture([("input", "", [3, 8, 8]), ("fc", "Linear", [10])], title="Net")
+    yield diagrams.flow({"a": (1, 1, "x", ""), "b": (1, 3, "+", "add")}, [("a", "b"), ("a", "b", 0.5)], title="Block")
 
 
 def test_every_figure_has_a_title_and_every_plot_named_axes(history):
@@ -53,7 +54,7 @@ def test_every_figure_has_a_title_and_every_plot_named_axes(history):
         assert any(titles)
         assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes)
         seen += 1
-    assert seen == 9
+    assert seen == 10
 
 
 def test_figures_are_opaque_and_light_so_that_a_dark_notebook_shows_them_too(history):
@@ -97,3 +98,16 @@ def test_empty_places_of_a_grid_show_nothing():
     fig = figures.image_grid([np.eye(3)] * 4, columns=3)
     assert [bool(ax.images) for ax in fig.axes] == [True] * 4 + [False] * 2
     assert not any(ax.axison for ax in fig.axes)
+
+
+def test_arrows_of_a_block_run_from_border_to_border():
+    boxes = {"x": (2.0, 0.5, "x", ""), "conv": (2.0, 1.5, "3×3 conv", "Conv2D"), "+": (2.0, 2.5, "+", "add")}
+    fig = diagrams.flow(boxes, [("x", "conv"), ("conv", "+"), ("x", "+", 0.6)], title="A residual block", size=(4, 3))
+    ax = fig.axes[0]
+    assert {text.get_text() for text in ax.texts} >= {"x", "3×3 conv", "+"}
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    (up, _, bent) = arrows
+    assert up.xyann[0] == up.xy[0] == 2.0 and 0.5 < up.xyann[1] < up.xy[1] < 1.5
+    widest = max(patch.get_x() + patch.get_width() for patch in ax.patches if hasattr(patch, "get_width"))
+    assert bent.xyann[0] > widest  # clear of every box
+    assert bent.xy[1] == 2.5 and 2.0 < bent.xy[0] < bent.xyann[0]

@@ -89,3 +89,47 @@ def test_every_layer_gets_back_the_mode_it_was_in():
     with evaluating(model):
         assert not any(layer.training for layer in model.sublayers(include_self=True))
     assert model.training and model.fc.training and not model.body[1].training
+
+
+# --- rows of whole blocks, and what layers cost
+
+
+class Block(paddle.nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.conv = paddle.nn.Conv2D(4, 4, 3, padding=1)
+        self.inner = paddle.nn.Sequential(paddle.nn.Conv2D(4, 4, 1), paddle.nn.ReLU())
+
+    def forward(self, x):
+        return x + self.inner(self.conv(x))
+
+
+def test_a_block_can_be_one_row():
+    model = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), Block(), Block(), paddle.nn.Flatten())
+    rows = layer_rows(model, [1, 3, 8, 8], whole=(Block,))
+    assert [(row.name, row.kind, row.output_shape) for row in rows] == [
+        ("0", "Conv2D", [1, 4, 6, 6]),
+        ("1", "Block", [1, 4, 6, 6]),
+        ("2", "Block", [1, 4, 6, 6]),
+        ("3", "Flatten", [1, 144]),
+    ]
+    assert [row.parameters for row in rows] == [112, 148 + 20, 148 + 20, 0]
+    assert [row.multiply_adds for row in rows] == [36 * 4 * 27, 36 * 4 * (36 + 4), 36 * 4 * (36 + 4), 0]
+    # The same sums, layer by layer.
+    parts = layer_rows(model, [1, 3, 8, 8])
+    assert sum(row.multiply_adds for row in parts) == sum(row.multiply_adds for row in rows)
+    assert len(parts) == 8
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "expected"),
+    [
+        (paddle.nn.Conv2D(3, 8, 5, stride=2, padding=2), [1, 3, 10, 12], 5 * 6 * 8 * 3 * 25),
+        (paddle.nn.Conv2D(4, 8, 3, groups=2), [1, 4, 5, 5], 3 * 3 * 8 * 2 * 9),
+        (paddle.nn.Linear(7, 5), [2, 7], 2 * 5 * 7),
+        (paddle.nn.BatchNorm2D(3), [1, 3, 4, 4], 0),
+    ],
+)
+def test_multiply_adds(layer, shape, expected):
+    (row,) = layer_rows(paddle.nn.Sequential(layer), shape)
+    assert row.multiply_adds == expected

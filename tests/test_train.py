@@ -32,6 +32,7 @@ def course(palm_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "FOLDER", folder)
     monkeypatch.delenv("PALM_SAMPLE", raising=False)
     monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+    nbformat.write(nbformat.v4.new_notebook(), folder / "01_digits.ipynb")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     return folder
@@ -72,6 +73,7 @@ def test_it_goes_on_where_it_stopped(course):
         (["03"], "name a chapter and a network"),
         (["09:Small"], "No chapter starts with '09'"),
         (["03:Large"], "defines no network 'Large'; it has Small"),
+        (["01:LeNet"], "The networks of chapter 1 read digits"),
         (["03:Small"], "give --optimizer and --learning-rate"),
     ],
 )

@@ -61,6 +61,11 @@ class PalmData(DataSet):
     noun = "photographs"
 
     @property
+    def is_tiny(self) -> bool:
+        """Whether there are only enough photographs to run every step, as in the tests' sample."""
+        return sum(self.counts().values()) < 100
+
+    @property
     def DATADIR(self) -> str:
         """The folder that directly holds the training photographs, their labels in the file names."""
         return str(self._folder_of(TRAINING))

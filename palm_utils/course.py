@@ -1,0 +1,59 @@
+"""`python -m palm_utils course`: the outputs that the repository shows, made again on the real data."""
+
+import argparse
+import os
+from pathlib import Path
+
+from palm_utils import datasets, notebooks
+from palm_utils.errors import CourseError
+
+# train_pm goes on with an interrupted run, results.keep stores, and claims insist on real data.
+_ENVIRONMENT = {"PALM_RESUME": "1", "PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1"}
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser(
+        "course",
+        help="execute the chapters on the real data and store their outputs",
+        description="Execute, in place, the chapters whose outputs do not belong to their code. Stopped in the "
+        "middle of a chapter, it goes on with the last epoch that was finished.",
+    )
+    parser.add_argument("chapters", nargs="*", help="01, 02_ichallenge_pm, …; all of them by default")
+    parser.add_argument("--again", action="store_true", help="from scratch, chapters that are done too")
+    parser.add_argument("--jobs", type=int, default=1, help="chapters executed at the same time")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    for data in (datasets.palm(), datasets.mnist()):
+        if not data.is_real:
+            raise CourseError(
+                f"{data.title}: only the sample is here, and the outputs of the course come from the real data. "
+                "data/README.md says where it comes from; PALM_DATA names the folder that holds it. "
+                "`python -m palm_utils run` executes the chapters on what there is."
+            )
+    paths = [path for name in args.chapters or [""] for path in notebooks.find(name)]
+    for path in paths:
+        if is_done(path) and not args.again:
+            print(f"{path.stem}: done already; --again runs it from scratch")
+    left = [path for path in paths if args.again or not is_done(path)]
+    return notebooks.execute_all(left, args.jobs, lambda path: _execute(path, args.again))
+
+
+def is_done(path: Path) -> bool:
+    """Tell whether a chapter's stored outputs are those of its code on the real data."""
+    import nbformat
+
+    book = nbformat.read(path, as_version=4)
+    return notebooks.stamp_of(book) == notebooks.code_digest(book)
+
+
+def _execute(path: Path, again: bool) -> str:
+    import nbformat
+
+    env = {**os.environ, **_ENVIRONMENT}
+    env.pop("PALM_EPOCHS", None)
+    if again:
+        del env["PALM_RESUME"]
+    notebooks.execute(path, path, env=env, stamp=notebooks.code_digest(nbformat.read(path, as_version=4)))
+    return ""

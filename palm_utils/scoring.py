@@ -1,0 +1,86 @@
+"""evaluation and predict: what a network answers, on which device, and how it scores.
+
+`evaluation` is the tutorial's; where it was wrong, chapter 2 shows what and why.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from palm_utils import datasets, metrics
+from palm_utils.checkpoints import load_parameters
+from palm_utils.errors import CourseError
+from palm_utils.layers import evaluating
+from palm_utils.readers import valid_data_loader
+
+
+def evaluation(
+    model,
+    params_file_path: str | Path,
+    *,
+    loader: Callable | None = None,
+    batch_size: int = 10,
+    threshold: float = 0.5,
+) -> metrics.Scores:
+    """Load parameters into a model, score it, print the scores and return them.
+
+    loader: a reader of labelled images (data_loader(DATADIR, mode="eval") for the training folder); by
+        default the validation set that palm_utils.datasets.palm() finds.
+    threshold: the probability, sigmoid of the logit, from which on an image counts as pathologic.
+
+    Raises DataNotFound or DataError when the file is missing or belongs to another network.
+    """
+    use_device(None)
+    load_parameters(model, params_file_path)
+    if loader is None:
+        data = datasets.palm()
+        loader = valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
+    scores = predict(model, loader, threshold=threshold)
+    print(scores)
+    return scores
+
+
+def predict(model, loader: Callable, *, threshold: float = 0.5) -> metrics.Scores:
+    """Return the Scores of a model on every image of a reader, in evaluation mode and without gradients."""
+    import paddle
+
+    logits, labels = [], []
+    with evaluating(model), paddle.no_grad():
+        for images, batch_labels in loader():
+            batch = logits_of(model, paddle.to_tensor(images), batch_labels)
+            logits.append(batch.numpy().astype(np.float64))
+            labels.append(batch_labels)
+    if not logits:
+        raise ValueError("the reader yields no batches; a reader yields them anew each time it is called")
+    return metrics.score(np.concatenate(logits), np.concatenate(labels), threshold)
+
+
+def use_device(device: str | None) -> str:
+    """Let PaddlePaddle compute on "cpu" or "gpu"; None picks a GPU where there is one.
+
+    Raises CourseError when a GPU is asked for and there is none: PaddlePaddle itself would end the
+    process without an exception.
+    """
+    import paddle
+
+    gpus = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
+    if device is None:
+        device = "gpu" if gpus else "cpu"
+    if device.startswith("gpu") and not gpus:
+        raise CourseError(
+            f"device={device!r}, but PaddlePaddle {paddle.__version__} sees no GPU here. Leave `device` out "
+            "to use the CPU; `python -m palm_utils doctor` shows what PaddlePaddle sees."
+        )
+    return str(paddle.device.set_device(device))
+
+
+def logits_of(model, images, labels: np.ndarray):
+    """Return a model's logits [N, 1] for N images; raises ValueError for any other shape, naming the remedy."""
+    logits = model(images)
+    if list(logits.shape) != [len(labels), 1]:
+        raise ValueError(
+            f"{type(model).__name__} returns shape {list(logits.shape)} for {len(labels)} images; train_pm needs "
+            f"one logit an image, [{len(labels)}, 1]. Is the last layer's width (num_classes) 1?"
+        )
+    return logits

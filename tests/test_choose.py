@@ -1,0 +1,97 @@
+"""Comparing recipes by cross-validation: the validation photographs stay unseen."""
+
+import nbformat
+import pytest
+
+from palm_utils import choose, measure, notebooks, results
+from palm_utils.__main__ import main
+from palm_utils.history import History
+from palm_utils.readers import data_loader
+from palm_utils.recipes import CANDIDATES, STEADY, Recipe
+
+NETWORK = "03_small:Small"
+MODEL = """
+class Small(paddle.nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.pool = paddle.nn.AdaptiveAvgPool2D(2)
+        self.fc = paddle.nn.Linear(12, 1)
+
+    def forward(self, x):
+        return self.fc(paddle.flatten(self.pool(x), 1))
+"""
+
+
+@pytest.fixture
+def loader(palm_folder):
+    return data_loader(palm_folder / "PALM-Training400", 4, augment=lambda image: image)
+
+
+def test_every_photograph_is_held_out_once_and_trained_with_otherwise(loader):
+    held_out = []
+    for train, valid in choose.folds(loader):
+        assert set(train.files) | set(valid.files) == set(loader.files)
+        assert not set(train.files) & set(valid.files)
+        assert [file.name[0] == "P" for file in valid.files] == [bool(label) for label in valid.labels]
+        assert train.shuffle and train.augment is not None and train.batch_size == 4
+        assert not valid.shuffle and valid.augment is None
+        held_out += valid.files
+    assert sorted(held_out) == loader.files
+
+
+def test_each_part_has_its_share_of_each_kind(palm_folder):
+    import shutil
+
+    for n in (7, 8):  # as many of each kind as parts, or twice as many
+        shutil.copy(palm_folder / "PALM-Training400" / "P0001.jpg", palm_folder / "PALM-Training400" / f"P010{n}.jpg")
+    for n in (1, 2):
+        shutil.copy(palm_folder / "PALM-Training400" / "H0011.jpg", palm_folder / "PALM-Training400" / f"H010{n}.jpg")
+    for _, valid in choose.folds(data_loader(palm_folder / "PALM-Training400", 4)):
+        assert sorted(file.name[0] for file in valid.files) == ["H", "N", "P", "P"]
+
+
+@pytest.fixture
+def course(palm_folder, tmp_path, monkeypatch):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    cells = [nbformat.v4.new_code_cell("import paddle"), nbformat.v4.new_code_cell(MODEL, metadata={"tags": ["model"]})]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "03_small.ipynb")
+    monkeypatch.setattr(notebooks, "FOLDER", folder)
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(measure, "WORK", tmp_path / "work")
+    candidates = {name: Recipe("Momentum", rate, epochs=2) for name, rate in (("slow", 0.0), ("fast", 0.01))}
+    monkeypatch.setitem(CANDIDATES, NETWORK, candidates)
+    monkeypatch.delenv("PALM_SAMPLE", raising=False)
+    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+
+
+def test_candidates_are_compared_on_held_out_training_photographs(course, palm_folder, capsys):
+    (palm_folder / "PALM-Validation400" / "V0001.jpg").write_bytes(b"not looked at")
+    assert main(["choose", NETWORK]) == 0
+    table = capsys.readouterr().out.splitlines()[-3:]
+    assert [line.split()[0] for line in table] == ["candidate", "slow", "fast"]
+    folder = results.FOLDER / "03_small" / "choice"
+    assert len(list(folder.iterdir())) == 8
+    first = [History.load(folder / f"Small-slow-fold{fold}.json") for fold in range(4)]
+    assert all(history["valid_loss"][0] == pytest.approx(history["valid_loss"][1]) for history in first)  # rate 0
+    assert f"{sum(history.last['valid_loss'] for history in first) / 4:.4f}" in table[1]
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert main(["choose", NETWORK]) == 0
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_what_is_not_measured_yet_is_said(course):
+    assert "slow                (0 of 4 parts measured)" in choose.table_text(NETWORK)
+
+
+def test_a_network_without_candidates_and_the_sample_are_refused(course, monkeypatch, capsys):
+    assert main(["choose", "03_small:Large"]) == 1
+    assert "'03_small:Large' has no candidates" in capsys.readouterr().err
+    monkeypatch.setenv("PALM_SAMPLE", "tiny")
+    assert main(["choose", NETWORK]) == 1
+    assert "only the sample is here" in capsys.readouterr().err
+
+
+def test_the_steady_recipe_is_one_of_the_candidates_it_was_compared_with():
+    for network, candidates in CANDIDATES.items():
+        assert STEADY[network] in candidates.values()

@@ -1,0 +1,102 @@
+"""`python -m palm_utils course`: which chapters are run, and what they know while they run."""
+
+import nbformat
+import pytest
+
+from palm_utils import course, notebooks
+from palm_utils.__main__ import main
+
+
+@pytest.fixture
+def chapters(palm_folder, tmp_path, monkeypatch):
+    """A course of two chapters and a folder of real data; returns a function that writes a chapter."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(notebooks, "FOLDER", folder)
+    monkeypatch.delenv("PALM_SAMPLE", raising=False)
+    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+    (palm_folder.parent / "mnist").mkdir()
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (palm_folder.parent / "mnist" / f"{name}-ubyte.gz").touch()
+
+    def write(name, source, tags=()):
+        cells = [
+            nbformat.v4.new_code_cell(source),
+            nbformat.v4.new_code_cell("1", metadata={"tags": ["exercise:1.1"]}),
+            nbformat.v4.new_markdown_cell("text"),
+        ]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
+        return folder / f"{name}.ipynb"
+
+    return write
+
+
+COUNT = "with open('runs.txt', 'a') as f:\n    f.write('{}')"
+
+
+def edit(path, cell, source):
+    book = nbformat.read(path, as_version=4)
+    book.cells[cell].source = source
+    nbformat.write(book, path)
+
+
+def test_a_chapter_that_is_done_is_not_run_again_unless_asked(chapters, capsys):
+    first, second = chapters("01_a", COUNT.format("a")), chapters("02_b", COUNT.format("b"))
+    runs = first.parent / "runs.txt"
+    assert main(["course", "01"]) == 0
+    assert main(["course"]) == 0
+    assert runs.read_text() == "ab"
+    assert "01_a: done already" in capsys.readouterr().out
+    assert course.is_done(first) and course.is_done(second)
+    assert main(["course", "02", "--again"]) == 0
+    assert runs.read_text() == "abb"
+
+
+def test_new_code_makes_a_chapter_undone_and_new_text_or_an_answer_do_not(chapters):
+    path = chapters("01_a", "print(1)")
+    assert main(["course"]) == 0
+    edit(path, 1, "print('my answer')")
+    edit(path, 2, "other text")
+    assert course.is_done(path)
+    edit(path, 0, "print(2)")
+    assert not course.is_done(path)
+    assert main(["course"]) == 0
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "2\n"
+
+
+def test_another_way_of_running_does_not_count_as_done(chapters):
+    path = chapters("01_a", "print(1)")
+    assert main(["course"]) == 0
+    assert main(["run", "--in-place"]) == 0
+    assert not course.is_done(path)
+
+
+def test_a_chapter_trains_in_full_resumes_and_keeps_its_results(chapters, monkeypatch):
+    monkeypatch.setenv("PALM_EPOCHS", "1")
+    show = (
+        "import os\nprint({k: os.environ[k] for k in sorted(os.environ) if k.startswith('PALM_') and k != 'PALM_DATA'})"
+    )
+    path = chapters("01_a", show)
+    expected = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_RESUME": "1"}
+    assert main(["course"]) == 0
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == f"{expected}\n"
+    del expected["PALM_RESUME"]
+    assert main(["course", "--again"]) == 0
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == f"{expected}\n"
+
+
+def test_a_chapter_that_fails_keeps_its_outputs_and_is_not_done(chapters, capsys):
+    path = chapters("01_a", "print(1)")
+    assert main(["course"]) == 0
+    edit(path, 0, "1 / 0")
+    before = path.read_bytes()
+    assert main(["course"]) == 1
+    assert path.read_bytes() == before and not course.is_done(path)
+    assert "cell 0 raised ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_the_sample_is_refused(chapters, monkeypatch, capsys):
+    chapters("01_a", "print(1)")
+    monkeypatch.setenv("PALM_SAMPLE", "tiny")
+    assert main(["course"]) == 1
+    assert "iChallenge-PM: only the sample is here" in capsys.readouterr().err
