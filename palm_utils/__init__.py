@@ -42,6 +42,8 @@ os.environ.setdefault("GLOG_minloglevel", "1")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 # PaddlePaddle warns about a compiler cache that nobody here needs.
 warnings.filterwarnings("ignore", message="No ccache found")
+# It warns about every batch norm in training mode that it does what batch norm is meant to do.
+warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
 
 __version__ = "0.1.0"
 

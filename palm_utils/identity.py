@@ -8,9 +8,12 @@ import numpy as np
 
 from palm_utils.readers import Reader
 
+# Attributes of a layer that depend on what was made, or done with it, before.
+_CHANGING = {"training", "_full_name", "_built"}
+
 
 def identity(model, optimizer, train_loader, seed: int) -> str:
-    """Return a digest of how a run starts: weights, code of the layers, optimizer, photographs, seed.
+    """Return a digest of how a run starts: weights, settings and code of the layers, optimizer, photographs, seed.
 
     Two runs with the same digest on the same machine train to the same figures, and one may go on
     where the other stopped. `train_loader` is told apart by what a Reader knows: names and labels of
@@ -20,10 +23,18 @@ def identity(model, optimizer, train_loader, seed: int) -> str:
     for name, value in model.state_dict().items():
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(value.numpy()).tobytes())
+    for name, layer in model.named_sublayers(include_self=True):
+        digest.update(f"{name}: {_settings(layer)}".encode())
     for layer_class in sorted({type(layer) for layer in model.sublayers(include_self=True)}, key=str):
         digest.update(_of_class(layer_class).encode())
     digest.update(json.dumps([_of_optimizer(optimizer), _of_loader(train_loader), seed]).encode())
     return digest.hexdigest()
+
+
+def _settings(layer) -> list:
+    """Describe what a layer was made with besides weights: strides, the share of units dropped, and the like."""
+    kinds = int | float | str | list | tuple
+    return sorted((k, repr(v)) for k, v in vars(layer).items() if isinstance(v, kinds) and k not in _CHANGING)
 
 
 def _of_class(layer_class: type) -> str:

@@ -41,6 +41,17 @@ class Recipe:
             return paddle.optimizer.Adam(rate, **options)
         raise CourseError(f"optimizer is {self.optimizer!r}; a recipe knows 'Momentum' and 'Adam'")
 
+    def learning_rates(self, steps_per_epoch: int) -> list[float]:
+        """Return the learning rate of every step of a run."""
+        rate, steps = self._schedule(steps_per_epoch), self.epochs * steps_per_epoch
+        if isinstance(rate, float):
+            return [rate] * steps
+        seen = []
+        for _ in range(steps):
+            seen.append(rate())
+            rate.step()
+        return seen
+
     def make_augment(self) -> Augment | None:
         """Return the function for train_pm's `augment`, None for a recipe without augmentation."""
         if not self.augment:
@@ -56,8 +67,8 @@ class Recipe:
             rate = f"{rate} after {self.warmup_epochs:g} epoch(s) of warm-up"
         if self.schedule == "cosine":
             rate = f"{rate}, then down to 0 along a cosine"
-        parts = [self.optimizer, rate, f"weight decay {self.weight_decay:g}", f"{self.epochs} epochs"]
-        return ", ".join([*parts, f"augmentation: {' + '.join(self.augment) or 'none'}"])
+        rest = f"weight decay {self.weight_decay:g}, {self.epochs} epochs"
+        return f"{self.optimizer}, {rate},\n{rest}, augmentation: {' + '.join(self.augment) or 'none'}"
 
     def _schedule(self, steps_per_epoch: int):
         from paddle.optimizer import lr

@@ -92,7 +92,8 @@ def train_pm(
         print("start training ...")
         if resume:
             history = _resume(checkpoint, model, optimizer, history, seed, log)
-            print(f"resuming after {len(history)} finished epochs" if history else f"nothing saved in {checkpoint.folder}")
+            done = f"resuming after {len(history)} finished epochs"
+            print(done if history else f"nothing saved in {checkpoint.folder}")
         elif resume is None and os.environ.get("PALM_RESUME") and _is_saved(checkpoint, history, epochs):
             history = _resume(checkpoint, model, optimizer, history, seed, log)
             print(*log.lines, sep="\n")  # as if they had been trained just now

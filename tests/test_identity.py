@@ -20,6 +20,12 @@ def start(palm_folder, network=Tiny, seed=0, weights=1, batch_size=4, augment=No
     return identity(model, Recipe(**arguments).make_optimizer(model, 3), loader, seed)
 
 
+class OtherDropout(Tiny):
+    def __init__(self):
+        super().__init__()
+        self.drop = paddle.nn.Dropout(0.3)
+
+
 class OtherForward(Tiny):
     def forward(self, x):
         return 2 * super().forward(x)
@@ -39,6 +45,7 @@ def test_the_same_start_is_the_same_run(palm_folder):
         {"augment": flip},
         {"augment": compose(flip)},
         {"network": OtherForward},
+        {"network": OtherDropout},
         {"learning_rate": 0.02},
         {"epochs": 6},
         {"schedule": "constant"},
@@ -50,6 +57,17 @@ def test_the_same_start_is_the_same_run(palm_folder):
 )
 def test_whatever_changes_the_figures_makes_another_run(palm_folder, change):
     assert start(palm_folder, **change) != start(palm_folder)
+
+
+def test_a_stride_makes_another_run_and_looking_at_a_model_does_not():
+    def of(stride, look=False):
+        seed_everything(0)
+        model = paddle.nn.Sequential(paddle.nn.Conv2D(3, 2, 3, stride=stride))
+        if look:
+            model(paddle.zeros([1, 3, 8, 8]))
+        return identity(model, momentum(model), None, 0)
+
+    assert of(1) == of(1, look=True) != of(2)
 
 
 def test_augmentations_differ(palm_folder):

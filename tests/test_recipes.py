@@ -14,6 +14,7 @@ def rates(recipe, steps_per_epoch=4):
         seen.append(optimizer.get_lr())
         if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
             optimizer._learning_rate.step()
+    assert seen == recipe.learning_rates(steps_per_epoch)
     return seen
 
 
@@ -59,10 +60,10 @@ def test_what_a_recipe_does_not_know(wrong):
 
 
 def test_a_recipe_in_words():
-    assert str(Recipe("Adam", 0.001)) == "Adam, learning rate 0.001, weight decay 0, 5 epochs, augmentation: none"
+    assert str(Recipe("Adam", 0.001)) == "Adam, learning rate 0.001,\nweight decay 0, 5 epochs, augmentation: none"
     steady = Recipe("Momentum", 0.002, 1e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=("flip", "rotate"))
     assert str(steady) == (
-        "Momentum, learning rate 0.002 after 1 epoch(s) of warm-up, then down to 0 along a cosine, "
+        "Momentum, learning rate 0.002 after 1 epoch(s) of warm-up, then down to 0 along a cosine,\n"
         "weight decay 0.0001, 12 epochs, augmentation: flip + rotate"
     )
 

@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from palm_utils.errors import CourseError
-from palm_utils.exercises import chapter_01, chapter_02
+from palm_utils.exercises import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06
 from palm_utils.exercises.cells import Cell, cells_of
 from palm_utils.exercises.model import Exercise, Status, Verdict, Wrong
 from palm_utils.exercises.solutions import reference_source
@@ -23,7 +23,10 @@ from palm_utils.exercises.trial import NotAttempted, Trial
 __all__ = ["Cell", "Exercise", "Status", "Verdict", "Wrong", "all_exercises", "cells", "check"]
 __all__ += ["examine", "find", "hint", "solution"]
 
-_CHAPTERS = {1: chapter_01.EXERCISES, 2: chapter_02.EXERCISES}
+_CHAPTERS = {
+    number: module.EXERCISES
+    for number, module in enumerate((chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06), start=1)
+}
 
 
 def all_exercises() -> list[Exercise]:

@@ -1,0 +1,110 @@
+"""What the checks of exercises 5.2 and 5.3, both about a layer, share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from palm_utils.exercises.trial import Trial
+from palm_utils.exercises.values import describe, is_tensor
+
+
+def need_layer_class(trial: Trial, answer: Any) -> None:
+    """Refuse everything but a class derived from paddle.nn.Layer."""
+    import paddle
+
+    name = trial.exercise.name
+    if not (isinstance(answer, type) and issubclass(answer, paddle.nn.Layer)):
+        trial.fail(f"{name} should be a class derived from paddle.nn.Layer.", came=describe(answer))
+
+
+def create(trial: Trial, answer: Any, args: tuple, kwargs: dict[str, Any] | None = None) -> Any:
+    """Return an object of the student's class, made with these arguments."""
+    import paddle
+
+    model = trial.call(answer, args, kwargs)
+    if answer.forward is paddle.nn.Layer.forward:
+        trial.fail("it has no method `forward`.", tried="calling it with a batch")
+    return model
+
+
+def trainable(model: Any) -> list[Any]:
+    """Return the trainable parameters; the running figures of a batch norm are not among them."""
+    return [parameter for parameter in model.parameters() if not parameter.stop_gradient]
+
+
+def compare_shapes(trial: Trial, created: str, model: Any, expected: Sequence[list[int]]) -> list[Any]:
+    """Return the trainable parameters in the order of `expected`, their shapes; anything else is a fault."""
+    left = trainable(model)
+    matched, missing = [], []
+    for shape in expected:
+        index = next((i for i, parameter in enumerate(left) if list(parameter.shape) == shape), None)
+        if index is None:
+            missing.append(shape)
+        else:
+            matched.append(left.pop(index))
+    if not missing and not left:
+        return matched
+    extra = [list(parameter.shape) for parameter in left]
+    fault, hint = _fault_of_shapes(model, missing, extra)
+    trial.fail(
+        fault,
+        tried=f"{created}.parameters()",
+        expected=f"{sum(int(np.prod(shape)) for shape in expected):,} trainable parameters"
+        + (f", among them of shape {_shapes(missing)}" if missing else ""),
+        came=f"{sum(int(np.prod(p.shape)) for p in trainable(model)):,}"
+        + (f", among them of shape {_shapes(extra)}" if extra else ""),
+        hint=hint,
+    )
+
+
+def _fault_of_shapes(model: Any, missing: list[list[int]], extra: list[list[int]]) -> tuple[str, str]:
+    """Return the sentence that names what is wrong with the parameters, and a hint or ""."""
+    if not trainable(model):
+        return (
+            "it has no parameters that a Layer can find.",
+            "create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.",
+        )
+    if not extra and all(len(shape) == 1 for shape in missing):
+        return "something with one number per channel or unit is missing, such as a bias.", ""
+    if not missing and all(len(shape) == 1 for shape in extra):
+        return "there is something with one number per channel or unit too many, such as a bias.", ""
+    return "its parameters are not those of the layers asked for.", ""
+
+
+def _shapes(shapes: Sequence[list[int]]) -> str:
+    shown = ", ".join(map(str, shapes[:6]))
+    return shown if len(shapes) <= 6 else f"{shown} and {len(shapes) - 6} more"
+
+
+def need_shape(trial: Trial, tried: str, came: Any, shape: list[int], fault: str) -> None:
+    """Refuse an output that is not a tensor of `shape`."""
+    if not is_tensor(came) or list(came.shape) != shape:
+        trial.fail(fault, tried=tried, expected=f"a tensor of shape {shape}", came=describe(came))
+
+
+def randomise(parameters: Sequence[Any], rng: np.random.Generator) -> None:
+    """Give parameters values with which every step of a network shows in its output."""
+    for parameter in parameters:
+        shape = list(parameter.shape)
+        if len(shape) == 1:
+            # Around neither 0 nor 1, and of both signs: scales and shifts are told apart from none.
+            values = rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape)
+        else:
+            fan_in = int(np.prod(shape[1:])) if len(shape) == 4 else shape[0]
+            values = rng.standard_normal(shape) * 2 / np.sqrt(fan_in)
+        parameter.set_value(values.astype(np.float32))
+
+
+def need_gradients(trial: Trial, tried: str, model: Any, output: Any) -> None:
+    """Refuse a layer with a trainable parameter that no gradient reaches."""
+    if not output.stop_gradient:
+        (output * output).sum().backward()
+    for name, parameter in model.named_parameters():
+        if not parameter.stop_gradient and (parameter.grad is None or not parameter.grad.numpy().any()):
+            trial.fail(
+                f"the gradient does not reach {name}, so training would never change it.",
+                tried=f"{tried}, then backward() from a loss",
+                expected="a gradient for every parameter",
+                hint="a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back.",
+            )
