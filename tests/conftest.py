@@ -1,6 +1,7 @@
 """What the tests share: tiny photographs, their readers, and train_pm on them."""
 
 import cv2
+import nbformat
 import numpy as np
 import pytest
 
@@ -59,3 +60,31 @@ def train(readers, tmp_path):
         return training.train_pm(model, optimizer, **{"folder": tmp_path, "progress": False, **readers, **options})
 
     return run
+
+
+SMALL_NETWORK = """
+class Small(paddle.nn.Layer):
+    def __init__(self, num_classes=1):
+        super().__init__()
+        self.pool = paddle.nn.AdaptiveAvgPool2D(2)
+        self.fc = paddle.nn.Linear(12, num_classes)
+
+    def forward(self, x):
+        return self.fc(paddle.flatten(self.pool(x), 1))
+"""
+
+
+@pytest.fixture
+def small_course(palm_folder, tmp_path, monkeypatch):
+    """A course whose one chapter, 03_small, defines the network Small, on the tiny photographs taken for real ones."""
+    from palm_utils import notebooks
+
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    model = nbformat.v4.new_code_cell(SMALL_NETWORK, metadata={"tags": ["model"]})
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import paddle"), model])
+    nbformat.write(book, folder / "03_small.ipynb")
+    monkeypatch.setattr(notebooks, "FOLDER", folder)
+    monkeypatch.delenv("PALM_SAMPLE", raising=False)
+    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+    return folder

@@ -1,25 +1,14 @@
 """Comparing recipes by cross-validation: the validation photographs stay unseen."""
 
-import nbformat
 import pytest
 
-from palm_utils import choose, measure, notebooks, results
+from palm_utils import choose, measure, results
 from palm_utils.__main__ import main
 from palm_utils.history import History
 from palm_utils.readers import data_loader
 from palm_utils.recipes import CANDIDATES, STEADY, Recipe
 
 NETWORK = "03_small:Small"
-MODEL = """
-class Small(paddle.nn.Layer):
-    def __init__(self):
-        super().__init__()
-        self.pool = paddle.nn.AdaptiveAvgPool2D(2)
-        self.fc = paddle.nn.Linear(12, 1)
-
-    def forward(self, x):
-        return self.fc(paddle.flatten(self.pool(x), 1))
-"""
 
 
 @pytest.fixture
@@ -51,18 +40,12 @@ def test_each_part_has_its_share_of_each_kind(palm_folder):
 
 
 @pytest.fixture
-def course(palm_folder, tmp_path, monkeypatch):
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    cells = [nbformat.v4.new_code_cell("import paddle"), nbformat.v4.new_code_cell(MODEL, metadata={"tags": ["model"]})]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "03_small.ipynb")
-    monkeypatch.setattr(notebooks, "FOLDER", folder)
+def course(small_course, tmp_path, monkeypatch):
+    """The small course, with two candidates and a folder for its results."""
     monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
     monkeypatch.setattr(measure, "WORK", tmp_path / "work")
     candidates = {name: Recipe("Momentum", rate, epochs=2) for name, rate in (("slow", 0.0), ("fast", 0.01))}
     monkeypatch.setitem(CANDIDATES, NETWORK, candidates)
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
 
 
 def test_candidates_are_compared_on_held_out_training_photographs(course, palm_folder, capsys):

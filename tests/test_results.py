@@ -8,7 +8,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from palm_utils import measure, notebooks, results
+from palm_utils import measure, results
 from palm_utils.__main__ import main
 from palm_utils.datasets import PalmData
 from palm_utils.errors import CourseError, DataError
@@ -121,27 +121,10 @@ def test_a_chapter_s_run_is_compared_and_stored_only_when_asked(small, scores, d
 
 # --- the command
 
-MODEL = """
-class Small(paddle.nn.Layer):
-    def __init__(self, num_classes=1):
-        super().__init__()
-        self.pool = paddle.nn.AdaptiveAvgPool2D(2)
-        self.fc = paddle.nn.Linear(12, num_classes)
-
-    def forward(self, x):
-        return self.fc(paddle.flatten(self.pool(x), 1))
-"""
-
 
 @pytest.fixture
-def course(small, palm_folder, tmp_path, monkeypatch):
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    cells = [nbformat.v4.new_code_cell("import paddle"), nbformat.v4.new_code_cell(MODEL, metadata={"tags": ["model"]})]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "03_small.ipynb")
-    monkeypatch.setattr(notebooks, "FOLDER", folder)
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+def course(small, small_course):
+    """The small course, with recipes and a folder for its results."""
 
 
 def test_missing_results_are_made_and_those_there_are_left(course, capsys):

@@ -10,32 +10,14 @@ from palm_utils.readers import data_loader, valid_data_loader
 from palm_utils.seeds import seed_everything
 from palm_utils.training import train_pm
 
-MODEL = """
-class Small(paddle.nn.Layer):
-    def __init__(self, num_classes=1):
-        super().__init__()
-        self.pool = paddle.nn.AdaptiveAvgPool2D(2)
-        self.fc = paddle.nn.Linear(12, num_classes)
-
-    def forward(self, x):
-        return self.fc(paddle.flatten(self.pool(x), 1))
-"""
-
 
 @pytest.fixture
-def course(palm_folder, tmp_path, monkeypatch):
-    """A course of one chapter, on the tiny photographs; the working directory is apart."""
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    cells = [nbformat.v4.new_code_cell("import paddle"), nbformat.v4.new_code_cell(MODEL, metadata={"tags": ["model"]})]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "03_small.ipynb")
-    monkeypatch.setattr(notebooks, "FOLDER", folder)
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
-    nbformat.write(nbformat.v4.new_notebook(), folder / "01_digits.ipynb")
+def course(small_course, tmp_path, monkeypatch):
+    """The small course; the working directory is apart."""
+    nbformat.write(nbformat.v4.new_notebook(), small_course / "01_digits.ipynb")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    return folder
+    return small_course
 
 
 OPTIONS = ["--optimizer", "Momentum", "--learning-rate", "0.01"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from palm_utils.exercises.student_layers import match_shapes, need_gradients
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe, is_tensor
 
@@ -45,20 +46,13 @@ def judge_lenet32(trial: Trial, answer: Any) -> None:
         _randomise(parameters, rng)
         logits = trial.call(model, (images,), name=created)
         _check_values(trial, created, parameters, images, logits)
-        _check_gradients(trial, created, model, logits)
+        need_gradients(trial, f"{created}(images)", model, logits)
 
 
 def _match_parameters(trial: Trial, created: str, model: Any, num_classes: int) -> list[Any]:
     """Return the parameters in the order of `_parameter_shapes`."""
     expected = _parameter_shapes(num_classes)
-    left = list(model.parameters())
-    matched, missing = [], []
-    for shape in expected:
-        index = next((i for i, parameter in enumerate(left) if list(parameter.shape) == shape), None)
-        if index is None:
-            missing.append(shape)
-        else:
-            matched.append(left.pop(index))
+    matched, missing, left = match_shapes(model.parameters(), expected)
     if not missing and not left:
         return matched
     extra = [list(parameter.shape) for parameter in left]
@@ -171,16 +165,3 @@ def _misplaced(sigmoids: Sequence[int]) -> str:
     wrong = [(place, count) for place, count, right in counts if count != right]
     words = {0: "no sigmoid", 1: "a sigmoid", 2: "two sigmoids"}
     return "; ".join(f"{words[count]} after {place}" for place, count in wrong) + "."
-
-
-def _check_gradients(trial: Trial, created: str, model: Any, logits: Any) -> None:
-    if not logits.stop_gradient:
-        (logits * logits).sum().backward()
-    for name, parameter in model.named_parameters():
-        if parameter.grad is None or not parameter.grad.numpy().any():
-            trial.fail(
-                f"the gradient does not reach {name}, so training would never change it.",
-                tried=f"{created}(images), then backward() from a loss",
-                expected="a gradient for every parameter",
-                hint="a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back.",
-            )

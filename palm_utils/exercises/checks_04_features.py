@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from palm_utils.exercises.student_layers import match_shapes, need_gradients
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe, describe_call, is_tensor
 
@@ -50,7 +51,7 @@ def judge_features(trial: Trial, answer: Any) -> None:
         output = trial.call(net, (images,), name=created)
         if len({tuple(weight.shape) for weight in weights}) == len(weights):
             _check_values(trial, created, output, images, plan, weights, biases)
-        _check_gradients(trial, created, net, output)
+        need_gradients(trial, f"{created}(images)", net, output)
 
 
 def _check_layer(trial: Trial, created: str, net: Any) -> None:
@@ -73,13 +74,7 @@ def _match_parameters(trial: Trial, created: str, net: Any, plan: Plan, in_chann
     widths = [in_channels, *(step for step in plan if step != "M")]
     wanted = [[after, before, 3, 3] for before, after in pairwise(widths)]
     wanted += [[width] for width in widths[1:]]
-    left, matched, missing = list(net.parameters()), [], []
-    for shape in wanted:
-        index = next((i for i, parameter in enumerate(left) if list(parameter.shape) == shape), None)
-        if index is None:
-            missing.append(shape)
-        else:
-            matched.append(left.pop(index))
+    matched, missing, left = match_shapes(net.parameters(), wanted)
     if not missing and not left:
         return matched[: len(widths) - 1], matched[len(widths) - 1 :]
     came = [list(parameter.shape) for parameter in net.parameters()]
@@ -201,16 +196,3 @@ def _check_values(
         expected=f"first pixel of the first channels {describe(expected[0, :3, 0, 0])}",
         came=describe(came[0, :3, 0, 0]),
     )
-
-
-def _check_gradients(trial: Trial, created: str, net: Any, output: Any) -> None:
-    if not output.stop_gradient:
-        (output * output).sum().backward()
-    for name, parameter in net.named_parameters():
-        if parameter.grad is None or not parameter.grad.numpy().any():
-            trial.fail(
-                f"the gradient does not reach {name}, so training would never change it.",
-                tried=f"{created}(images), then backward() from a loss",
-                expected="a gradient for every parameter",
-                hint="a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back.",
-            )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from palm_utils.exercises.checks_05_layers import (
+from palm_utils.exercises.student_layers import (
     compare_shapes,
     create,
     need_gradients,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from palm_utils.exercises.student_layers import need_gradients
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe, is_tensor
 
@@ -29,7 +30,7 @@ def judge_pre_activation(trial: Trial, answer: Any) -> None:
             expected = _forward(parts, x, training)
             came = trial.call(block, (x,), name=created)
             _check_block(trial, created, parts, x, training, expected, came)
-        _check_gradients(trial, created, block, came)
+        need_gradients(trial, f"{created}(x)", block, came)
 
 
 def _find_parts(trial: Trial, created: str, block: Any, channels: int, middle: int) -> dict[str, Any]:
@@ -187,16 +188,3 @@ def _check_block(
         expected=f"first values (with random weights) {describe(expected.reshape(-1)[:4])}",
         came=describe(values.reshape(-1)[:4]),
     )
-
-
-def _check_gradients(trial: Trial, created: str, block: Any, output: Any) -> None:
-    if not output.stop_gradient:
-        (output * output).sum().backward()
-    for name, parameter in block.named_parameters():
-        if not parameter.stop_gradient and (parameter.grad is None or not parameter.grad.numpy().any()):
-            trial.fail(
-                f"the gradient does not reach {name}, so training would never change it.",
-                tried=f"{created}(x), then backward() from a loss",
-                expected="a gradient for every parameter",
-                hint="a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back.",
-            )

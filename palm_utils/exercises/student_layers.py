@@ -1,4 +1,4 @@
-"""What the checks of exercises 5.2 and 5.3, both about a layer, share."""
+"""What the checks of layers and networks that a student writes share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,16 +33,21 @@ def trainable(model: Any) -> list[Any]:
     return [parameter for parameter in model.parameters() if not parameter.stop_gradient]
 
 
-def compare_shapes(trial: Trial, created: str, model: Any, expected: Sequence[list[int]]) -> list[Any]:
-    """Return the trainable parameters in the order of `expected`, their shapes; anything else is a fault."""
-    left = trainable(model)
-    matched, missing = [], []
+def match_shapes(parameters: Sequence[Any], expected: Sequence[list[int]]) -> tuple[list, list, list]:
+    """Return parameters in the order of `expected`, their shapes; the shapes without one; the parameters left over."""
+    left, matched, missing = list(parameters), [], []
     for shape in expected:
         index = next((i for i, parameter in enumerate(left) if list(parameter.shape) == shape), None)
         if index is None:
             missing.append(shape)
         else:
             matched.append(left.pop(index))
+    return matched, missing, left
+
+
+def compare_shapes(trial: Trial, created: str, model: Any, expected: Sequence[list[int]]) -> list[Any]:
+    """Return the trainable parameters in the order of `expected`, their shapes; anything else is a fault."""
+    matched, missing, left = match_shapes(trainable(model), expected)
     if not missing and not left:
         return matched
     extra = [list(parameter.shape) for parameter in left]
