@@ -1,10 +1,11 @@
 """`python -m palm_utils course`: the outputs that the repository shows, made again on the real data."""
 
 import argparse
+import hashlib
 import os
 from pathlib import Path
 
-from palm_utils import datasets, notebooks
+from palm_utils import datasets, notebooks, results
 from palm_utils.errors import CourseError
 
 # train_pm goes on with an interrupted run, results.keep stores, and claims insist on real data.
@@ -45,7 +46,15 @@ def is_done(path: Path) -> bool:
     import nbformat
 
     book = nbformat.read(path, as_version=4)
-    return notebooks.stamp_of(book) == notebooks.code_digest(book)
+    return notebooks.stamp_of(book) == digest(book, path.stem)
+
+
+def digest(book, chapter: str) -> str:
+    """Return a digest of what a chapter's outputs on the real data follow from: its code and its stored results."""
+    content = hashlib.sha256(notebooks.code_digest(book).encode())
+    for file in sorted((results.FOLDER / chapter).rglob("*.json")):
+        content.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
+    return content.hexdigest()[:16]
 
 
 def _execute(path: Path, again: bool) -> str:
@@ -55,5 +64,6 @@ def _execute(path: Path, again: bool) -> str:
     env.pop("PALM_EPOCHS", None)
     if again:
         del env["PALM_RESUME"]
-    notebooks.execute(path, path, env=env, stamp=notebooks.code_digest(nbformat.read(path, as_version=4)))
+    book = nbformat.read(path, as_version=4)
+    notebooks.execute(path, path, env=env, stamp=lambda: digest(book, path.stem))
     return ""

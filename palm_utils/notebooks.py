@@ -134,13 +134,13 @@ def execute(
     *,
     on_cell: Callable[[int, int], None] | None = None,
     env: dict[str, str] | None = None,
-    stamp: str | None = None,
+    stamp: Callable[[], str] | None = None,
 ) -> None:
     """Execute a notebook in a fresh kernel, in its own folder, and store it with outputs at `target`.
 
     on_cell: called with the index of each cell before it runs and the number of cells. env: environment
-    of the kernel, by default this process's. stamp: what `stamp_of` tells afterwards, until it is
-    executed again.
+    of the kernel, by default this process's. stamp: called when all cells have run; what it returns is
+    what `stamp_of` tells of the notebook, until it is executed again.
     Raises NotebookFailed when a cell raises; a notebook at `target` then stays, and what was executed
     so far lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed, which is no chapter).
     """
@@ -168,7 +168,7 @@ def execute(
         _write(tidy(book), left)
         raise NotebookFailed(f"{_failure(book, error)}\nExecuted so far: {left}") from None
     if stamp is not None:
-        book.metadata[_STAMP] = stamp
+        book.metadata[_STAMP] = stamp()
     _write(tidy(book), target)
 
 

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from palm_utils import course, notebooks
+from palm_utils import course, notebooks, results
 from palm_utils.__main__ import main
 
 
@@ -13,6 +13,7 @@ def chapters(palm_folder, tmp_path, monkeypatch):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(notebooks, "FOLDER", folder)
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
     monkeypatch.delenv("PALM_SAMPLE", raising=False)
     monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
     (palm_folder.parent / "mnist").mkdir()
@@ -62,6 +63,26 @@ def test_new_code_makes_a_chapter_undone_and_new_text_or_an_answer_do_not(chapte
     assert not course.is_done(path)
     assert main(["course"]) == 0
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "2\n"
+
+
+def test_a_new_result_makes_its_chapter_undone(chapters, tmp_path):
+    first, second = chapters("01_a", "print(1)"), chapters("02_b", "print(1)")
+    assert main(["course"]) == 0
+    (tmp_path / "results" / "01_a").mkdir(parents=True)
+    (tmp_path / "results" / "01_a" / "Small-steady-seed0.json").write_text("{}")
+    assert not course.is_done(first) and course.is_done(second)
+    assert main(["course"]) == 0
+    assert course.is_done(first)
+
+
+def test_what_a_chapter_stores_while_it_runs_belongs_to_it(chapters, tmp_path):
+    folder = tmp_path / "results" / "01_a"
+    store = (
+        f"from pathlib import Path\nPath({str(folder)!r}).mkdir(parents=True)\nPath({str(folder)!r}, 'x.json').touch()"
+    )
+    path = chapters("01_a", store)
+    assert main(["course"]) == 0
+    assert (folder / "x.json").exists() and course.is_done(path)
 
 
 def test_another_way_of_running_does_not_count_as_done(chapters):
