@@ -133,8 +133,10 @@ def training_curves(
         right.axhline(baseline[1], color=GREY, linestyle=":", label=baseline[0])
     left.set(title="Loss", xlabel="epoch", ylabel="mean cross-entropy (nats)")
     right.set(title="Validation accuracy", xlabel="epoch", ylabel="share of images", ylim=(0, 1.02))
+    longest = max(map(len, histories.values()))
     for ax in (left, right):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlim(0.5, longest + 0.5)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.legend(fontsize=9)
     fig.suptitle(title)
     return fig

@@ -111,3 +111,13 @@ def test_arrows_of_a_block_run_from_border_to_border():
     widest = max(patch.get_x() + patch.get_width() for patch in ax.patches if hasattr(patch, "get_width"))
     assert bent.xyann[0] > widest  # clear of every box
     assert bent.xy[1] == 2.5 and 2.0 < bent.xy[0] < bent.xyann[0]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 12])
+def test_epochs_are_whole_numbers(epochs):
+    history = History()
+    for epoch in range(epochs):
+        history.add(epoch, 0.6, 0.6, 0.5, seconds=1.0)
+    for ax in figures.training_curves(history, title="Net").axes:
+        ticks = [tick for tick in ax.get_xticks() if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]]
+        assert ticks and all(tick == int(tick) >= 1 for tick in ticks)
