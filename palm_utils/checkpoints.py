@@ -198,9 +198,10 @@ def _renamed(state: dict, old_names: list[str], new_names: list[str], optimizer)
             renamed[key] = value
         else:
             prefix = (names[owner] + key[len(owner) :]).rpartition("_")[0]
-            # Not made yet: the optimizer will take the number after the one that is handed out here.
-            next_key = f"{prefix}_{int(unique_name.generate(prefix).rpartition('_')[2]) + 1}"
-            renamed[in_use.get(prefix, next_key)] = value
+            if prefix not in in_use:
+                # Not made yet: the optimizer will take the number after the one that is handed out here.
+                in_use[prefix] = f"{prefix}_{int(unique_name.generate(prefix).rpartition('_')[2]) + 1}"
+            renamed[in_use[prefix]] = value
     return renamed
 
 

@@ -50,6 +50,26 @@ def test_a_resumed_run_reaches_the_numbers_of_an_uninterrupted_one(train, tmp_pa
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("make_optimizer", [momentum, adam_with_schedule])
+def test_a_checkpoint_can_be_loaded_twice_before_the_next_step(train, readers, tmp_path, make_optimizer):
+    seed_everything(4)
+    model = Tiny()
+    train(model, make_optimizer(model), epochs=1)
+
+    def weights_after_a_step(loads):
+        seed_everything(5)
+        fresh = Tiny()
+        optimizer = make_optimizer(fresh)
+        for _ in range(loads):
+            Checkpoint(tmp_path, "palm").load(fresh, optimizer)
+        images, _ = next(readers["valid_loader"]())
+        fresh(paddle.to_tensor(images)).square().sum().backward()
+        optimizer.step()
+        return weights(fresh)
+
+    assert_same(weights_after_a_step(1), weights_after_a_step(2))
+
+
 def test_resuming_with_nothing_saved_starts_from_the_beginning(train, capsys):
     model = Tiny()
     assert len(train(model, momentum(model), epochs=1, resume=True)) == 1
