@@ -53,7 +53,7 @@ def test_the_same_start_is_the_same_run(palm_folder):
         {"optimizer": "Adam"},
         {"optimizer": "Adam", "weight_decay": 0.1},
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_whatever_changes_the_figures_makes_another_run(palm_folder, change):
     assert start(palm_folder, **change) != start(palm_folder)
