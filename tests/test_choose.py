@@ -48,6 +48,7 @@ def course(small_course, tmp_path, monkeypatch):
     monkeypatch.setitem(CANDIDATES, NETWORK, candidates)
 
 
+@pytest.mark.filterwarnings("ignore:The least populated class")  # two H for four parts
 def test_candidates_are_compared_on_held_out_training_photographs(course, palm_folder, capsys):
     (palm_folder / "PALM-Validation400" / "V0001.jpg").write_bytes(b"not looked at")
     assert main(["choose", NETWORK]) == 0
