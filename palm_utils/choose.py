@@ -13,11 +13,11 @@ from pathlib import Path
 from statistics import mean
 
 from palm_utils import datasets, measure, results
-from palm_utils.errors import CourseError
+from palm_utils.errors import CourseError, DataError
 from palm_utils.files import replacing
 from palm_utils.history import History
 from palm_utils.readers import Reader
-from palm_utils.recipes import CANDIDATES
+from palm_utils.recipes import CANDIDATES, Recipe
 from palm_utils.train import find_network, make_loaders, train
 
 FOLDS = 4
@@ -76,7 +76,7 @@ def table_text(network: str) -> str:
     lines = [f"{'candidate':18}  {'loss':>6}  {'AUC':>6}  accuracy, %"]
     for name, recipe in CANDIDATES[network].items():
         paths = [path for path in _paths(network, name) if path.is_file()]
-        last = [History.load(path).last for path in paths]
+        last = [_stored(path, recipe).last for path in paths]
         if len(last) < FOLDS:
             lines.append(f"{name:18}  ({len(last)} of {FOLDS} parts measured)")
             continue
@@ -84,6 +84,14 @@ def table_text(network: str) -> str:
         accuracy = results.spread([100 * row["valid_accuracy"] for row in last])
         lines.append(f"{name:18}  {loss:6.4f}  {auc:6.4f}  {accuracy}   ({recipe.epochs} epochs)")
     return "\n".join(lines)
+
+
+def _stored(path: Path, recipe: Recipe) -> History:
+    history = History.load(path)
+    used = json.loads(path.read_text(encoding="utf-8")).get("recipe")
+    if used != json.loads(json.dumps(recipe.to_dict())):
+        raise DataError(f"{path}: measured by another recipe than the candidate has now. Remove it, and run `choose`.")
+    return history
 
 
 def _paths(network: str, candidate: str) -> list[Path]:

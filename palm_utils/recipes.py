@@ -97,8 +97,9 @@ TUTORIAL = {
     "06_resnet:ResNet": Recipe("Momentum", 0.001, weight_decay=0.001),
 }
 
-# At most two and a half times the tutorial's epochs. Each was fixed before its first run on the whole
-# training set, and is measured on the validation set once per seed (`python -m palm_utils results`).
+# At most two and a half times the tutorial's epochs. Their learning rates and augmentations follow
+# exploratory runs in another framework that were scored on the validation photographs; here each is
+# measured there once per seed (`python -m palm_utils results`).
 STEADY = {
     "03_alexnet:AlexNet": Recipe("Adam", 1e-4, epochs=10, schedule="cosine", augment=("flip", "brightness")),
     "04_vgg:VGG": Recipe("Momentum", 2e-3, 5e-4, epochs=10, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
@@ -107,7 +108,7 @@ STEADY = {
     ),
     "06_resnet:ResNet": Recipe("Momentum", 2e-3, 1e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
 }
-# What was compared by cross-validation on the training photographs (`python -m palm_utils choose`).
+# What is compared by cross-validation on the training photographs (`python -m palm_utils choose`).
 _ALEXNET = STEADY["03_alexnet:AlexNet"]
 CANDIDATES = {
     "03_alexnet:AlexNet": {

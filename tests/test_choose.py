@@ -79,3 +79,11 @@ def test_a_network_without_candidates_and_the_sample_are_refused(course, monkeyp
 def test_the_steady_recipe_is_one_of_the_candidates_it_was_compared_with():
     for network, candidates in CANDIDATES.items():
         assert STEADY[network] in candidates.values()
+
+
+def test_a_comparison_by_another_recipe_is_refused(course, monkeypatch, capsys):
+    assert main(["choose", NETWORK]) == 0
+    changed = {**CANDIDATES[NETWORK], "fast": Recipe("Momentum", 0.02, epochs=2)}
+    monkeypatch.setitem(CANDIDATES, NETWORK, changed)
+    assert main(["choose", NETWORK]) == 1
+    assert "Small-fast-fold0.json: measured by another recipe" in capsys.readouterr().err
