@@ -8,6 +8,7 @@ JOBS ?= auto
 RUN_JOBS ?= 1
 CH ?=
 AGAIN ?=
+KEEP ?=
 
 # This clone's kernel comes before one of the same name that is installed for the user.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -26,7 +27,8 @@ CHAPTERS = $(if $(CH),$(foreach c,$(CH),$(or $(wildcard notebooks/$(c)*.ipynb),$
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-unit test-notebooks test-compat run course results data doctor lint clean
+.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat run course results data \
+  doctor lint clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +55,16 @@ test-notebooks: setup ## the notebooks alone (CH=02 for one)
 test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 	@$(PYTHON) tools/setup_env.py --venv .venv-compat --requirements requirements-compat.txt
 	@$(MAKE) --no-print-directory test VENV=.venv-compat READY=1
+
+progress: setup ## show which exercises are done (CH=03 for one chapter)
+	@$(RUN) progress $(CH)
+
+reset: setup ## put a fresh chapter in place, yours stays beside it (CH=03, KEEP=1 carries your answers over)
+	@$(RUN) reset $(or $(CH),$(error say which chapter: make reset CH=03)) $(if $(KEEP),--keep-answers)
+
+update: setup ## get the newest version of the course and keep your answers
+	@$(RUN) update
+	@$(MAKE) --no-print-directory setup
 
 run: setup ## execute the chapters into build/notebooks (CH=02 for one), on the real data where it is
 	@$(RUN) run $(CH) --jobs $(RUN_JOBS)

@@ -1,12 +1,32 @@
-"""How pytest re-executes the notebooks: settings of nbval that its options do not offer."""
+"""What every pytest run has: an environment of its own, and settings of nbval that its options do not offer."""
 
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 
 import nbval.plugin
+import pytest
 
 BUILD = Path(__file__).parent / "build"
+_CACHE = pytest.StashKey[tempfile.TemporaryDirectory]()
+
+# pytest's workers and the kernels they start share the machine: one core each.
+os.environ.setdefault("PALM_THREADS", "1")
+
+
+def pytest_configure(config):
+    """Keep decoded photographs, of folders that are gone after a test, in a folder that is gone as well."""
+    config.stash[_CACHE] = tempfile.TemporaryDirectory(prefix="palm-images-", ignore_cleanup_errors=True)
+    os.environ["PALM_CACHE"] = config.stash[_CACHE].name
+
+
+def pytest_unconfigure(config):
+    config.stash[_CACHE].cleanup()
+
+
+# Copies that `make reset` keeps of a student's chapters.
+collect_ignore_glob = ["*.mine.ipynb", "*.mine-*.ipynb"]
 
 
 class KernelApart(nbval.plugin.RunningKernel):

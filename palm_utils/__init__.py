@@ -3,11 +3,13 @@
 The modules build on one another in one direction; each imports only from those above it::
 
     errors, files, seeds  what the rest stands on
+    threads, prefetch     how many cores are used; the next batch while the present one is used
     metrics               accuracy, AUC, confusion matrix
     history               the figures of a training run
     claims                statements about real data, checked only on real data
     sample                the generated stand-in data
     datasets              where each data set is; preparing and downloading the real ones
+    image_cache           photographs decoded once
     readers, augment      transform_img, data_loader, valid_data_loader; random changes to images
     checkpoints           saving and resuming training, all or nothing
     identity              whether two runs are the same run
@@ -15,10 +17,14 @@ The modules build on one another in one direction; each imports only from those 
     scoring               evaluation, predict
     training, recipes     train_pm; how each network is trained
     results               what the recipes reached on the real photographs
+    highlevel             paddle.Model on CIFAR-10: batches, a logbook, recipes, pretrained weights
     figures, diagrams     the plots that chapters share
     exercises             the checks behind the exercise cells
     notebooks, course     executing chapters, and the networks they define; the outputs they are shown with
+    reset, update         a fresh chapter, a new version of the course, the student's answers kept
+    progress, grade       which exercises are done, by one student or by many
     train                 training a chapter's network from the command line
+    comparison            the chapters' networks side by side
     measure, choose       making the results; choosing between recipes
     doctor                a look at this machine
     __main__              python -m palm_utils
@@ -44,6 +50,9 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 warnings.filterwarnings("ignore", message="No ccache found")
 # It warns about every batch norm in training mode that it does what batch norm is meant to do.
 warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+
+# PaddlePaddle would compute on a single core; it is told otherwise once somebody imports it.
+importlib.import_module("palm_utils.threads").use_at_import()
 
 __version__ = "0.1.0"
 

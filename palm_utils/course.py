@@ -8,8 +8,9 @@ from pathlib import Path
 from palm_utils import datasets, notebooks, results
 from palm_utils.errors import CourseError
 
-# train_pm goes on with an interrupted run, results.keep stores, and claims insist on real data.
-_ENVIRONMENT = {"PALM_RESUME": "1", "PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1"}
+# train_pm goes on with an interrupted run, results.keep stores, claims insist on real data, and figures
+# that are compared come from the same number of threads.
+_ENVIRONMENT = {"PALM_RESUME": "1", "PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
 
 
 def add_parser(subparsers) -> None:
@@ -26,14 +27,22 @@ def add_parser(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    for data in (datasets.palm(), datasets.mnist()):
+    paths = [path for name in args.chapters or [""] for path in notebooks.find(name)]
+    needed = [datasets.palm, datasets.mnist, *([datasets.cifar10] if any("cifar10" in p.stem for p in paths) else [])]
+    for data in (find() for find in needed):
         if not data.is_real:
             raise CourseError(
                 f"{data.title}: only the sample is here, and the outputs of the course come from the real data. "
                 "data/README.md says where it comes from; PALM_DATA names the folder that holds it. "
                 "`python -m palm_utils run` executes the chapters on what there is."
             )
-    paths = [path for name in args.chapters or [""] for path in notebooks.find(name)]
+    # What a summary shows is complete when the others have run.
+    summaries = [path for path in paths if _is_summary(path.stem)]
+    others = [path for path in paths if path not in summaries]
+    return max(_execute_all(others, args), _execute_all(summaries, args))
+
+
+def _execute_all(paths: list[Path], args: argparse.Namespace) -> int:
     for path in paths:
         if is_done(path) and not args.again:
             print(f"{path.stem}: done already; --again runs it from scratch")
@@ -52,9 +61,15 @@ def is_done(path: Path) -> bool:
 def digest(book, chapter: str) -> str:
     """Return a digest of what a chapter's outputs on the real data follow from: its code and its stored results."""
     content = hashlib.sha256(notebooks.code_digest(book).encode())
-    for file in sorted((results.FOLDER / chapter).rglob("*.json")):
+    folder = results.FOLDER if _is_summary(chapter) else results.FOLDER / chapter
+    for file in sorted(folder.rglob("*.json")):
         content.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
     return content.hexdigest()[:16]
+
+
+def _is_summary(chapter: str) -> bool:
+    """Tell whether a chapter trains nothing of its own and shows the results of all the others."""
+    return chapter.endswith("_summary")
 
 
 def _execute(path: Path, again: bool) -> str:

@@ -85,6 +85,8 @@ def check_packages() -> Iterator[Line]:
 
 def check_paddle() -> Iterator[Line]:
     """PaddlePaddle's version, the device it will compute on, and its threads."""
+    from palm_utils import threads
+
     try:
         import paddle
     except Exception as error:  # a broken native library raises more than ImportError
@@ -103,8 +105,7 @@ def check_paddle() -> Iterator[Line]:
         yield "OK", "device", f"gpu ({gpus} x {paddle.device.cuda.get_device_name(0)})"
     else:
         yield "WARN", "device", "cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)"
-    threads = os.environ.get("OMP_NUM_THREADS", "1")
-    yield "OK", "threads", f"{threads} of {os.cpu_count()} cores (OMP_NUM_THREADS sets it)"
+    yield "OK", "threads", f"{threads.in_use()} of {os.cpu_count()} cores (PALM_THREADS sets it)"
 
 
 def check_data() -> Iterator[Line]:

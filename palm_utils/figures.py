@@ -112,6 +112,29 @@ def prediction_grid(
     return image_grid(images, titles, columns=columns, title=title, title_colors=colors, size=2.0)
 
 
+def class_grid(
+    images: Sequence[np.ndarray],
+    probabilities: np.ndarray,
+    labels: Sequence[int],
+    *,
+    names: Sequence[str],
+    columns: int = 6,
+    title: str = "Predictions",
+) -> Figure:
+    """Show images with the most probable class, blue where it is right and red, with the truth, where wrong.
+
+    images: uint8 [H, W, 3] RGB; probabilities: [N, classes]; labels: the true classes, [N].
+    """
+    titles, colors = [], []
+    for row, label in zip(probabilities, labels, strict=True):
+        answer = int(np.argmax(row))
+        right = answer == int(label)
+        second = f"p {row[answer]:.2f}" if right else f"p {row[answer]:.2f}, is {names[int(label)]}"
+        titles.append(f"{'✓' if right else '✗'} {names[answer]}\n{second}")
+        colors.append(BLUE if right else RED)
+    return image_grid(images, titles, columns=columns, title=title, title_colors=colors, size=1.9)
+
+
 def training_curves(
     histories: History | dict[str, History], *, title: str, baseline: tuple[str, float] | None = None
 ) -> Figure:
@@ -191,6 +214,26 @@ def _confusion(ax, counts: np.ndarray, names: Sequence[str]) -> None:
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="predicted", ylabel="true")
+
+
+def class_confusion(
+    labels: Sequence[int], predictions: Sequence[int], names: Sequence[str], *, title: str = "Confusion matrix"
+) -> Figure:
+    """Draw which class is taken for which, in per cent of each true class; rows true, columns predicted."""
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, (np.asarray(labels, int), np.asarray(predictions, int)), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    fig, ax = plt.subplots(figsize=(1.6 + 0.62 * len(names), 1.4 + 0.5 * len(names)))
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    ax.grid(False)
+    for row, column in np.ndindex(shares.shape):
+        if counts[row, column]:
+            color = "white" if shares[row, column] > 0.5 else INK
+            ax.text(column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", color=color)
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    ax.set_yticks(range(len(names)), names)
+    ax.set(title=title, xlabel="predicted", ylabel="true")
+    return fig
 
 
 def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) -> Figure:

@@ -2,11 +2,11 @@
 
 import json
 import math
-import os
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from palm_utils import threads
 from palm_utils.errors import DataError, DataNotFound
 from palm_utils.files import replacing
 
@@ -106,8 +106,7 @@ def describe_machine() -> dict:
         "paddle": paddle.__version__,
         "numpy": np.__version__,
         "device": paddle.device.get_device(),
-        # Importing PaddlePaddle sets this to 1 where nobody else has set it.
-        "threads": os.environ.get("OMP_NUM_THREADS", "1"),
+        "threads": str(threads.in_use()),
         "processor": platform.processor() or platform.machine(),
     }
 

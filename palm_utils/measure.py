@@ -1,6 +1,7 @@
 """`python -m palm_utils results`: make the results that are not stored yet, run after run."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def planned(networks: list[str], recipe: str | None, seeds: list[int] | None) ->
 
 
 def run(args: argparse.Namespace) -> int:
+    os.environ["PALM_THREADS"] = "1"  # results that are compared come from the same number of threads
     runs = planned(args.networks, args.recipe, args.seeds)
     if args.list:
         for one in runs:

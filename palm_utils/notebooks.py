@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
+from palm_utils import threads
 from palm_utils.errors import CourseError
 from palm_utils.files import replacing
 
@@ -38,9 +39,12 @@ def add_parser(subparsers) -> None:
 def run(args) -> int:
     """Execute chapters, a line for each as it ends; return 1 when one of them failed."""
 
+    # Chapters that run at the same time share the cores.
+    env = os.environ | {"PALM_THREADS": str(max(1, threads.count() // max(1, args.jobs)))}
+
     def one(path: Path) -> str:
         target = path if args.in_place else args.to / path.name
-        execute(path, target)
+        execute(path, target, env=env)
         return f" -> {target.name if args.in_place else target}"
 
     return execute_all([path for name in args.chapters or [""] for path in find(name)], args.jobs, one)
@@ -183,7 +187,7 @@ def stamp_of(book) -> str | None:
 
 
 def _of_student(cell) -> bool:
-    return any(tag.startswith(("exercise:", "check:")) for tag in cell.metadata.get("tags", []))
+    return any(tag.startswith(("exercise:", "check:", "progress")) for tag in cell.metadata.get("tags", []))
 
 
 def tidy(book):

@@ -6,13 +6,16 @@ readers"); what it lacks is keyword-only.
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from palm_utils import image_cache
 from palm_utils.datasets.labels import read_labels
 from palm_utils.errors import DataError, DataNotFound
+from palm_utils.prefetch import loaded_ahead
 
 IMAGE_SIZE = 224
 # The first letter of a training photograph's name is its diagnosis.
@@ -30,6 +33,9 @@ class Reader:
     labels: float32 [B, 1]. The last batch holds what is left and may be shorter.
     `files` and `labels` list every photograph once, sorted by name (training) or in the order of the
     label table (validation); `len(reader)` is the number of batches.
+
+    Photographs are decoded once and then kept on the disk (palm_utils.image_cache), unless `cache` is
+    False; the batches are the same. The next batch is prepared while the present one is used.
     """
 
     def __init__(
@@ -40,18 +46,20 @@ class Reader:
         *,
         shuffle: bool = False,
         augment: Augment | None = None,
+        cache: bool = True,
     ):
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1")
         self.files, self.labels, self.batch_size = files, labels, int(batch_size)
-        self.shuffle, self.augment = shuffle, augment
+        self.shuffle, self.augment, self.cache = shuffle, augment, cache
 
     def only(self, indices: Iterable[int], *, train: bool) -> "Reader":
         """Return a reader of some of the photographs; without shuffling and augmentation unless `train`."""
         indices = list(indices)
         files, labels = [self.files[i] for i in indices], [self.labels[i] for i in indices]
         augment = self.augment if train else None
-        return Reader(files, labels, self.batch_size, shuffle=train and self.shuffle, augment=augment)
+        shuffle = train and self.shuffle
+        return Reader(files, labels, self.batch_size, shuffle=shuffle, augment=augment, cache=self.cache)
 
     def __len__(self) -> int:
         return -(-len(self.files) // self.batch_size)
@@ -61,14 +69,27 @@ class Reader:
         if self.shuffle:
             # From a sorted list every time, so that the order depends on the seed and nothing else.
             random.shuffle(order)
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            images = np.stack([self._image(self.files[i]) for i in batch])
-            yield images, np.array([[self.labels[i]] for i in batch], np.float32)
+        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        with self._decoder() as decoded:
 
-    def _image(self, file: Path) -> np.ndarray:
-        image = transform_img(read_image(file))
-        return image if self.augment is None else np.asarray(self.augment(image), np.float32)
+            def load(batch: list[int]) -> np.ndarray:
+                images = np.empty((len(batch), 3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
+                for image, i in zip(images, batch, strict=True):
+                    image[:] = np.transpose(decoded(self.files[i]), (2, 0, 1))
+                    _to_unit_range(image)
+                return images
+
+            with closing(loaded_ahead(load, batches)) as loaded:
+                for batch, images in zip(batches, loaded, strict=True):
+                    if self.augment is not None:
+                        # Not in the other thread: what it draws must come from numpy's generator in turn.
+                        images = np.stack([np.asarray(self.augment(image), np.float32) for image in images])
+                    yield images, np.array([[self.labels[i]] for i in batch], np.float32)
+
+    def _decoder(self) -> AbstractContextManager[Callable[[Path], np.ndarray]]:
+        if not self.cache:
+            return nullcontext(_decode)
+        return image_cache.opened(self.files, _decode, (IMAGE_SIZE, IMAGE_SIZE), cv2.INTER_LINEAR)
 
 
 def read_image(file: str | Path) -> np.ndarray:
@@ -104,15 +125,28 @@ def transform_img(img: np.ndarray) -> np.ndarray:
             + (": cv2.imread returns None where it cannot read the file" if img is None else "")
         )
     img = cv2.resize(img, (IMAGE_SIZE, IMAGE_SIZE))
-    img = np.transpose(img, (2, 0, 1)).astype("float32")  # [H, W, C] -> [C, H, W]
-    return img / 255.0 * 2.0 - 1.0
+    img = np.transpose(img, (2, 0, 1)).astype("float32", order="C")  # [H, W, C] -> [C, H, W]
+    return _to_unit_range(img)
 
 
-def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None = None) -> Reader:
+def _decode(file: Path) -> np.ndarray:
+    return cv2.resize(read_image(file), (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
+
+
+def _to_unit_range(img: np.ndarray) -> np.ndarray:
+    """Turn 0 to 255 into -1 to 1, in place: img / 255 * 2 - 1."""
+    img /= 255.0
+    img *= 2.0
+    img -= 1.0
+    return img
+
+
+def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None = None, cache: bool = True) -> Reader:
     """Return a reader of the photographs in a folder, labelled by the first letter of their names.
 
     mode: "train" shuffles anew in every epoch (seed with palm_utils.seeds.seed_everything) and applies
     `augment`, a function from float32 [3, 224, 224] to the same; "eval" does neither.
+    cache: keep decoded photographs on the disk for the next epoch, chapter or process.
 
     Raises DataNotFound for a missing folder, DataError for one without photographs or with a name
     that starts with another letter than H, N or P, ValueError for another mode or batch size.
@@ -129,13 +163,14 @@ def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None
             )
         labels.append(LABEL_OF_LETTER[file.name[0].upper()])
     train = mode == "train"
-    return Reader(files, labels, batch_size, shuffle=train, augment=augment if train else None)
+    return Reader(files, labels, batch_size, shuffle=train, augment=augment if train else None, cache=cache)
 
 
-def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid") -> Reader:
+def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid", *, cache: bool = True) -> Reader:
     """Return a reader of the photographs that a label table names, in the order of the table.
 
     csvfile: columns imgName and Label at least (ID,imgName,Label,Fovea_X,Fovea_Y in iChallenge-PM).
+    cache: as for data_loader.
 
     Raises DataNotFound when the folder, the table or a photograph it names is missing, DataError for
     a table that cannot be used, ValueError for another mode or batch size.
@@ -151,7 +186,7 @@ def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid") -> Reader:
                 f"{csvfile} line {row.line}: {row.name} is not in {datadir}. Does the table belong to "
                 "this folder, and is the folder complete?"
             )
-    return Reader([datadir / row.name for row in rows], [row.label for row in rows], batch_size)
+    return Reader([datadir / row.name for row in rows], [row.label for row in rows], batch_size, cache=cache)
 
 
 def _photographs(folder: Path) -> list[Path]:

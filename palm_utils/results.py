@@ -20,6 +20,7 @@ from palm_utils.metrics import Scores
 from palm_utils.recipes import RECIPES, Recipe
 
 FOLDER = Path(__file__).resolve().parent.parent / "results"
+LABELS = "validation_labels.json"
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,25 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> N
         # Float32 has no more digits than these.
         "valid_logits": None if scores is None else [float(f"{logit:.8g}") for logit in scores.logits],
     }
+    if scores is not None:
+        _store_labels(scores.labels)
     text = json.dumps(content, indent=1)
     with replacing(run.path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _store_labels(labels: np.ndarray) -> None:
+    """Keep the truth beside the answers, once for all runs; without it no stored accuracy can be checked."""
+    known = valid_labels()
+    if known is not None and not np.array_equal(known, labels):
+        raise CourseError(
+            f"{FOLDER / LABELS} has other labels than the validation photographs of this run: results of two "
+            "data sets do not go together. Remove the folder of the results, or measure on the first data set."
+        )
+    if known is None:
+        source = "iChallenge-PM, label table of the validation photographs, in its order; 1 is pathologic myopia"
+        with replacing(FOLDER / LABELS) as temporary:
+            temporary.write_text(json.dumps({"source": source, "labels": labels.tolist()}) + "\n", encoding="utf-8")
 
 
 def stored(network: str, recipe: str) -> dict[int, dict]:
@@ -178,3 +195,17 @@ def machine(history: History) -> str:
 def valid_logits(network: str, recipe: str) -> dict[int, np.ndarray]:
     """Return the logits, float64 [N], that the trained networks gave to the validation photographs, by seed."""
     return {seed: np.array(content["valid_logits"]) for seed, content in stored(network, recipe).items()}
+
+
+def valid_labels() -> np.ndarray | None:
+    """Return the labels of the validation photographs, int64 [N], in the order of `valid_logits`; None before any run.
+
+    Raises DataError for a damaged file.
+    """
+    path = FOLDER / LABELS
+    try:
+        return np.array(json.loads(path.read_text(encoding="utf-8"))["labels"], np.int64)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a list of labels ({error!r}). Remove it; the next run writes it.") from error

@@ -8,6 +8,8 @@ from palm_utils.history import History
 from palm_utils.readers import data_loader
 from palm_utils.recipes import CANDIDATES, STEADY, Recipe
 
+# Two highly myopic eyes for four parts.
+pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")
 NETWORK = "03_small:Small"
 
 
@@ -48,7 +50,6 @@ def course(small_course, tmp_path, monkeypatch):
     monkeypatch.setitem(CANDIDATES, NETWORK, candidates)
 
 
-@pytest.mark.filterwarnings("ignore:The least populated class")  # two H for four parts
 def test_candidates_are_compared_on_held_out_training_photographs(course, palm_folder, capsys):
     (palm_folder / "PALM-Validation400" / "V0001.jpg").write_bytes(b"not looked at")
     assert main(["choose", NETWORK]) == 0

@@ -3,8 +3,9 @@
 import nbformat
 import pytest
 
-from palm_utils import course, notebooks, results
+from palm_utils import course, datasets, notebooks, results
 from palm_utils.__main__ import main
+from palm_utils.datasets import CifarData
 
 
 @pytest.fixture
@@ -85,6 +86,21 @@ def test_what_a_chapter_stores_while_it_runs_belongs_to_it(chapters, tmp_path):
     assert (folder / "x.json").exists() and course.is_done(path)
 
 
+def test_the_summary_is_run_last_and_again_when_any_result_is_new(chapters, capsys):
+    summary = chapters("01_the_summary", COUNT.format("s"))
+    first = chapters("02_b", COUNT.format("b"))
+    runs = first.parent / "runs.txt"
+    assert main(["course", "--jobs", "2"]) == 0
+    assert runs.read_text() == "bs"
+    (results.FOLDER / "02_b").mkdir(parents=True)
+    (results.FOLDER / "02_b" / "B-tutorial-seed0.json").write_text("{}")
+    assert not course.is_done(summary)
+    assert main(["course"]) == 0
+    assert runs.read_text() == "bsbs"
+    (results.FOLDER / "labels.json").write_text("[]")
+    assert not course.is_done(summary) and course.is_done(first)
+
+
 def test_another_way_of_running_does_not_count_as_done(chapters):
     path = chapters("01_a", "print(1)")
     assert main(["course"]) == 0
@@ -94,11 +110,10 @@ def test_another_way_of_running_does_not_count_as_done(chapters):
 
 def test_a_chapter_trains_in_full_resumes_and_keeps_its_results(chapters, monkeypatch):
     monkeypatch.setenv("PALM_EPOCHS", "1")
-    show = (
-        "import os\nprint({k: os.environ[k] for k in sorted(os.environ) if k.startswith('PALM_') and k != 'PALM_DATA'})"
-    )
+    names = "sorted(n for n in os.environ if n.startswith('PALM_') and n not in ('PALM_DATA', 'PALM_CACHE'))"
+    show = f"import os\nprint({{n: os.environ[n] for n in {names}}})"
     path = chapters("01_a", show)
-    expected = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_RESUME": "1"}
+    expected = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_RESUME": "1", "PALM_THREADS": "1"}
     assert main(["course"]) == 0
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == f"{expected}\n"
     del expected["PALM_RESUME"]
@@ -121,3 +136,13 @@ def test_the_sample_is_refused(chapters, monkeypatch, capsys):
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
     assert main(["course"]) == 1
     assert "iChallenge-PM: only the sample is here" in capsys.readouterr().err
+
+
+def test_a_chapter_on_cifar10_needs_it(chapters, monkeypatch, capsys):
+    chapters("01_a", "print(1)")
+    chapters("02_on_cifar10", "print(2)")
+    sample = CifarData(notebooks.FOLDER, "sample")
+    monkeypatch.setattr(datasets, "cifar10", lambda: sample)
+    assert main(["course", "01"]) == 0
+    assert main(["course"]) == 1
+    assert "CIFAR-10: only the sample is here" in capsys.readouterr().err

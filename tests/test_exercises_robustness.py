@@ -182,18 +182,13 @@ def loops_and_prints(size, kernel, stride=1, padding=0):
         print("still here")
 
 
-uninterruptible = pytest.mark.skipif(
-    sys.version_info < (3, 11), reason="Python 3.10 cannot interrupt it (see palm_utils/exercises/limits.py)"
-)
-
-
 @pytest.mark.parametrize(
     "answer",
     [
         loops,
-        pytest.param(loops_and_catches, marks=uninterruptible),
+        loops_and_catches,
         loops_inside_a_catch,
-        pytest.param(loops_and_catches_everything, marks=uninterruptible),
+        loops_and_catches_everything,
         loops_and_prints,
     ],
 )

@@ -121,3 +121,18 @@ def test_epochs_are_whole_numbers(epochs):
     for ax in figures.training_curves(history, title="Net").axes:
         ticks = [tick for tick in ax.get_xticks() if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]]
         assert ticks and all(tick == int(tick) >= 1 for tick in ticks)
+
+
+def test_answers_among_many_classes_are_blue_where_right_and_name_the_truth_where_wrong():
+    image, names = np.zeros((8, 8, 3), np.uint8), ("cat", "dog", "frog")
+    fig = figures.class_grid([image] * 2, np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]]), [1, 2], names=names)
+    assert [ax.get_title() for ax in fig.axes[:2]] == ["✓ dog\np 0.70", "✗ cat\np 0.50, is frog"]
+    assert [ax.title.get_color() for ax in fig.axes[:2]] == [figures.BLUE, figures.RED]
+
+
+def test_the_confusion_of_many_classes_is_in_per_cent_of_the_true_class():
+    fig = figures.class_confusion([0, 0, 0, 0, 2], [0, 0, 0, 1, 2], ("cat", "dog", "frog"))
+    (ax,) = fig.axes
+    assert {text.get_position(): text.get_text() for text in ax.texts} == {(0, 0): "75", (1, 0): "25", (2, 2): "100"}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog", "frog"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")

@@ -15,11 +15,11 @@ from palm_utils import course, exercises, notebooks, recipes, results
 from palm_utils.errors import CourseError
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
-CHAPTERS = sorted(FOLDER.glob("[0-9]*.ipynb"))
-BOOKS = sorted([*CHAPTERS, *FOLDER.glob("solutions/*.ipynb")])
+CHAPTERS = notebooks.find("", FOLDER)
+BOOKS = sorted([*CHAPTERS, *notebooks.find("", FOLDER / "solutions")])
 
 TAG = re.compile(
-    r"nbval-(ignore-output|check-output|raises-exception|skip)|raises-exception|model|measured"
+    r"nbval-(ignore-output|check-output|raises-exception|skip)|raises-exception|model|measured|progress"
     r"|(exercise|check|solution):\d+\.\d+"
 )
 # Absolute paths below a home, work or temporary folder; the second form is Windows'.
@@ -247,9 +247,10 @@ def test_exercise_cells_are_those_of_the_package(path):
         assert (cell.source, tuple(cell.tags)) in stated
 
 
-# Training these two on the real photographs takes hours; until it is done, their outputs come from the sample.
+# Training these on the real data takes hours; until it is done, their outputs come from the sample.
+_FROM_THE_SAMPLE = ("07_highlevel_api_cifar10",)
 UNFINISHED = [
-    pytest.param(path, marks=pytest.mark.xfail(strict=True)) if path.stem in ("04_vgg", "05_googlenet") else path
+    pytest.param(path, marks=pytest.mark.xfail(strict=True)) if path.stem in _FROM_THE_SAMPLE else path
     for path in CHAPTERS
 ]
 
@@ -270,6 +271,9 @@ def test_figures_in_the_readme_are_those_stored_in_the_chapter(path, measured):
     measured_networks = [network for network in recipes.STEADY if network.startswith(chapter.stem)]
     if measured_networks:
         assert measured.strip() == results.summary(*measured_networks)
+        return
+    if not list((results.FOLDER / chapter.stem).glob("*.json")):
+        assert not re.search(r"\d", measured), "figures that no stored result has"
         return
     outputs = " ".join(o.get("text", "") for cell in book.cells for o in cell.get("outputs", []))
     stored = {f"{float(figure) * 100:.1f}" for figure in re.findall(r"\b0\.\d{4}\b", outputs)}
@@ -296,6 +300,8 @@ def test_figures_in_the_readme_are_those_stored_in_the_chapter(path, measured):
         ("06", "ResNet", {}, [2, 3, 64, 64], 23_510_081),
         ("06", "ResNet", {"layers": 101}, [2, 3, 64, 64], 42_502_209),
         ("06", "ResNet", {"layers": 152}, [2, 3, 64, 64], 58_145_857),
+        ("07", "SmallResNet", {"num_classes": 10}, [2, 3, 32, 32], 1_941_546),
+        ("07", "LeNetReLU", {"num_classes": 10}, [2, 3, 32, 32], 59_386),
     ],
 )
 def test_networks_have_the_parameters_of_the_course_and_gradients_reach_all_of_them(

@@ -14,18 +14,21 @@ import sys
 from typing import Any
 
 from palm_utils.errors import CourseError
-from palm_utils.exercises import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06
+from palm_utils.exercises import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07
 from palm_utils.exercises.cells import Cell, cells_of
 from palm_utils.exercises.model import Exercise, Status, Verdict, Wrong
+from palm_utils.exercises.overview import progress
 from palm_utils.exercises.solutions import reference_source
 from palm_utils.exercises.trial import NotAttempted, Trial
 
 __all__ = ["Cell", "Exercise", "Status", "Verdict", "Wrong", "all_exercises", "cells", "check"]
-__all__ += ["examine", "find", "hint", "solution"]
+__all__ += ["examine", "find", "hint", "progress", "solution"]
 
 _CHAPTERS = {
     number: module.EXERCISES
-    for number, module in enumerate((chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06), start=1)
+    for number, module in enumerate(
+        (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07), start=1
+    )
 }
 
 

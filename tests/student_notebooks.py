@@ -1,0 +1,41 @@
+"""Notebooks as students hand them in, for the tests of what reads them."""
+
+from pathlib import Path
+
+import nbformat
+
+from palm_utils import exercises
+from palm_utils.exercises.solutions import reference_source
+
+SIZE = "def conv_output_size(size, kernel, stride=1, padding=0):\n"
+RIGHT = f"{SIZE}    return (size + 2 * padding - kernel) // stride + 1"
+WRONG = f"{SIZE}    return (size + 2 * padding - kernel) // stride"
+
+
+def write(path: Path, *cells: str | tuple[str, str]) -> Path:
+    """Write a notebook of code cells: a source, or a source and a tag."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pairs = [(cell, "") if isinstance(cell, str) else cell for cell in cells]
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source, metadata={"tags": [tag] if tag else []}) for source, tag in pairs]
+    )
+    for number, cell in enumerate(book.cells):
+        cell.id = f"cell-{number}"  # the same file each time
+    nbformat.write(book, path)
+    return path
+
+
+def chapter_one(path: Path, answers: dict[str, str] | None = None, text: str = "") -> Path:
+    """Write a short chapter 1 with these answers, by number; the others are untouched."""
+    cells: list[str | tuple[str, str]] = ["import paddle\nimport paddle.nn.functional as F", f"text = {text!r}"]
+    for cell in exercises.cells(1):
+        if cell.kind == "code":
+            kind, number = cell.tags[0].split(":")
+            source = (answers or {}).get(number, cell.source) if kind == "exercise" else cell.source
+            cells.append((source, cell.tags[0]))
+    return write(path, *cells)
+
+
+def solved() -> dict[str, str]:
+    """Return the reference solutions of chapter 1, by number."""
+    return {number: reference_source(number) for number in ("1.1", "1.2", "1.3")}
