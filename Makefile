@@ -27,8 +27,7 @@ CHAPTERS = $(if $(CH),$(foreach c,$(CH),$(or $(wildcard notebooks/$(c)*.ipynb),$
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat run course results data \
-  doctor lint clean
+.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat run course results data doctor lint clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
