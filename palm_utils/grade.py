@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import joblib
+
 from palm_utils.errors import CourseError
 from palm_utils.exercises import judging
 from palm_utils.exercises.model import Status
@@ -45,7 +47,9 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("grade", help="score a folder of students' notebooks", description=_DESCRIPTION)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--output", type=Path, default=Path("grades.csv"), help="the table (default grades.csv)")
-    parser.add_argument("--jobs", type=int, default=_cores(), help="notebooks at a time (default: the number of cores)")
+    parser.add_argument(
+        "--jobs", type=int, default=joblib.cpu_count(), help="notebooks at a time (default: the number of cores)"
+    )
     parser.add_argument("--seconds", type=float, default=60, help="for one exercise, then it is ended (default 60)")
     parser.add_argument("--memory", type=float, default=2, help="GiB for one notebook's answers (default 2)")
     parser.set_defaults(run=run)
@@ -156,10 +160,3 @@ def harmless(text: str) -> str:
     """Return text that no spreadsheet takes for a formula, and without control characters."""
     text = "".join(character if character.isprintable() else " " for character in text).strip()
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
