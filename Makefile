@@ -9,6 +9,8 @@ RUN_JOBS ?= 1
 CH ?=
 AGAIN ?=
 KEEP ?=
+LOCKED ?=
+CASES ?=
 
 # This clone's kernel comes before one of the same name that is installed for the user.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -22,18 +24,19 @@ PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=900
 # Asked for no Python in particular, set-up keeps the one that the environment has.
 KEEP_PYTHON := $(if $(filter file,$(origin PYTHON)),--any-python)
+LOCK = $(if $(LOCKED),--requirements requirements-lock.txt)
 # The notebooks whose names start with the words in CH; all of them by default.
 CHAPTERS = $(if $(CH),$(foreach c,$(CH),$(or $(wildcard notebooks/$(c)*.ipynb),$(error no chapter starts with $(c)))),notebooks)
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat run course results data doctor lint clean
+.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat test-matrix run course results data doctor lint clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## make .venv and install everything (PYTHON=python3.12, PADDLE=cpu|gpu)
-	@$(if $(READY),true,$(PYTHON) tools/setup_env.py --venv $(VENV) --paddle "$(PADDLE)" $(KEEP_PYTHON))
+setup: ## make .venv and install everything (PYTHON=python3.12, PADDLE=cpu|gpu, LOCKED=1 for exact versions)
+	@$(if $(READY),true,$(PYTHON) tools/setup_env.py --venv $(VENV) --paddle "$(PADDLE)" $(KEEP_PYTHON) $(LOCK))
 
 lab: setup ## open JupyterLab on the course (PORT=8888, BROWSER=0 for a server without a window)
 	@$(RUN) data sample --if-needed
@@ -54,6 +57,9 @@ test-notebooks: setup ## the notebooks alone (CH=02 for one)
 test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 	@$(PYTHON) tools/setup_env.py --venv .venv-compat --requirements requirements-compat.txt
 	@$(MAKE) --no-print-directory test VENV=.venv-compat READY=1
+
+test-matrix: ## all tests with other versions of Python, PaddlePaddle and the rest, an hour (CASES=oldest)
+	@$(PYTHON) tools/matrix.py $(CASES)
 
 progress: setup ## show which exercises are done (CH=03 for one chapter)
 	@$(RUN) progress $(CH)

@@ -117,13 +117,18 @@ def load(network: str, recipe: str) -> dict[int, History]:
     return {seed: History.from_dict(content["history"]) for seed, content in stored(network, recipe).items()}
 
 
+def are_kept() -> bool:
+    """Tell whether chapters store what they measure: where PALM_KEEP_RESULTS is set, as `make course` does."""
+    return bool(os.environ.get("PALM_KEEP_RESULTS"))
+
+
 def keep(network: str, history: History, scores: Scores | None = None, *, seed: int = 0, data: DataSet) -> None:
     """Compare a chapter's own run by the tutorial's recipe with the stored one of the same seed.
 
     Where the environment variable PALM_KEEP_RESULTS is set, as `make course` does, store it first.
     """
     run = Run(network, "tutorial", seed)
-    if os.environ.get("PALM_KEEP_RESULTS"):
+    if are_kept():
         store(run, history, scores, data)
     known = load(network, "tutorial").get(seed)
     name = network.partition(":")[2]

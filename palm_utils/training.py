@@ -76,7 +76,7 @@ def train_pm(
     """
     import paddle
 
-    epochs = _default_epochs() if epochs is None else epochs
+    epochs = default_epochs() if epochs is None else epochs
     use_device(device)
     train_loader, valid_loader = _default_loaders(train_loader, valid_loader, batch_size, augment)
     if isinstance(optimizer._learning_rate, paddle.optimizer.lr.ReduceOnPlateau):
@@ -131,7 +131,8 @@ def _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_lo
     return history
 
 
-def _default_epochs() -> int:
+def default_epochs() -> int:
+    """Return how many epochs train_pm trains: EPOCH_NUM, or what PALM_EPOCHS says."""
     value = os.environ.get("PALM_EPOCHS", str(EPOCH_NUM))
     if not value.isdigit() or int(value) < 1:
         raise CourseError(

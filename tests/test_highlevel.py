@@ -4,6 +4,7 @@ import hashlib
 import json
 import socket
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -25,6 +26,35 @@ def images():
 @pytest.fixture
 def labels():
     return np.arange(20) % 10
+
+
+# epochs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("is_real", "device", "environment", "expected"),
+    [
+        (False, "cpu", {}, 4),
+        (True, "cpu", {}, 1),
+        (True, "cpu", {"PALM_KEEP_RESULTS": "1"}, 4),
+        (True, "cpu", {"PALM_EPOCHS": "7"}, 7),
+        (True, "gpu:0", {}, 50),
+        (True, "gpu:0", {"PALM_EPOCHS": "2"}, 2),
+    ],
+)
+def test_epochs_depend_on_the_machine_and_the_data(monkeypatch, is_real, device, environment, expected):
+    for name in ("PALM_EPOCHS", "PALM_KEEP_RESULTS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    data = SimpleNamespace(is_real=is_real)
+    assert highlevel.epochs_here(highlevel.TUTORIAL, data, device, on_gpu=50) == expected
+
+
+def test_epochs_that_are_no_number_are_refused(monkeypatch):
+    monkeypatch.setenv("PALM_EPOCHS", "many")
+    with pytest.raises(CourseError, match="PALM_EPOCHS is 'many'"):
+        highlevel.epochs_here(highlevel.TUTORIAL, None, "cpu")
 
 
 # pictures ---------------------------------------------------------------------------------------

@@ -89,6 +89,15 @@ def test_nothing_is_done_twice_and_choices_are_remembered(set_up, monkeypatch):
     assert set_up() == []
 
 
+def test_locked_versions_stay_locked(set_up, monkeypatch):
+    lock = setup_env.ROOT / setup_env.LOCKED
+    assert set_up("--requirements", str(lock)) == ["requirements-lock.txt", ROOT.name]
+    assert set_up() == []
+    monkeypatch.setattr(setup_env, "fingerprint", lambda path: f"changed {path.name}")
+    assert set_up() == ["requirements-lock.txt", ROOT.name]
+    assert set_up("--paddle", "cpu") == ["requirements.txt", ROOT.name]
+
+
 def test_another_python_makes_it_anew_unless_any_will_do(set_up, monkeypatch):
     set_up()
     monkeypatch.setattr(setup_env, "python_id", lambda: "/opt/python 3.12.1")

@@ -53,6 +53,7 @@ def is_current(args, before):
 
 
 REQUIREMENTS = {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}
+LOCKED = "requirements-lock.txt"
 
 
 def read_stamp(venv):
@@ -81,7 +82,7 @@ def choose_requirements(paddle, before=None):
         return REQUIREMENTS[paddle]
     if paddle not in ("", "auto"):
         sys.exit("PADDLE is {!r}; it can be cpu or gpu".format(paddle))  # noqa: UP032
-    if before is not None and before[1] in REQUIREMENTS.values():
+    if before is not None and before[1] in (*REQUIREMENTS.values(), LOCKED):
         return before[1]
     if has_nvidia_gpu():
         print("An NVIDIA GPU is here: taking requirements-gpu.txt (PADDLE=cpu for the CPU build).")

@@ -15,7 +15,7 @@ from palm_utils.highlevel.pictures import (
     undo_normalise,
 )
 from palm_utils.highlevel.quiet import native_warnings_hidden
-from palm_utils.highlevel.recipes import IMPROVED, TUTORIAL, CifarRecipe, CifarRun
+from palm_utils.highlevel.recipes import IMPROVED, TUTORIAL, CifarRecipe, CifarRun, epochs_here
 from palm_utils.highlevel.weights import find_weights, pretrained_weights
 
 # paddle.Model makes tensors of the tensors it is given, and PaddlePaddle 3 warns its user about that.
@@ -33,6 +33,7 @@ __all__ = [
     "Logbook",
     "as_arrays",
     "crop_and_flip",
+    "epochs_here",
     "find_weights",
     "loader_workers",
     "native_warnings_hidden",

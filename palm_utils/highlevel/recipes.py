@@ -10,10 +10,12 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 
+from palm_utils import results
 from palm_utils.datasets import CifarData
 from palm_utils.errors import CourseError, DataError
 from palm_utils.history import History
 from palm_utils.results import Run, store
+from palm_utils.training import default_epochs
 
 CHAPTER = "07_highlevel_api_cifar10"
 
@@ -89,6 +91,22 @@ IMPROVED = CifarRecipe(
     normalised=True,
     augment=("crop", "flip"),
 )
+
+
+def epochs_here(recipe: CifarRecipe, data: CifarData, device: str, *, on_gpu: int | None = None) -> int:
+    """Return how many epochs a training of chapter 7 takes on this machine.
+
+    The environment variable PALM_EPOCHS decides where it is set. Otherwise: `on_gpu` (by default the recipe's)
+    on a GPU; on a CPU the recipe's with the sample and for results that are kept, and 1 with the real pictures,
+    where an epoch takes many minutes.
+    """
+    if "PALM_EPOCHS" in os.environ:
+        return default_epochs()
+    if device.startswith("gpu"):
+        return on_gpu or recipe.epochs
+    return 1 if data.is_real and not results.are_kept() else recipe.epochs
+
+
 # By the name of the network in the chapter and the name of the recipe.
 RECIPES = {("resnet50", "tutorial"): TUTORIAL, ("SmallResNet", "improved"): IMPROVED}
 
@@ -133,7 +151,7 @@ class CifarRun(Run):
 
     def keep(self, history: History, data: CifarData) -> None:
         """Print the last accuracy beside the stored one; store it first where PALM_KEEP_RESULTS is set."""
-        if os.environ.get("PALM_KEEP_RESULTS"):
+        if results.are_kept():
             store(self, history, None, data)
         here = f"{self.network.partition(':')[2]}, {self.recipe}: {_line(history)}"
         known = self.load()
