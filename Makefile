@@ -11,6 +11,9 @@ AGAIN ?=
 KEEP ?=
 LOCKED ?=
 CASES ?=
+ROWS ?=
+ROUNDS ?=
+QUICK ?=
 
 # This clone's kernel comes before one of the same name that is installed for the user.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -30,7 +33,7 @@ CHAPTERS = $(if $(CH),$(foreach c,$(CH),$(or $(wildcard notebooks/$(c)*.ipynb),$
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat test-matrix run course results data doctor lint clean
+.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat test-matrix run course results data doctor bench messages sync-zh lint clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,9 +89,24 @@ data: setup ## show where each data set is; `.venv/bin/python -m palm_utils data
 doctor: setup ## check Python, packages, device, data and disk
 	@$(RUN) doctor
 
+sync-zh: setup ## bring the Chinese edition in step with the English one, list what to translate
+	$(BIN)/python tools/sync_zh.py
+
+bench: setup ## measure how fast the course is, about 40 minutes (ROWS="reader steps", QUICK=1 to see that it runs)
+	@PIP_RETRIES=1 $(PYTHON) tools/setup_env.py --venv .venv-bench --requirements benchmarks/requirements.txt $(KEEP_PYTHON)
+	@$(BIN)/python -m benchmarks $(ROWS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
+
+messages: setup ## bring the translations of palm_utils up to date with the code
+	@mkdir -p build
+	$(BIN)/pybabel -q extract --no-default-keywords -k tr -k trn:1,2 -k mark -k Mistake --add-location=file \
+	  --sort-by-file --width=110 -o build/palm_utils.pot palm_utils
+	$(BIN)/pybabel -q update -i build/palm_utils.pot -d palm_utils/locale -D palm_utils --no-fuzzy-matching \
+	  --ignore-obsolete --ignore-pot-creation-date --width=110
+	$(BIN)/pybabel compile -d palm_utils/locale -D palm_utils --statistics
+
 lint: setup ## check code and notebooks with ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean: ## remove what can be made again: environments, builds, the sample (never your data or notebooks)
-	rm -rf .venv .venv-compat build data/sample .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-compat .venv-bench build data/sample .pytest_cache .ruff_cache *.egg-info

@@ -35,11 +35,15 @@ class KernelApart(nbval.plugin.RunningKernel):
     def __init__(self, kernel_name, cwd=None, **options):
         BUILD.mkdir(exist_ok=True)
         self.folder = tempfile.TemporaryDirectory(prefix="nbval-", dir=BUILD, ignore_cleanup_errors=True)
-        for entry in Path(cwd).resolve().iterdir():  # files of the reader's own, which cells may read
+        home = Path(cwd).resolve()
+        # By these names palm_utils.language knows a notebook of the Chinese edition.
+        place = Path(self.folder.name, *home.parts[-2:])
+        place.mkdir(parents=True)
+        for entry in home.iterdir():  # files of the reader's own, which cells may read
             if "checkpoints" not in entry.name:
                 with contextlib.suppress(OSError):  # Windows may not allow links
-                    (Path(self.folder.name) / entry.name).symlink_to(entry)
-        super().__init__(kernel_name, cwd=self.folder.name, **options)
+                    (place / entry.name).symlink_to(entry)
+        super().__init__(kernel_name, cwd=str(place), **options)
 
     def stop(self):
         super().stop()

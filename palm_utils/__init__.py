@@ -2,8 +2,10 @@
 
 The modules build on one another in one direction; each imports only from those above it::
 
+    language              messages in English or Chinese
     errors, files, seeds  what the rest stands on
     threads, prefetch     how many cores are used; the next batch while the present one is used
+    distributed           what processes that train together tell one another
     metrics               accuracy, AUC, confusion matrix
     history               the figures of a training run
     claims                statements about real data, checked only on real data
@@ -15,6 +17,7 @@ The modules build on one another in one direction; each imports only from those 
     identity              whether two runs are the same run
     layers                what a network is made of, layer by layer
     scoring               evaluation, predict
+    steps                 one optimizer step, in full or mixed precision, and its loss
     training, recipes     train_pm; how each network is trained
     results               what the recipes reached on the real photographs
     highlevel             paddle.Model on CIFAR-10: batches, a logbook, recipes, pretrained weights
@@ -23,7 +26,7 @@ The modules build on one another in one direction; each imports only from those 
     notebooks, course     executing chapters, and the networks they define; the outputs they are shown with
     reset, update         a fresh chapter, a new version of the course, the student's answers kept
     progress, grade       which exercises are done, by one student or by many
-    train                 training a chapter's network from the command line
+    processes, train      training a chapter's network from the command line, in one process or several
     comparison            the chapters' networks side by side
     measure, choose       making the results; choosing between recipes
     doctor                a look at this machine

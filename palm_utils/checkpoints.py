@@ -7,6 +7,9 @@ parameters of the best epoch lie beside them as NAME.best.pdparams.
 They are written as NAME.next.* first. NAME.next.json, which appears last and in one step, says that all
 of them are whole; only then do they take the places of the old ones. Whoever is killed on the way leaves
 either the old checkpoint, or a new one whose last renames the next `recover` completes.
+
+Of several processes that train together, the first writes and reads the files; the others, which may be on
+machines without them, wait for it and get what it has read.
 """
 
 import json
@@ -14,11 +17,12 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import filelock
 
+from palm_utils import distributed
 from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.files import flush, replacing
 
@@ -45,6 +49,12 @@ class Checkpoint:
 
         Raises CourseError at once when another training holds them.
         """
+        with ExitStack() as stack:
+            distributed.by_first(lambda: stack.enter_context(self._held()))
+            yield
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.folder / f".{self.name}.lock")
         try:
@@ -72,6 +82,9 @@ class Checkpoint:
 
         state: what JSON can hold; best: whether this epoch's parameters are the best so far.
         """
+        distributed.by_first(lambda: self._save(model, optimizer, state, best))
+
+    def _save(self, model, optimizer, state: dict, best: bool) -> None:
         import paddle
 
         checksums = {}
@@ -94,10 +107,29 @@ class Checkpoint:
         """Put the saved parameters and optimizer state in place; return the state, None where none is saved.
 
         Raises DataError, before anything is loaded, when a file is missing, damaged or replaced since it
-        was saved, or belongs to another network or optimizer.
+        was saved, or belongs to another network or optimizer. Of several processes the first alone has the
+        parameters then (see distributed.averaging).
         """
         import paddle
 
+        tensors: dict = {}
+
+        def read() -> dict | None:
+            state = self._read(optimizer)
+            if state is not None:
+                load_parameters(model, self.params)
+                tensors.update(paddle.load(str(self.opt)))
+            return state
+
+        state = distributed.by_first(read)
+        if state is None:
+            return None
+        saved_names = state.pop("saved")["parameter_names"]
+        names = [p.name for p in model.parameters()]
+        optimizer.set_state_dict(_renamed(distributed.state_of_first(tensors), saved_names, names, optimizer))
+        return state
+
+    def _read(self, optimizer) -> dict | None:
         self.recover()
         if not self.state.exists():
             if self.params.exists():
@@ -107,15 +139,12 @@ class Checkpoint:
                 )
             return None
         state = self._checked_state()
-        saved = state.pop("saved")
+        saved = state["saved"]
         if saved["optimizer"] != type(optimizer).__name__:
             raise DataError(
                 f"{self.opt} was saved by {saved['optimizer']}, this optimizer is {type(optimizer).__name__}. "
                 "Resume with the same kind, or train without resume=True."
             )
-        load_parameters(model, self.params)
-        names = [p.name for p in model.parameters()]
-        optimizer.set_state_dict(_renamed(paddle.load(str(self.opt)), saved["parameter_names"], names, optimizer))
         return state
 
     def _checked_state(self) -> dict:

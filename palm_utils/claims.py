@@ -3,6 +3,7 @@
 import os
 
 from palm_utils.errors import CourseError
+from palm_utils.language import tr
 
 
 class ClaimFailed(CourseError, AssertionError):
@@ -18,16 +19,17 @@ def claim(
     says so. Raises ClaimFailed when a figure from real data is out of bounds (nan always is), and on the
     sample too where the environment variable PALM_REQUIRE_REAL is set, as it is in CI.
     """
+    # Printed in chapters, whose outputs are the same in both languages; only what stops one is translated.
     bounds = [f"at least {at_least:g}"] if at_least is not None else []
     bounds += [f"at most {at_most:g}"] if at_most is not None else []
     line = f"{what}: {measured:.4f} (stated: {' and '.join(bounds)})"
     if not real and os.environ.get("PALM_REQUIRE_REAL"):
-        raise ClaimFailed(f"{line} - PALM_REQUIRE_REAL is set, but this is the sample")
+        raise ClaimFailed(tr("{claim} - PALM_REQUIRE_REAL is set, but this is the sample", claim=line))
     if not real:
         print(f"{line} - not checked on the sample")
         return
     above = at_least is None or measured >= at_least
     below = at_most is None or measured <= at_most
     if not (above and below):
-        raise ClaimFailed(f"{line} - it does not hold on this machine")
+        raise ClaimFailed(tr("{claim} - it does not hold on this machine", claim=line))
     print(f"{line} ✓")

@@ -1,7 +1,7 @@
 """`python -m palm_utils doctor`: is this machine ready for the course?
 
 One OK, WARN or FAIL line per question; FAIL means that a chapter cannot run, WARN that one will be
-slow or use stand-in data.
+slow or use stand-in data. Those three words are the same in every language, like the names of packages.
 """
 
 from __future__ import annotations  # a Python that is too old is told so
@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from palm_utils.errors import DataError
+from palm_utils.language import pad, tr
 
 Line = tuple  # status ("OK", "WARN" or "FAIL"), what was looked at, what was found
 
@@ -23,7 +24,7 @@ _SHM_NEEDED = 256 * 2**20  # a few batches of 64 x 3 x 224 x 224 float32, betwee
 
 
 def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser("doctor", help="check Python, packages, device, data and disk")
+    parser = subparsers.add_parser("doctor", help=tr("check Python, packages, device, data and disk"))
     parser.set_defaults(run=lambda args: run())
 
 
@@ -31,7 +32,7 @@ def run() -> int:
     """Print the lines; return 1 when one says FAIL."""
     failed = False
     for status, what, found in lines():
-        print(f"{status:4}  {what:22}  {found}", flush=True)
+        print(f"{status:4}  {pad(what, 22)}  {found}", flush=True)
         failed |= status == "FAIL"
     return int(failed)
 
@@ -42,18 +43,18 @@ def lines() -> Iterator[Line]:
     yield from check_packages()
     yield from check_paddle()
     yield from check_data()
-    yield check_space("free disk", Path.cwd(), _DISK_NEEDED, "checkpoints need up to 2 GiB")
+    yield check_space(tr("free disk"), Path.cwd(), _DISK_NEEDED, tr("checkpoints need up to 2 GiB"))
     if Path("/dev/shm").is_dir():
-        remedy = "loading with worker processes may fail; in Docker: --shm-size=1g"
+        remedy = tr("loading with worker processes may fail; in Docker: --shm-size=1g")
         yield check_space("/dev/shm", Path("/dev/shm"), _SHM_NEEDED, remedy)
 
 
 def check_python(version: tuple) -> Line:
     shown = ".".join(map(str, version))
     if version[:2] < (3, 10):
-        return "FAIL", "Python", f"{shown}; the course needs 3.10, 3.11 or 3.12"
+        return "FAIL", "Python", tr("{found}; the course needs 3.10, 3.11 or 3.12", found=shown)
     if version[:2] > (3, 12):
-        return "WARN", "Python", f"{shown}; the course is tested with 3.10 to 3.12"
+        return "WARN", "Python", tr("{found}; the course is tested with 3.10 to 3.12", found=shown)
     return "OK", "Python", shown
 
 
@@ -62,12 +63,12 @@ def check_packages() -> Iterator[Line]:
     try:
         from packaging.requirements import Requirement
     except ImportError:
-        yield "FAIL", "packages", "not installed; run `make setup`, or pip install -r requirements.txt"
+        yield "FAIL", tr("packages"), tr("not installed; run `make setup`, or pip install -r requirements.txt")
         return
     try:
         declared = metadata.requires("palm-utils") or []
     except metadata.PackageNotFoundError:
-        yield "FAIL", "palm_utils", "not installed; run `make setup`, or pip install --no-deps -e ."
+        yield "FAIL", "palm_utils", tr("not installed; run `make setup`, or pip install --no-deps -e .")
         return
     for requirement in map(Requirement, declared):
         if requirement.marker and not requirement.marker.evaluate():
@@ -75,12 +76,13 @@ def check_packages() -> Iterator[Line]:
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            yield "FAIL", requirement.name, "not installed; run `make setup`"
+            yield "FAIL", requirement.name, tr("not installed; run `make setup`")
             continue
         if requirement.specifier.contains(version, prereleases=True):
             yield "OK", requirement.name, version
         else:
-            yield "WARN", requirement.name, f"{version}; the course is tested with {requirement.specifier}"
+            found = tr("{found}; the course is tested with {bounds}", found=version, bounds=requirement.specifier)
+            yield "WARN", requirement.name, found
 
 
 def check_paddle() -> Iterator[Line]:
@@ -90,22 +92,22 @@ def check_paddle() -> Iterator[Line]:
     try:
         import paddle
     except Exception as error:  # a broken native library raises more than ImportError
-        yield "FAIL", "paddle", f"cannot be imported ({error}); run `make setup`"
+        yield "FAIL", "paddle", tr("cannot be imported ({error}); run `make setup`", error=error)
         return
     version = tuple(int(part) for part in paddle.__version__.split(".")[:3] if part.isdigit())
-    status = "OK" if version >= (2, 6, 2) else "FAIL"
-    yield (
-        status,
-        "paddle",
-        paddle.__version__ + ("" if status == "OK" else "; the course needs 2.6.2 or newer"),
-    )
-    if not paddle.device.is_compiled_with_cuda():
-        yield "OK", "device", "cpu (a build for the CPU)"
-    elif gpus := paddle.device.cuda.device_count():
-        yield "OK", "device", f"gpu ({gpus} x {paddle.device.cuda.get_device_name(0)})"
+    if version >= (2, 6, 2):
+        yield "OK", "paddle", paddle.__version__
     else:
-        yield "WARN", "device", "cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)"
-    yield "OK", "threads", f"{threads.in_use()} of {os.cpu_count()} cores (PALM_THREADS sets it)"
+        yield "FAIL", "paddle", tr("{found}; the course needs 2.6.2 or newer", found=paddle.__version__)
+    if not paddle.device.is_compiled_with_cuda():
+        yield "OK", tr("device"), tr("cpu (a build for the CPU)")
+    elif gpus := paddle.device.cuda.device_count():
+        yield "OK", tr("device"), f"gpu ({gpus} x {paddle.device.cuda.get_device_name(0)})"
+    else:
+        found = tr("cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)")
+        yield "WARN", tr("device"), found
+    found = tr("{threads} of {cores} cores (PALM_THREADS sets it)", threads=threads.in_use(), cores=os.cpu_count())
+    yield "OK", tr("threads"), found
 
 
 def check_data() -> Iterator[Line]:
@@ -113,21 +115,24 @@ def check_data() -> Iterator[Line]:
     try:
         from palm_utils.datasets import existing
     except ImportError as error:
-        yield "FAIL", "data", f"cannot be looked for ({error}); run `make setup`"
+        yield "FAIL", tr("data"), tr("cannot be looked for ({error}); run `make setup`", error=error)
         return
     for name in ("palm", "mnist", "cifar10"):
         try:
             found = existing(name)
         except DataError as error:
-            yield "FAIL", f"data: {name}", str(error)
+            yield "FAIL", tr("data: {name}", name=name), str(error)
             continue
         if found is None:
-            yield "WARN", f"data: {name}", "absent; the sample will be made when first used"
+            found = tr("absent; the sample will be made when first used")
+            yield "WARN", tr("data: {name}", name=name), found
         else:
-            yield "OK" if found.is_real else "WARN", f"data: {name}", str(found)
+            yield "OK" if found.is_real else "WARN", tr("data: {name}", name=name), str(found)
 
 
 def check_space(what: str, folder: Path, needed: int, remedy: str) -> Line:
     free = shutil.disk_usage(folder).free
-    shown = f"{free / _GIB:.1f} GiB free"
-    return ("OK", what, shown) if free >= needed else ("WARN", what, f"{shown}; {remedy}")
+    shown = tr("{size:.1f} GiB free", size=free / _GIB)
+    return (
+        ("OK", what, shown) if free >= needed else ("WARN", what, tr("{found}; {remedy}", found=shown, remedy=remedy))
+    )

@@ -1,13 +1,15 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Writing files so that a reader sees the old content or the new, never half of it; and where they may go."""
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
+import platformdirs
 
 
 @contextmanager
@@ -57,7 +59,10 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(path: str | Path, doing: str) -> Iterator[None]:
-    """Hold `path` + '.lock' so that one process at a time does `doing`; say so when it has to wait."""
+    """Hold `path` + '.lock' so that one process at a time does `doing`; say so when it has to wait.
+
+    Where the file system has no locks, it says so and does not wait.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path.with_name(path.name + ".lock"))
@@ -66,10 +71,49 @@ def locked(path: str | Path, doing: str) -> Iterator[None]:
     except filelock.Timeout:
         print(f"Waiting for another process that is {doing} …", flush=True)
         lock.acquire()
+    except NotImplementedError:
+        print(f"{path.parent} cannot be locked: let no other process be {doing} meanwhile.", flush=True)
     try:
         yield
     finally:
         lock.release()
+
+
+def user_cache_folder() -> Path:
+    """Return the folder for what can be made again, absolute; it may not exist yet.
+
+    It is the user's cache folder. Where there is no home folder, or it cannot be written to, a folder of
+    this user's in the system's temporary one takes its place.
+    """
+    folder = platformdirs.user_cache_path("palm_utils", appauthor=False)
+    # Without a home folder a "~" is left in the path.
+    if folder.is_absolute() and (os.access(folder, os.R_OK | os.X_OK) or can_be_written(folder)):
+        return folder
+    try:
+        stand_in = Path(tempfile.gettempdir()).absolute() / f"palm_utils-{getattr(os, 'getuid', int)()}"
+    except FileNotFoundError:  # there is no temporary folder either
+        return folder.absolute()
+    return stand_in if _is_ours_to_take(stand_in) else folder.absolute()
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether files can be made in `folder`, which may not exist yet, as far as permissions tell."""
+    there = next((place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), None)
+    return there is not None and os.access(there, os.W_OK | os.X_OK)
+
+
+def _is_ours_to_take(folder: Path) -> bool:
+    """Whether `folder`, in a place where everybody may write, is not there yet or a folder of this user."""
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return True
+    return stat.S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
+
+
+def expanded(path: str | Path) -> Path:
+    """Return `path` with the home folder for "~", or as it is where there is no such home folder."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (Path's own raises RuntimeError)
 
 
 def _umask() -> int:

@@ -1,9 +1,12 @@
-"""`python -m palm_utils grade FOLDER`: a folder of students' notebooks scored into a table."""
+"""`python -m palm_utils grade FOLDER`: a folder of students' notebooks scored into a table.
+
+What is printed, and the messages in the table, are in the language of whoever grades; the columns' names and the
+verdicts are the same everywhere, for programs to read.
+"""
 
 import argparse
 import csv
 import os
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -17,18 +20,19 @@ from palm_utils.errors import CourseError
 from palm_utils.exercises import judging
 from palm_utils.exercises.model import Status
 from palm_utils.files import replacing
+from palm_utils.language import mark, tr
 
-WARNING = (
+WARNING = mark(
     "This runs the students' code with your rights: it can read, change and send whatever you can. "
     "Grade in a container or virtual machine that holds nothing else and is thrown away afterwards."
 )
-_DESCRIPTION = (
+_DESCRIPTION = mark(
     "Score the notebooks in FOLDER, one file for each student or one folder for each, into a CSV file with the "
     "columns student, exercise, verdict, message. Where a folder holds several notebooks, the best answer to an "
     "exercise counts. Verdicts: right, wrong, not attempted, missing (the cell was deleted), timeout, crashed; and for "
-    "a whole notebook unreadable, no exercises, no notebook. " + WARNING
+    "a whole notebook unreadable, no exercises, no notebook."
 )
-NO_NOTEBOOK = "no notebook"
+NO_NOTEBOOK = mark("no notebook")
 # The better verdict first: of several notebooks of one student the best counts.
 _ORDER = (Status.RIGHT.value, Status.WRONG.value, judging.TIMEOUT, judging.CRASHED)
 _ORDER += (Status.NOT_ATTEMPTED.value, judging.MISSING)
@@ -44,14 +48,18 @@ class Row(NamedTuple):
 
 
 def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser("grade", help="score a folder of students' notebooks", description=_DESCRIPTION)
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--output", type=Path, default=Path("grades.csv"), help="the table (default grades.csv)")
-    parser.add_argument(
-        "--jobs", type=int, default=joblib.cpu_count(), help="notebooks at a time (default: the number of cores)"
+    parser = subparsers.add_parser(
+        "grade",
+        help=tr("score a folder of students' notebooks"),
+        description=f"{tr(_DESCRIPTION)} {tr(WARNING)}",
     )
-    parser.add_argument("--seconds", type=float, default=60, help="for one exercise, then it is ended (default 60)")
-    parser.add_argument("--memory", type=float, default=2, help="GiB for one notebook's answers (default 2)")
+    parser.add_argument("folder", type=Path, metavar=tr("FOLDER"))
+    parser.add_argument("--output", type=Path, default=Path("grades.csv"), help=tr("the table (default grades.csv)"))
+    parser.add_argument(
+        "--jobs", type=int, default=joblib.cpu_count(), help=tr("notebooks at a time (default: the number of cores)")
+    )
+    parser.add_argument("--seconds", type=float, default=60, help=tr("for one exercise, then it is ended (default 60)"))
+    parser.add_argument("--memory", type=float, default=2, help=tr("GiB for one notebook's answers (default 2)"))
     parser.set_defaults(run=run)
 
 
@@ -59,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
     """Score the folder, write the table, and print how often each verdict was given."""
     from tqdm import tqdm
 
-    print(WARNING, flush=True)
+    print(tr(WARNING), flush=True)
     if not judging.can_limit_memory():
-        print("Memory is not limited: this system offers no way to do so. Time is.", flush=True)
+        print(tr("Memory is not limited: this system offers no way to do so. Time is."), flush=True)
     students = find_students(args.folder)
     limits = judging.Limits(args.seconds, int(args.memory * 2**30))
     os.environ["PALM_THREADS"] = "1"  # several notebooks at a time share the cores already
@@ -70,15 +78,23 @@ def run(args: argparse.Namespace) -> int:
     with ThreadPoolExecutor(max_workers=max(1, args.jobs)) as pool:
         try:
             work = pool.map(lambda job: judging.judge(job[1], limits=limits, stop=stop), jobs)
-            results = list(tqdm(work, total=len(jobs), unit="notebook", desc="grading", disable=None))
+            results = list(tqdm(work, total=len(jobs), unit="notebook", desc=tr("grading"), disable=None))
         except BaseException:  # Ctrl-C above all
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
     rows = list(make_rows(students, dict(zip(jobs, results, strict=True))))
     write(rows, args.output)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(row.verdict for row in rows).most_common())
-    print(f"{len(students)} students, {len(rows)} rows ({counts}): {args.output}")
+    counts = Counter(row.verdict for row in rows).most_common()
+    print(
+        tr(
+            "{students} students, {rows} rows ({counts}): {file}",
+            students=len(students),
+            rows=len(rows),
+            counts=", ".join(f"{count} {tr(verdict)}" for verdict, count in counts),
+            file=args.output,
+        )
+    )
     return 0
 
 
@@ -88,7 +104,7 @@ def find_students(folder: Path) -> dict[str, list[Path]]:
     Hidden files and folders are left out. Raises CourseError where the folder is none or holds nothing.
     """
     if not folder.is_dir():
-        raise CourseError(f"{folder} is not a folder")
+        raise CourseError(tr("{folder} is not a folder", folder=folder))
     students: dict[str, list[Path]] = {}
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
@@ -98,7 +114,7 @@ def find_students(folder: Path) -> dict[str, list[Path]]:
         elif _is_notebook(entry):
             students.setdefault(entry.stem, []).append(entry)
     if not any(students.values()):
-        raise CourseError(f"{folder} holds no notebooks: neither NAME.ipynb nor NAME/….ipynb")
+        raise CourseError(tr("{folder} holds no notebooks: neither NAME.ipynb nor NAME/….ipynb", folder=folder))
     return students
 
 
@@ -116,7 +132,7 @@ def make_rows(students: dict[str, list[Path]], results: dict[tuple[str, Path], l
     """Yield the rows of the table: student by student, exercise by exercise, the best verdict of each."""
     for student, paths in students.items():
         if not paths:
-            yield Row(student, "", NO_NOTEBOOK, "the folder holds no notebook.")
+            yield Row(student, "", NO_NOTEBOOK, tr("the folder holds no notebook."))
         best: dict[str, Row] = {}
         for path in paths:
             where = f" ({path.name})" if len(paths) > 1 else ""
@@ -139,9 +155,8 @@ def _by_number(number: str) -> list[int]:
 
 def one_line(result: judging.Result) -> str:
     """Return what was found on one line: the fault, what was tried, expected and came; no hints."""
-    message = re.sub(r"^[✓✗] Exercise \S+?(?: is not right yet)?: |^Exercise \S+: ", "", str(result.message))
-    lines = [" ".join(line.split()) for line in message.split("\n")]
-    return " | ".join(line for line in lines if line and not line.startswith(("Hint:", "Still stuck?")))
+    parts = result.summary or (result.message,)
+    return " | ".join(line for part in parts if (line := " ".join(part.split())))
 
 
 def write(rows: list[Row], target: Path) -> None:

@@ -12,12 +12,13 @@ from palm_utils.readers import Reader
 _CHANGING = {"training", "_full_name", "_built"}
 
 
-def identity(model, optimizer, train_loader, seed: int) -> str:
+def identity(model, optimizer, train_loader, seed: int, **unusual) -> str:
     """Return a digest of how a run starts: weights, settings and code of the layers, optimizer, photographs, seed.
 
     Two runs with the same digest on the same machine train to the same figures, and one may go on
     where the other stopped. `train_loader` is told apart by what a Reader knows: names and labels of
-    its files, batch size, augmentation. PaddlePaddle's own code and the pixels are taken for granted.
+    its files, batch size, augmentation; `unusual` is what else tells the run from others, such as processes=2.
+    PaddlePaddle's own code and the pixels are taken for granted.
     """
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
@@ -27,7 +28,8 @@ def identity(model, optimizer, train_loader, seed: int) -> str:
         digest.update(f"{name}: {_settings(layer)}".encode())
     for layer_class in sorted({type(layer) for layer in model.sublayers(include_self=True)}, key=str):
         digest.update(_of_class(layer_class).encode())
-    digest.update(json.dumps([_of_optimizer(optimizer), _of_loader(train_loader), seed]).encode())
+    parts = [_of_optimizer(optimizer), _of_loader(train_loader), seed, *([unusual] if unusual else [])]
+    digest.update(json.dumps(parts).encode())
     return digest.hexdigest()
 
 

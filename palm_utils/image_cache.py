@@ -25,12 +25,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import platformdirs
 from tqdm.auto import tqdm
 
 from palm_utils import threads
 from palm_utils.errors import CourseError
-from palm_utils.files import locked, replacing
+from palm_utils.files import expanded, locked, replacing, user_cache_folder
 
 Decode = Callable[[Path], np.ndarray]
 Stamp = tuple[int, int]  # of a photograph: bytes, and time of its last change in ns
@@ -50,7 +49,7 @@ _given_up: set[Path] = set()
 def cache_folder() -> Path:
     """Return the folder of the decoded images, which may not exist yet."""
     value = os.environ.get("PALM_CACHE")
-    return Path(value).expanduser() if value else platformdirs.user_cache_path("palm_utils", appauthor=False) / "images"
+    return expanded(value) if value else user_cache_folder() / "images"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ readers"); what it lacks is keyword-only.
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from copy import copy
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ IMAGE_SIZE = 224
 # The first letter of a training photograph's name is its diagnosis.
 LABEL_OF_LETTER = {"P": 1, "H": 0, "N": 0}
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+_RESIZABLE = ("uint8", "uint16", "int16", "float32", "float64")
 
 Batch = tuple[np.ndarray, np.ndarray]
 Augment = Callable[[np.ndarray], np.ndarray]
@@ -52,6 +54,7 @@ class Reader:
             raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1")
         self.files, self.labels, self.batch_size = files, labels, int(batch_size)
         self.shuffle, self.augment, self.cache = shuffle, augment, cache
+        self._split = in_batches
 
     def only(self, indices: Iterable[int], *, train: bool) -> "Reader":
         """Return a reader of some of the photographs; without shuffling and augmentation unless `train`."""
@@ -61,6 +64,12 @@ class Reader:
         shuffle = train and self.shuffle
         return Reader(files, labels, self.batch_size, shuffle=shuffle, augment=augment, cache=self.cache)
 
+    def split_by(self, split: Callable[[list[int], int], list[list[int]]]) -> "Reader":
+        """Return a reader of the batches that split(order, batch_size) makes; order: photographs by their numbers."""
+        reader = copy(self)
+        reader._split = split
+        return reader
+
     def __len__(self) -> int:
         return -(-len(self.files) // self.batch_size)
 
@@ -69,7 +78,7 @@ class Reader:
         if self.shuffle:
             # From a sorted list every time, so that the order depends on the seed and nothing else.
             random.shuffle(order)
-        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        batches = self._split(order, self.batch_size)
         with self._decoder() as decoded:
 
             def load(batch: list[int]) -> np.ndarray:
@@ -92,19 +101,31 @@ class Reader:
         return image_cache.opened(self.files, _decode, (IMAGE_SIZE, IMAGE_SIZE), cv2.INTER_LINEAR)
 
 
+def in_batches(order: list[int], batch_size: int) -> list[list[int]]:
+    """Return `order` in parts of batch_size; the last may be shorter."""
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
 def read_image(file: str | Path) -> np.ndarray:
     """Return a photograph as uint8 [H, W, 3] in OpenCV's order blue, green, red.
 
-    Raises DataNotFound when it is not there and DataError when it cannot be decoded, where
-    cv2.imread would return None.
+    Grey, CMYK and 16-bit photographs become that too, and one that the camera marked as turned is turned.
+
+    Raises DataNotFound when it is not there and DataError when it cannot be decoded or is truncated, where
+    cv2.imread would return None or a picture that is grey from some row on.
     """
     file = Path(file)
     try:
         data = np.frombuffer(file.read_bytes(), np.uint8)
     except FileNotFoundError:
         raise DataNotFound(f"{file}: no such photograph") from None
-    # Decoding from memory, because cv2.imread cannot open every path that Windows can.
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except OSError as error:  # not ours to read, a folder, a link that leads to itself
+        raise DataError(f"{file}: cannot be read ({error.strerror}). Put the photograph itself there.") from None
+    try:
+        # From memory: cv2.imread cannot open every path that Windows can, and takes truncated files for whole.
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # more pixels than OpenCV allows
+        image = None
     if image is None:
         raise DataError(
             f"{file}: not a readable image ({data.size} bytes). Copy it again from the data set, or "
@@ -116,7 +137,8 @@ def read_image(file: str | Path) -> np.ndarray:
 def transform_img(img: np.ndarray) -> np.ndarray:
     """Turn a photograph, uint8 [H, W, 3], into a network's input, float32 [3, 224, 224] in [-1, 1].
 
-    Raises ValueError for anything but an [H, W, 3] array, such as the None of a failed cv2.imread.
+    Raises ValueError for anything but an [H, W, 3] array, such as the None of a failed cv2.imread, and for
+    numbers that OpenCV does not resize (it does uint8, uint16, int16, float32 and float64).
     """
     if not isinstance(img, np.ndarray) or img.ndim != 3 or img.shape[2] != 3 or 0 in img.shape:
         got = f"an array of shape {list(img.shape)}" if isinstance(img, np.ndarray) else repr(img)
@@ -124,6 +146,8 @@ def transform_img(img: np.ndarray) -> np.ndarray:
             f"transform_img takes an image of shape [height, width, 3] and got {got}"
             + (": cv2.imread returns None where it cannot read the file" if img is None else "")
         )
+    if img.dtype not in _RESIZABLE:  # in this machine's byte order, which others are unequal to
+        raise ValueError(f"transform_img takes an image of uint8 and got {img.dtype}: img.astype('uint8') changes it")
     img = cv2.resize(img, (IMAGE_SIZE, IMAGE_SIZE))
     img = np.transpose(img, (2, 0, 1)).astype("float32", order="C")  # [H, W, C] -> [C, H, W]
     return _to_unit_range(img)
@@ -169,7 +193,8 @@ def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None
 def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid", *, cache: bool = True) -> Reader:
     """Return a reader of the photographs that a label table names, in the order of the table.
 
-    csvfile: columns imgName and Label at least (ID,imgName,Label,Fovea_X,Fovea_Y in iChallenge-PM).
+    csvfile: columns imgName and Label at least (ID,imgName,Label,Fovea_X,Fovea_Y in iChallenge-PM); a name
+    may differ from the file's in upper and lower case.
     cache: as for data_loader.
 
     Raises DataNotFound when the folder, the table or a photograph it names is missing, DataError for
@@ -178,15 +203,19 @@ def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid", *, cache: b
     if mode not in ("valid", "test"):
         raise ValueError(f"mode is {mode!r}; valid_data_loader knows 'valid' and 'test', which read alike")
     # A missing or empty folder is told as such, not photograph by photograph.
-    datadir = _photographs(Path(datadir))[0].parent
-    rows = read_labels(csvfile)
-    for row in rows:
-        if not (datadir / row.name).is_file():
+    photographs = _photographs(Path(datadir))
+    by_name = {file.name.casefold(): file for file in photographs} | {file.name: file for file in photographs}
+    files, labels = [], []
+    for row in read_labels(csvfile):
+        file = by_name.get(row.name) or by_name.get(row.name.casefold())
+        if file is None:
             raise DataNotFound(
-                f"{csvfile} line {row.line}: {row.name} is not in {datadir}. Does the table belong to "
-                "this folder, and is the folder complete?"
+                f"{csvfile} line {row.line}: {row.name} is not in {photographs[0].parent}. Does the table "
+                "belong to this folder, and is the folder complete?"
             )
-    return Reader([datadir / row.name for row in rows], [row.label for row in rows], batch_size, cache=cache)
+        files.append(file)
+        labels.append(row.label)
+    return Reader(files, labels, batch_size, cache=cache)
 
 
 def _photographs(folder: Path) -> list[Path]:
@@ -208,4 +237,11 @@ def _images(folder: Path) -> list[Path]:
     # Sorted by name: the order in which a folder lists its files differs between machines. Hidden files
     # are what macOS leaves beside photographs.
     names = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and not f.name.startswith("."))
-    return [folder / name for name in names if (folder / name).is_file()]
+    files = [folder / name for name in names]
+    for file in files:
+        if file.is_symlink() and not file.exists():
+            raise DataNotFound(
+                f"{file}: the photograph is a link to {file.readlink()}, which is not there. "
+                "Put the photograph there, or remove the link."
+            )
+    return [file for file in files if file.is_file()]

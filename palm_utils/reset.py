@@ -11,25 +11,32 @@ from palm_utils import notebooks
 from palm_utils.errors import CourseError
 from palm_utils.exercises.answers import load, tags_of
 from palm_utils.files import flush, replacing
+from palm_utils.language import mark, tr, trn
 
-_CHAPTER = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
+_CHAPTER = re.compile(r"(?:zh/)?\d\d_[a-z0-9_]+\.ipynb")
 
 
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "reset",
-        help="put a fresh chapter in place and keep yours beside it",
-        description="Put a fresh chapter in place. The present one stays beside it as NAME.mine.ipynb (or .mine-2, …). "
-        "Save and close it in JupyterLab first.",
+        help=tr("put a fresh chapter in place and keep yours beside it"),
+        description=tr(
+            "Put a fresh chapter in place. The present one stays beside it as NAME.mine.ipynb (or .mine-2, …). "
+            "Save and close it in JupyterLab first."
+        ),
     )
-    parser.add_argument("chapters", nargs="+", metavar="CHAPTER", help="01, 02_ichallenge_pm, …")
-    parser.add_argument("--keep-answers", action="store_true", help="carry your answers over into the fresh chapter")
+    parser.add_argument("chapters", nargs="+", metavar=tr("CHAPTER"), help="01, 02_ichallenge_pm, zh/03, …")
+    parser.add_argument(
+        "--keep-answers", action="store_true", help=tr("carry your answers over into the fresh chapter")
+    )
     parser.add_argument(
         "--from",
         dest="source",
-        metavar="SOURCE",
-        help="a fresh download of the course (its folder), or a branch or commit of git; "
-        "by default the course's version that git holds",
+        metavar=tr("SOURCE"),
+        help=tr(
+            "a fresh download of the course (its folder), or a branch or commit of git; "
+            "by default the course's version that git holds"
+        ),
     )
     parser.set_defaults(run=run)
 
@@ -42,7 +49,14 @@ def run(args: argparse.Namespace) -> int:
     for start in args.chapters:
         found = [name for name in known if name.startswith(start)]
         if len(found) != 1:
-            raise CourseError(f"No single chapter starts with {start!r} in {source}; there are: {', '.join(known)}")
+            raise CourseError(
+                tr(
+                    "No single chapter starts with {start!r} in {source}; there are: {known}",
+                    start=start,
+                    source=source,
+                    known=", ".join(known),
+                )
+            )
         names += found
     for name in names:
         print("\n".join(reset(notebooks.FOLDER / name, source.read(name), keep_answers=args.keep_answers)))
@@ -57,15 +71,15 @@ def reset(path: Path, fresh: bytes, *, keep_answers: bool = False) -> list[str]:
     """
     if not path.exists():
         _write(path, fresh)
-        return [f"{path.name}: it was missing and is in place again"]
+        return [tr("{file}: it was missing and is in place again", file=path.name)]
     if path.read_bytes() == fresh:
-        return [f"{path.name}: no different from the fresh one; nothing to do"]
+        return [tr("{file}: no different from the fresh one; nothing to do", file=path.name)]
     carried: list[str] = []
     if keep_answers:
         fresh, carried = carry_answers(load(path), fresh)
     copy = keep_copy(path)
     _write(path, fresh)
-    return [f"{path.name}: fresh; yours is {copy.name}", *(f"  {line}" for line in carried)]
+    return [tr("{file}: fresh; yours is {copy}", file=path.name, copy=copy.name), *(f"  {line}" for line in carried)]
 
 
 def keep_copy(path: Path) -> Path:
@@ -110,12 +124,21 @@ def carry_answers(mine: Any, fresh: bytes, base: bytes | None = None) -> tuple[b
     for home in carried:
         stubs[home].source, stubs[home].outputs, stubs[home].execution_count = homes[home].source, [], None
     homeless = [exercise_of(cell) for cell in answers if not any(cell is other for other in homes.values())]
-    lines = [f"answers carried over: {_list(sorted(carried))}" if carried else "there are no answers to carry over"]
+    lines = [tr("there are no answers to carry over")]
+    if carried:
+        lines = [tr("answers carried over: {numbers}", numbers=_list(sorted(carried)))]
     if homeless:
-        lines.append(f"the chapter has no exercise for your {_list(homeless)} any more; see your copy")
+        text = tr("the chapter has no exercise for your {numbers} any more; see your copy", numbers=_list(homeless))
+        lines.append(text)
     known = {cell.source.strip() for cell in [*start.cells, *book.cells]} | {""}
     if own := sum(not exercise_of(cell) and cell.source.strip() not in known for cell in mine.cells):
-        lines.append(f"of your own, new or changed, and in your copy only: {own} cell{'s' if own > 1 else ''}")
+        lines.append(
+            trn(
+                "of your own, new or changed, and in your copy only: {count} cell",
+                "of your own, new or changed, and in your copy only: {count} cells",
+                own,
+            )
+        )
     return (nbformat.writes(book) + "\n").encode(), lines
 
 
@@ -138,6 +161,7 @@ def _defined(source: str) -> list[str]:
 
 
 def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)  # zh, if it was deleted
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
@@ -155,7 +179,9 @@ class Download:
         return str(self.folder)
 
     def names(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir() if _CHAPTER.fullmatch(path.name))
+        found = [*self.folder.glob("*.ipynb"), *self.folder.glob("zh/*.ipynb")]
+        names = (path.relative_to(self.folder).as_posix() for path in found)
+        return sorted(name for name in names if _CHAPTER.fullmatch(name))
 
     def read(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
@@ -168,10 +194,10 @@ class Commit:
         self.name = name
 
     def __str__(self) -> str:
-        return f"commit {self.name}"
+        return tr("commit {name}", name=self.name)
 
     def names(self) -> list[str]:
-        listed = git("ls-tree", "--name-only", "-z", self.name, "./").decode().split("\0")
+        listed = git("ls-tree", "--name-only", "-z", self.name, "./", "zh/").decode().split("\0")
         return sorted(name for name in listed if _CHAPTER.fullmatch(name))
 
     def read(self, name: str) -> bytes:
@@ -192,13 +218,15 @@ def find_source(wanted: str | None = None) -> Download | Commit:
             source.names()
         except GitFailed as error:
             reason = str(error).split("\n")[0]
-            raise CourseError(f"A fresh chapter comes from git, and it has none here ({reason}). {_REMEDY}") from None
+            text = tr("A fresh chapter comes from git, and it has none here ({reason}).", reason=reason)
+            raise CourseError(f"{text} {tr(_REMEDY)}") from None
     if not source.names():
-        raise CourseError(f"There are no chapters in {source}. {_REMEDY}")
+        text = tr("There are no chapters in {source}.", source=source)
+        raise CourseError(f"{text} {tr(_REMEDY)}")
     return source
 
 
-_REMEDY = (
+_REMEDY = mark(
     "Download the course once more, unpack it in another folder, and run `python -m palm_utils reset CHAPTER --from "
     "THAT_FOLDER`; nothing has been changed."
 )
@@ -222,7 +250,7 @@ def git(*arguments: str) -> bytes:
     try:
         done = subprocess.run(["git", *arguments], cwd=notebooks.FOLDER, capture_output=True, check=True)
     except FileNotFoundError:
-        raise GitFailed("git is not installed") from None
+        raise GitFailed(tr("git is not installed")) from None
     except subprocess.CalledProcessError as error:
         raise GitFailed(error.stderr.decode(errors="replace").strip()) from None
     return done.stdout

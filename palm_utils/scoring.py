@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from palm_utils import datasets, metrics
+from palm_utils import datasets, distributed, metrics
 from palm_utils.checkpoints import load_parameters
 from palm_utils.errors import CourseError
 from palm_utils.layers import evaluating
-from palm_utils.readers import valid_data_loader
+from palm_utils.prefetch import on_device
+from palm_utils.readers import Reader, in_batches, valid_data_loader
 
 
 def evaluation(
@@ -43,21 +44,59 @@ def evaluation(
 
 def predict(model, loader: Callable, *, threshold: float = 0.5) -> metrics.Scores:
     """Return the Scores of a model on every image of a reader, in evaluation mode and without gradients."""
+    logits, labels = _answers(model, loader)
+    if not logits.size:
+        raise ValueError("the reader yields no batches; a reader yields them anew each time it is called")
+    return metrics.score(logits, labels, threshold)
+
+
+def predict_together(model, loader: Callable) -> metrics.Scores:
+    """Return what `predict` would; of several processes that train together, each looks at its share of the batches.
+
+    What reads in another order each time, or is no Reader, is left to the first process.
+    """
+    rank, processes = distributed.world()
+    if processes == 1:
+        return predict(model, loader)
+    if not isinstance(loader, Reader) or loader.shuffle or loader.augment is not None:
+        return distributed.by_first(lambda: predict(model, loader))
+
+    def share(order: list[int], batch_size: int) -> list[list[int]]:
+        return in_batches(order, batch_size)[rank::processes]
+
+    logits, _ = _answers(model, loader.split_by(share))
+    number = len(loader.files)
+    places = [place for batch in share(list(range(number)), loader.batch_size) for place in batch]
+    return metrics.score(distributed.whole(logits, places, number), np.array(loader.labels))
+
+
+def _answers(model, loader: Callable) -> tuple[np.ndarray, np.ndarray]:
+    """Return a model's logits, float64 [N], and the labels [N] of every image of a reader."""
     import paddle
 
     logits, labels = [], []
     with evaluating(model), paddle.no_grad():
-        for images, batch_labels in loader():
-            batch = logits_of(model, paddle.to_tensor(images), batch_labels)
-            logits.append(batch.numpy().astype(np.float64))
+        for images, batch_labels in on_device(loader()):
+            logits.append(logits_of(model, images, batch_labels))
             labels.append(batch_labels)
-    if not logits:
-        raise ValueError("the reader yields no batches; a reader yields them anew each time it is called")
-    return metrics.score(np.concatenate(logits), np.concatenate(labels), threshold)
+    # Fetched at the end, since fetching waits for a GPU.
+    fetched = ([np.ravel(tensor.numpy()) for tensor in tensors] or [np.empty(0)] for tensors in (logits, labels))
+    logits, labels = map(np.concatenate, fetched)
+    return logits.astype(np.float64), labels
 
 
 def use_device(device: str | None) -> str:
     """Let PaddlePaddle compute on "cpu" or "gpu"; None picks a GPU where there is one.
+
+    Raises CourseError as find_device does.
+    """
+    import paddle
+
+    return str(paddle.device.set_device(find_device(device)))
+
+
+def find_device(device: str | None) -> str:
+    """Return `device`, or the one that None picks: "gpu" where there is one, else "cpu".
 
     Raises CourseError when a GPU is asked for and there is none: PaddlePaddle itself would end the
     process without an exception.
@@ -72,15 +111,18 @@ def use_device(device: str | None) -> str:
             f"device={device!r}, but PaddlePaddle {paddle.__version__} sees no GPU here. Leave `device` out "
             "to use the CPU; `python -m palm_utils doctor` shows what PaddlePaddle sees."
         )
-    return str(paddle.device.set_device(device))
+    return device
 
 
-def logits_of(model, images, labels: np.ndarray):
+def logits_of(model, images, labels):
     """Return a model's logits [N, 1] for N images; raises ValueError for any other shape, naming the remedy."""
+    import paddle
+
     logits = model(images)
     if list(logits.shape) != [len(labels), 1]:
+        network = model._layers if isinstance(model, paddle.DataParallel) else model
         raise ValueError(
-            f"{type(model).__name__} returns shape {list(logits.shape)} for {len(labels)} images; train_pm needs "
+            f"{type(network).__name__} returns shape {list(logits.shape)} for {len(labels)} images; train_pm needs "
             f"one logit an image, [{len(labels)}, 1]. Is the last layer's width (num_classes) 1?"
         )
     return logits

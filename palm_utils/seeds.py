@@ -1,4 +1,4 @@
-"""One call for the three random generators that a training run draws from."""
+"""Seeding the three random generators that a training run draws from."""
 
 import random
 
@@ -20,3 +20,17 @@ def epoch_seed(seed: int, epoch: int) -> int:
     That lets a resumed run go on exactly where an uninterrupted one would be.
     """
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+def seed_process(seed: int, rank: int) -> None:
+    """Seed one of several processes that train together: the same order of files, augmentation and dropout apart.
+
+    The first, rank 0, is seeded as a single process would be.
+    """
+    seed_everything(seed)
+    if rank:
+        import paddle
+
+        own = epoch_seed(seed, rank)
+        np.random.seed(own)
+        paddle.seed(own)

@@ -1,10 +1,12 @@
 """`python -m palm_utils train 02_ichallenge_pm:LeNetReLU`: train a chapter's own network without its notebook."""
 
 import argparse
+import contextlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from palm_utils import datasets, notebooks
+from palm_utils import datasets, distributed, notebooks, processes
 from palm_utils.errors import CourseError
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 from palm_utils.recipes import AUGMENTATIONS, RECIPES, Recipe
@@ -30,11 +32,43 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--folder", type=Path, help="of the checkpoints (default: checkpoints/CHAPTER_NETWORK)")
     parser.add_argument("--resume", action="store_true", help="go on after the last epoch saved there")
     parser.add_argument("--device", choices=["cpu", "gpu"])
+    parser.add_argument("--amp", action="store_true", help="mixed precision, on a GPU")
+    parser.add_argument("--nproc", type=int, default=1, help="processes that share each batch (default 1)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, print the history, and say where it is stored."""
+    """Train, in as many processes as are asked for, print the history, and say where it is stored."""
+    processes.refuse(args.nproc, args.batch_size, args.device)
+    if args.nproc > 1:
+        _refuse(args)
+        processes.start(_run, args, args.nproc, device=args.device)
+    else:
+        _run(args)
+    return 0
+
+
+def _refuse(args: argparse.Namespace) -> None:
+    """Raise here, once, what each of several processes would raise."""
+    from palm_utils.scoring import find_device
+    from palm_utils.steps import refuse_amp
+
+    chapter, network = find_network(args.network)
+    recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)
+    make_loaders(datasets.palm(), recipe, args.batch_size)
+    refuse_amp(args.amp, find_device(args.device))
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Do what `run` says; of several processes the first alone prints."""
+    with contextlib.ExitStack() as stack:
+        if distributed.world()[0] > 0:
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        _train(args)
+
+
+def _train(args: argparse.Namespace) -> None:
     chapter, network = find_network(args.network)
     recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)
     data = datasets.palm()
@@ -42,10 +76,10 @@ def run(args: argparse.Namespace) -> int:
     print(recipe)
     folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
     loaders = make_loaders(data, recipe, args.batch_size)
-    _, history = train(network, recipe, *loaders, args.seed, folder, resume=args.resume, device=args.device)
+    options = {"resume": args.resume, "device": args.device, "amp": args.amp}
+    _, history = train(network, recipe, *loaders, args.seed, folder, **options)
     print(history)
     print(f"parameters and history are in {folder}")
-    return 0
 
 
 def train(
@@ -58,6 +92,7 @@ def train(
     *,
     resume: bool = False,
     device: str | None = None,
+    amp: bool = False,
     progress: bool = True,
 ) -> tuple:
     """Train a network by a recipe in the order of the chapters' cells; return (model, History).
@@ -78,6 +113,7 @@ def train(
         folder=folder,
         resume=resume,
         device=device,
+        amp=amp,
         progress=progress,
     )
     return model, history

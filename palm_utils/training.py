@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from palm_utils import datasets
+from palm_utils import datasets, distributed, prefetch
 from palm_utils.checkpoints import Checkpoint
 from palm_utils.errors import CourseError
 from palm_utils.history import History, describe_machine
 from palm_utils.identity import identity
 from palm_utils.readers import Reader, data_loader, valid_data_loader
-from palm_utils.scoring import evaluation, logits_of, predict, use_device
-from palm_utils.seeds import epoch_seed, seed_everything
+from palm_utils.scoring import evaluation, logits_of, predict, predict_together, use_device
+from palm_utils.seeds import epoch_seed, seed_process
+from palm_utils.steps import Losses, Precision
 
 __all__ = ["EPOCH_NUM", "TrainingDiverged", "evaluation", "predict", "train_pm", "use_device"]
 
@@ -50,6 +51,7 @@ def train_pm(
     resume: bool | None = None,
     seed: int | None = None,
     device: str | None = None,
+    amp: bool = False,
     log_every: int = 20,
     progress: bool = True,
 ) -> History:
@@ -69,66 +71,103 @@ def train_pm(
     seed: what shuffling, augmentation and dropout draw from; by default drawn from numpy, so that
         seed_everything before the model was made fixes the whole run.
     device: "cpu" or "gpu"; by default a GPU where there is one.
+    amp: train in mixed precision, float16 where that is safe (O1), which takes a GPU; validation stays in float32.
+
+    In processes that were started together (palm_utils.distributed) each takes an equal part of every batch, all
+    share the validation, and the first prints, saves and resumes; a run may be resumed by another number of them.
 
     Losses are means over images. Returns the History. Raises TrainingDiverged at the first loss that is
-    not finite, ValueError for a model with another output than one logit an image; Ctrl-C (or the
-    notebook's stop button) says where the finished epochs are and then interrupts as usual.
+    not finite (on a GPU, where losses are read at printed lines and ends of epochs, at the next of them),
+    ValueError for a model with another output than one logit an image, CourseError for amp without a GPU
+    or a batch that the processes cannot share evenly; Ctrl-C (or the notebook's stop button) says where the
+    finished epochs are and then interrupts as usual.
     """
     import paddle
 
     epochs = default_epochs() if epochs is None else epochs
     use_device(device)
+    precision = Precision(amp)
+    distributed.join()
     train_loader, valid_loader = _default_loaders(train_loader, valid_loader, batch_size, augment)
     if isinstance(optimizer._learning_rate, paddle.optimizer.lr.ReduceOnPlateau):
         raise ValueError("train_pm steps its scheduler after every batch; ReduceOnPlateau needs a loss to step by")
     checkpoint = Checkpoint(folder, name)
     new_seed = int(np.random.randint(2**31)) if seed is None else _whole_number(seed, "seed")
+    new_seed = distributed.by_first(lambda: new_seed)
+    rank, processes = distributed.world()
+    unusual = ({"processes": processes} if processes > 1 else {}) | ({"amp": True} if amp else {})
     history = History([], {"model": type(model).__name__, "optimizer": type(optimizer).__name__})
     history.about["seed"] = new_seed
-    history.about |= {"batch_size": getattr(train_loader, "batch_size", None), **describe_machine()}
-    history.about["identity"] = identity(model, optimizer, train_loader, new_seed)
-    log = Log(log_every, progress)
-    with checkpoint.held():
-        print("start training ...")
+    history.about |= {"batch_size": getattr(train_loader, "batch_size", None), **describe_machine(), **unusual}
+    history.about["identity"] = identity(model, optimizer, train_loader, new_seed, **unusual)
+    log = Log(log_every, progress, shown=rank == 0)
+    with distributed.interrupted_together(), checkpoint.held():
+        log.show("start training ...")
         if resume:
-            history = _resume(checkpoint, model, optimizer, history, seed, log)
+            history = _resume(checkpoint, model, optimizer, precision, history, seed, log)
             done = f"resuming after {len(history)} finished epochs"
-            print(done if history else f"nothing saved in {checkpoint.folder}")
-        elif resume is None and os.environ.get("PALM_RESUME") and _is_saved(checkpoint, history, epochs):
-            history = _resume(checkpoint, model, optimizer, history, seed, log)
-            print(*log.lines, sep="\n")  # as if they had been trained just now
-        return _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_loader, log)
+            log.show(done if history else f"nothing saved in {checkpoint.folder}")
+        elif (
+            resume is None
+            and os.environ.get("PALM_RESUME")
+            and distributed.by_first(lambda: _is_saved(checkpoint, history, epochs))
+        ):
+            history = _resume(checkpoint, model, optimizer, precision, history, seed, log)
+            log.show(*log.lines)  # as if they had been trained just now
+        return _train(model, optimizer, precision, history, checkpoint, epochs, train_loader, valid_loader, log)
 
 
 class Log:
     """The lines that a training prints, kept so that a run that goes on shows those of its beginning too."""
 
-    def __init__(self, every: int, progress: bool):
-        self.every, self.progress, self.lines = every, progress, []
+    def __init__(self, every: int, progress: bool, *, shown: bool):
+        self.every, self.progress, self.shown, self.lines = every, progress and shown, shown, []
 
     def say(self, line: str) -> None:
         self.lines.append(line)
-        print(line, flush=True)
+        self.show(line)
+
+    def show(self, *lines: str) -> None:
+        """Print lines that are not kept."""
+        if self.shown:
+            print(*lines, sep="\n", flush=True)
 
 
-def _train(model, optimizer, history, checkpoint, epochs, train_loader, valid_loader, log):
+def _train(model, optimizer, precision, history, checkpoint, epochs, train_loader, valid_loader, log):
     """Train the epochs that the history does not have yet, saving after each."""
+    rank, _ = distributed.world()
+    parallel, train_loader = _parallel(model, train_loader)
     try:
         for epoch in range(len(history), epochs):
             started = time.perf_counter()
-            seed_everything(epoch_seed(history.about["seed"], epoch))
-            train_loss = _train_epoch(model, optimizer, train_loader, epoch, history, log)
-            scores = predict(model, valid_loader)
+            seed_process(epoch_seed(history.about["seed"], epoch), rank)
+            train_loss = _train_epoch(parallel, optimizer, precision, train_loader, epoch, history, log)
+            distributed.agree_on_statistics(model)
+            scores = predict_together(model, valid_loader)
             _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, history)
             log.say(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}")
             seconds = time.perf_counter() - started
             history.add(epoch, train_loss, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds)
             is_best = history.best["epoch"] == epoch
-            checkpoint.save(model, optimizer, {"history": history.to_dict(), "lines": log.lines}, best=is_best)
+            state = {"history": history.to_dict(), "lines": log.lines}
+            state |= {"scaler": precision.state()} if precision.state() else {}
+            checkpoint.save(model, optimizer, state, best=is_best)
     except KeyboardInterrupt:
-        print(_interrupted(checkpoint, history))
+        if rank == 0:
+            print(_interrupted(checkpoint, history), flush=True)
         raise
     return history
+
+
+def _parallel(model, train_loader) -> tuple:
+    """Return what one of several processes trains with: gradients averaged over all, a reader of its part."""
+    processes = distributed.world()[1]
+    if processes == 1:
+        return model, train_loader
+    if not isinstance(train_loader, Reader):
+        raise CourseError("Several processes can only share the batches of a reader that data_loader returned.")
+    distributed.refuse_uneven(train_loader.batch_size, processes)
+    return distributed.averaging(model), train_loader.split_by(distributed.part_of_batches)
 
 
 def default_epochs() -> int:
@@ -151,35 +190,36 @@ def _default_loaders(train_loader, valid_loader, batch_size: int, augment) -> tu
     return train_loader, valid_loader
 
 
-def _train_epoch(model, optimizer, loader, epoch: int, history: History, log: Log) -> float:
+def _train_epoch(model, optimizer, precision, loader, epoch: int, history: History, log: Log) -> float:
     """Take one optimizer step per batch; return the mean training loss over the images."""
     import paddle
     import paddle.nn.functional as F
 
     model.train()
     optimizer.clear_grad()  # what a look at the gradients or an interrupted step has left
-    total = images_seen = 0
-    batches = len(loader) if isinstance(loader, Reader) else None
-    bar = tqdm(loader(), total=batches, desc=f"epoch {epoch}", leave=False, disable=not log.progress)
+
+    def check(loss: float, batch_id: int) -> None:
+        _refuse_divergence(loss, f"epoch {epoch}, batch {batch_id}", optimizer, history)
+
+    losses, at_once = Losses(check), not prefetch.on_gpu()
+    number_of_batches = len(loader) if isinstance(loader, Reader) else None
+    batches = distributed.begun_together(prefetch.on_device(loader()))
+    bar = tqdm(batches, total=number_of_batches, desc=f"epoch {epoch}", leave=False, disable=not log.progress)
     for batch_id, (images, labels) in enumerate(bar):
-        logits = logits_of(model, paddle.to_tensor(images), labels)
-        loss = F.binary_cross_entropy_with_logits(logits, paddle.to_tensor(labels))
-        value = loss.item()
-        _refuse_divergence(value, f"epoch {epoch}, batch {batch_id}", optimizer, history)
-        if log.every and batch_id % log.every == 0:
+        with precision.computing():
+            logits = logits_of(model, images, labels)
+            loss = F.binary_cross_entropy_with_logits(logits, labels)
+        losses.add(loss, len(images))
+        printed = log.every and batch_id % log.every == 0
+        if printed or at_once:  # on a GPU reading a loss means waiting for it
+            value = losses.read()
+        if printed:
             log.say(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {value:.4f}")
-        loss.backward()
-        optimizer.step()
-        optimizer.clear_grad()
+        precision.step(loss, optimizer)
         if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
             optimizer._learning_rate.step()
-        total += value * len(images)
-        images_seen += len(images)
-    if not images_seen:
-        raise ValueError(
-            "train_loader yields no batches; a reader is a function that yields them each time it is called"
-        )
-    return total / images_seen
+    losses.read()
+    return losses.mean
 
 
 def _refuse_divergence(loss: float, where: str, optimizer, history: History) -> None:
@@ -212,7 +252,7 @@ def _is_saved(checkpoint: Checkpoint, history: History, epochs: int) -> bool:
     return saved.about.get("identity") == history.about["identity"] and 0 < len(saved) <= epochs
 
 
-def _resume(checkpoint, model, optimizer, fresh: History, seed: int | None, log: Log) -> History:
+def _resume(checkpoint, model, optimizer, precision, fresh: History, seed: int | None, log: Log) -> History:
     state = checkpoint.load(model, optimizer)
     if state is None:
         return fresh
@@ -224,6 +264,7 @@ def _resume(checkpoint, model, optimizer, fresh: History, seed: int | None, log:
                 "would mix two runs. Resume with the same, or train in another folder."
             )
     log.lines = state.get("lines", [])
+    precision.load(state.get("scaler", {}))
     return history
 
 

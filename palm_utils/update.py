@@ -14,15 +14,18 @@ from palm_utils import notebooks
 from palm_utils.errors import CourseError
 from palm_utils.exercises.answers import UnreadableNotebook, load
 from palm_utils.files import replacing
+from palm_utils.language import tr
 from palm_utils.reset import GitFailed, carry_answers, git, keep_copy
 
 
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "update",
-        help="get the course's newest version and keep your answers",
-        description="Like `git pull`, but a notebook that you have edited and that has a new version is kept beside it "
-        "as NAME.mine.ipynb, and its answers are carried over. Save and close them in JupyterLab first.",
+        help=tr("get the course's newest version and keep your answers"),
+        description=tr(
+            "Like `git pull`, but a notebook that you have edited and that has a new version is kept beside it "
+            "as NAME.mine.ipynb, and its answers are carried over. Save and close them in JupyterLab first."
+        ),
     )
     parser.set_defaults(run=run)
 
@@ -45,16 +48,19 @@ def run(args: argparse.Namespace) -> int:
     try:
         upstream = git("rev-parse", "--verify", "@{upstream}").decode().strip()
     except GitFailed as error:
-        remedy = "`git branch --set-upstream-to=origin/main` tells git where the course is"
+        remedy = tr("`git branch --set-upstream-to=origin/main` tells git where the course is")
         raise CourseError(f"{error}: {remedy}") from None
     base = git("merge-base", head, upstream).decode().strip()
     if base == upstream:
-        print("This is the newest version of the course.")
+        print(tr("This is the newest version of the course."))
         return 0
     if base != head:
         raise CourseError(
-            "You have commits of your own, and git cannot merge notebooks. `git branch mine` keeps the commits, "
-            f"`git reset --soft {base[:10]}` makes them uncommitted changes again; then update once more."
+            tr(
+                "You have commits of your own, and git cannot merge notebooks. `git branch mine` keeps the commits, "
+                "`git reset --soft {commit}` makes them uncommitted changes again; then update once more.",
+                commit=base[:10],
+            )
         )
     with _aside(head, upstream) as edited:
         git("merge", "--ff-only", upstream)
@@ -92,13 +98,15 @@ def _changed(*commits: str) -> set[str]:
 
 
 def _carry(notebook: _Edited) -> list[str]:
-    path, kept = notebook.path, f"yours is {notebook.copy.name}"
+    path, copy = notebook.path, notebook.copy.name
     if not path.exists():
-        return [f"{path.name}: the course no longer has it; {kept}"]
+        return [tr("{file}: the course no longer has it; yours is {copy}", file=path.name, copy=copy)]
     try:
         book, lines = carry_answers(load(notebook.copy), path.read_bytes(), notebook.base)
     except UnreadableNotebook as error:
-        return [f"{path.name}: new; {kept}, which cannot be read: {error}"]
+        return [
+            tr("{file}: new; yours is {copy}, which cannot be read: {error}", file=path.name, copy=copy, error=error)
+        ]
     with replacing(path) as temporary:
         temporary.write_bytes(book)
-    return [f"{path.name}: new; {kept}", *(f"  {line}" for line in lines)]
+    return [tr("{file}: new; yours is {copy}", file=path.name, copy=copy), *(f"  {line}" for line in lines)]

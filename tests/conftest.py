@@ -13,6 +13,14 @@ def _own_environment(monkeypatch):
         monkeypatch.delenv(f"PALM_{name}", raising=False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _in_english():
+    """Nor on the locale of who starts it; a module's own fixtures come later."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PALM_LANG", "en")
+        yield
+
+
 @pytest.fixture
 def palm_folder(tmp_path):
     """12 training and 7 validation photographs in iChallenge-PM's layout; returns their root.

@@ -8,13 +8,14 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 from openpyxl import Workbook
 
 import palm_utils.sample
 from palm_utils.datasets import locate
 
-# Enough of a JPEG file for what only copies it; the number keeps photographs apart.
-JPEG = b"\xff\xd8\xff\xe0%s\xff\xd9"
+# Enough of a JPEG file for what only copies it; the comment keeps photographs apart.
+JPEG = b"\xff\xd8\xff\xfe%s%s\xff\xd9"
 
 TRAINING = ["H0001.jpg", "N0012.jpg", "P0095.jpg", "P0096.jpg"]
 VALIDATION = {"V0001.jpg": 0, "V0002.jpg": 1, "V0003.jpg": 1}
@@ -32,13 +33,21 @@ ID,imgName,Label,Fovea_X,Fovea_Y
 
 
 def photograph(name):
-    return JPEG % name.encode()
+    return JPEG % ((2 + len(name)).to_bytes(2, "big"), name.encode())
 
 
 def xlsx(*rows):
+    return workbook({"Sheet": rows})
+
+
+def workbook(sheets):
+    """An Excel file of {title: rows}, as bytes."""
     book = Workbook()
-    for row in rows:
-        book.active.append(row)
+    book.remove(book.active)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
     buffer = io.BytesIO()
     book.save(buffer)
     return buffer.getvalue()
@@ -117,18 +126,35 @@ def prepared(test=False):
 
 
 def idx(count):
+    """The start of a file of images: enough for what only counts them."""
     return gzip.compress(struct.pack(">IIII", 0x0803, count, 28, 28), mtime=0)
 
 
-def cifar_archive(**counts):
+def mnist_files(count):
+    """{name: content} of MNIST's four files with `count` images each, all of the digit 7."""
+    images = gzip.compress(struct.pack(">IIII", 0x0803, count, 28, 28) + bytes(784 * count), mtime=0)
+    labels = gzip.compress(struct.pack(">II", 0x0801, count) + b"\7" * count, mtime=0)
+    return {f"{name}-ubyte.gz": images if "images" in name else labels for name in MNIST}
+
+
+def cifar_batch(count, protocol=2):
+    """A pickled batch of CIFAR-10 with `count` black airplanes."""
+    return pickle.dumps({b"data": np.zeros((count, 3072), np.uint8), b"labels": [0] * count}, protocol)
+
+
+def tar_gz(*members):
+    """A tar.gz archive of (name, content) in this order, as bytes."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, count in counts.items():
-            content = pickle.dumps({b"labels": [0] * count}, protocol=2)
-            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def cifar_archive(**counts):
+    return tar_gz(*((f"cifar-10-batches-py/{name}", cifar_batch(count)) for name, count in counts.items()))
 
 
 def data_sets(count):
@@ -147,7 +173,7 @@ def bare_checkout(tmp_path, monkeypatch):
     data = tmp_path / "checkout" / "data"
     data.mkdir(parents=True)
     monkeypatch.setattr(locate, "_checkout_data", lambda: data)
-    monkeypatch.setattr(locate, "_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(locate, "user_cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(locate, "_PADDLE_CACHE", tmp_path / "paddle")
 
     def sample_root(folder, size="default"):

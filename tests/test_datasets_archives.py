@@ -66,6 +66,11 @@ def test_zips_in_zips_unpack_where_they_lie(unpacked):
     assert unpacked(zipped({"a/b.zip": inner})) == {"a/c/d.jpg": b"1", "a/e.jpg": b"2"}
 
 
+def test_folders_and_entries_without_a_name_are_passed_over(unpacked):
+    assert unpacked(zipped({"a.jpg/": b"", "b.zip/": b"", "c/d.jpg": b"1"})) == {"c/d.jpg": b"1"}
+    assert unpacked(entry("\0.jpg")) == {"c/d.jpg": b"1"}  # a name ends where a zero is
+
+
 def test_backslashes_separate_folders(unpacked):
     assert unpacked(entry("a\\b.jpg")) == {"a/b.jpg": b"x"}
 
@@ -133,6 +138,68 @@ def test_a_compression_that_cannot_be_undone(unpacked):
         content[start + offset : start + offset + 2] = struct.pack("<H", 99)
     with pytest.raises(DataError, match=r"archive\.zip is damaged at a\.jpg"):
         unpacked(bytes(content))
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "y" * 300 + "/a.jpg", "z/" * 3000 + "a.jpg"])
+def test_a_name_that_no_file_can_have(unpacked, name):
+    with pytest.raises(DataError, match=r"archive\.zip is damaged at [xyz].*Download it again"):
+        unpacked(zipped({name: b"x"}))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_two_entries_of_one_name_the_later_one_counts(unpacked):
+    """An archive to which the mended file was added; unzip takes the later one, too."""
+    buffer = io.BytesIO(zipped({"a.jpg": b"old", "inner.zip": zipped({"b.jpg": b"old"})}))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("a.jpg", b"mended")
+        archive.writestr("inner.zip", zipped({"b.jpg": b"mended"}))
+    assert unpacked(buffer.getvalue()) == {"a.jpg": b"mended", "b.jpg": b"mended"}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_two_entries_of_one_name_both_are_checked(unpacked):
+    buffer = io.BytesIO(zipped({"a.jpg": b"x"}))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        info = zipfile.ZipInfo("a.jpg")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc")
+    with pytest.raises(DataError, match="symbolic link"):
+        unpacked(buffer.getvalue())
+
+
+def test_an_archive_that_holds_its_own_name(unpacked):
+    content = zipped({"a.jpg": b"1"})
+    for _ in range(2):
+        content = zipped({"a.zip": content, "b.jpg": b"2"})
+    assert unpacked(content) == {"a.jpg": b"1", "b.jpg": b"2"}
+
+
+def test_archives_that_hold_each_other_s_name(unpacked):
+    first = zipped({"b.zip": zipped({"a.jpg": b"1"}), "0.jpg": b"0", "0.part/c.jpg": b"3"})
+    second = zipped({"a.zip": zipped({"b.jpg": b"2"})})
+    content = zipped({"a.zip": first, "b.zip": second, "0.part/d.jpg": b"4", "1.part/e.jpg": b"5"})
+    assert unpacked(content) == {
+        "0.jpg": b"0", "a.jpg": b"1", "b.jpg": b"2", "0.part/c.jpg": b"3", "0.part/d.jpg": b"4", "1.part/e.jpg": b"5",
+    }  # fmt: skip
+
+
+def test_links_are_refused_wherever_they_lead(unpacked):
+    """A link to a folder, and then a file that would be written through it."""
+    link, file = zipfile.ZipInfo("images"), zipfile.ZipInfo("images/a.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(link, "../..")
+        archive.writestr(file, b"x")
+    with pytest.raises(DataError, match="'images' is a symbolic link"):
+        unpacked(buffer.getvalue())
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9, 0.99])
+def test_truncated_archives(unpacked, keep):
+    content = zipped({f"{i}.jpg": bytes([i]) * 500 for i in range(9)})
+    with pytest.raises(DataError, match=r"archive\.zip is truncated or damaged .*Download it again"):
+        unpacked(content[: int(len(content) * keep)])
 
 
 def test_a_file_where_a_folder_should_be(unpacked):

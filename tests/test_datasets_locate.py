@@ -9,7 +9,7 @@ import pytest
 from palm_archives import MNIST, bare_checkout, cifar_archive, data_sets, idx
 
 from palm_utils import datasets
-from palm_utils.datasets import kinds, locate
+from palm_utils.datasets import contents, locate
 from palm_utils.errors import DataError, DataNotFound
 
 
@@ -81,14 +81,14 @@ def test_the_cache_folder_where_a_checkout_cannot_take_data(checkout, tmp_path, 
     if state == "no checkout":
         monkeypatch.setattr(locate, "_checkout_data", lambda: None)
     else:
-        monkeypatch.setattr(locate, "_is_writable", lambda folder: False)
+        monkeypatch.setattr(locate, "can_be_written", lambda folder: False)
     assert datasets.data_folder() == tmp_path / "cache"
     assert datasets.mnist().root == tmp_path / "cache" / "sample" / "default" / "mnist"
 
 
 def test_data_in_a_read_only_checkout_is_used(checkout, tmp_path, monkeypatch):
     palm_archives.write(checkout, data_sets(1))
-    monkeypatch.setattr(locate, "_is_writable", lambda folder: False)
+    monkeypatch.setattr(locate, "can_be_written", lambda folder: False)
     assert datasets.palm().root == checkout / "palm"
     assert datasets.sample_folder() == tmp_path / "cache"
 
@@ -213,7 +213,7 @@ def test_the_test_split_needs_photographs_and_labels(checkout):
 
 
 def test_mnists_files(checkout):
-    palm_archives.write(checkout, data_sets(1))
+    palm_archives.write(checkout / "mnist", palm_archives.mnist_files(1))
     found = datasets.mnist()
     assert found.files("test") == {
         "image_path": str(checkout / "mnist" / "t10k-images-idx3-ubyte.gz"),
@@ -257,7 +257,7 @@ def test_the_published_cifar_archive_is_known_by_its_checksum(checkout, monkeypa
     palm_archives.write(checkout, {"cifar10/cifar-10-python.tar.gz": content})
     with pytest.raises(DataError):
         datasets.cifar10().counts()
-    monkeypatch.setattr(kinds, "CIFAR10_MD5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(contents, "CIFAR10_MD5", hashlib.md5(content).hexdigest())
     assert datasets.cifar10().counts() == {"training": 50_000, "test": 10_000}
 
 

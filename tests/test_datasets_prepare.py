@@ -1,6 +1,7 @@
 """Preparing iChallenge-PM from every form in which people have it."""
 
 import errno
+import io
 import os
 import runpy
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 import palm_archives
 import pytest
 from palm_archives import photograph, prepared, tree, write, xlsx, zipped
+from PIL import Image  # comes with matplotlib
 
 import palm_utils.sample
 from palm_utils.datasets import archives, collect, prepare
@@ -220,6 +222,103 @@ def test_a_file_that_is_no_jpeg_and_a_damaged_table_are_named(data, source):
         prepare_palm(source, data, expected=EXPECTED)
     write(source, prepared() | {"PALM-Validation-GT/labels.xlsx": b"PK\x03\x04"})
     with pytest.raises(DataError, match=r"labels\.xlsx is damaged"):
+        prepare_palm(source, data, expected=EXPECTED)
+
+
+OTHERWISE = {
+    "suffix in upper case": {"PALM-Validation400/V0001.jpg": "PALM-Validation400/V0001.JPG"},
+    "name in lower case": {"PALM-Validation400/V0001.jpg": "PALM-Validation400/v0001.jpg"},
+    "jpeg": {"PALM-Validation400/V0001.jpg": "PALM-Validation400/V0001.jpeg"},
+    "training": {"PALM-Training400/P0095.jpg": "PALM-Training400/p0095.JPG"},
+}
+
+
+@pytest.mark.parametrize("renamed", OTHERWISE.values(), ids=OTHERWISE)
+def test_photographs_get_the_names_that_were_published(data, source, renamed):
+    files = prepared()
+    write(source, {renamed.get(name, name): content for name, content in files.items()})
+    prepare_palm(source, data, expected=EXPECTED)
+    assert tree(data / "palm") == files
+
+
+def test_a_table_that_writes_the_names_otherwise(data, source):
+    files = prepared()
+    files["labels.csv"] = palm_archives.LABELS_CSV.replace("V0001.jpg", "v0001.JPG").encode()
+    write(source, files)
+    prepare_palm(source, data, expected=EXPECTED)
+    assert tree(data / "palm") == prepared()
+    shutil.copytree(source, data / "palm", dirs_exist_ok=True)
+    assert prepare_palm(source, data, expected=EXPECTED)[1] is False  # such a folder is complete
+
+
+def test_one_photograph_under_two_spellings_of_its_name(data, source):
+    write(source, prepared() | {"PALM-Training400/copy/P0095.JPG": photograph("P0095.jpg")})
+    prepare_palm(source, data, expected=EXPECTED)
+    assert tree(data / "palm") == prepared()
+    write(source, {"PALM-Training400/copy/P0095.JPG": photograph("another")})
+    with pytest.raises(DataError, match=r"two different P0095\.\w+: .*P0095.* and .*Remove the wrong one"):
+        prepare_palm(source, data, expected=EXPECTED, force=True)
+
+
+def test_the_table_may_be_one_of_several_sheets(data, source):
+    files = prepared()
+    del files["labels.csv"]
+    rows = [(name, label, *palm_archives.FOVEA[name]) for name, label in palm_archives.VALIDATION.items()]
+    table = [("ImgName", "Label", "Fovea_X", "Fovea_Y"), *rows]
+    files["labels.xlsx"] = palm_archives.workbook({"read me": [("Labels of the validation photographs",)], "GT": table})
+    write(source, files)
+    prepare_palm(source, data, expected=EXPECTED)
+    assert tree(data / "palm") == prepared()
+
+
+def real_jpeg(**options):
+    """A photograph with a thumbnail in it, which has an end of its own."""
+    image, thumbnail = Image.new("RGB", (64, 48), "red"), io.BytesIO()
+    image.resize((16, 12)).save(thumbnail, "JPEG")
+    content = io.BytesIO()
+    image.save(content, "JPEG", exif=b"Exif\0\0" + thumbnail.getvalue(), **options)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
+def test_a_truncated_photograph_is_not_put_in_place(data, source, options):
+    whole = real_jpeg(**options)
+    for cut in (1, 2, 30, len(whole) // 3):
+        write(source, prepared() | {"PALM-Training400/P0095.jpg": whole[:-cut]})
+        with pytest.raises(DataError, match=r"P0095\.jpg is truncated \(\d+ bytes\)\. Get it again"):
+            prepare_palm(source, data, expected=EXPECTED)
+    assert tree(data) == {}
+    write(source, prepared() | {"PALM-Training400/P0095.jpg": whole + b"what a camera wrote behind it"})
+    prepare_palm(source, data, expected=EXPECTED)
+
+
+def test_png_under_a_jpeg_s_name(data, source):
+    write(source, prepared() | {"PALM-Training400/P0095.jpg": b"\x89PNG\r\n\x1a\n"})
+    with pytest.raises(DataError, match=r"P0095\.jpg is not a JPEG file \(8 bytes\)\. Get it again"):
+        prepare_palm(source, data, expected=EXPECTED)
+
+
+@pytest.mark.parametrize("target", ["gone.jpg", "P0095.jpg"], ids=["broken", "looping"])
+def test_a_link_that_leads_nowhere_is_named(data, source, target):
+    write(source, prepared())
+    link = source / "PALM-Training400" / "P0095.jpg"
+    link.unlink()
+    try:
+        link.symlink_to(target)
+    except OSError:
+        pytest.skip("this system does not let us make symbolic links")
+    with pytest.raises(DataError, match=r"P0095\.jpg cannot be read .*Get it again"):
+        prepare_palm(source, data, expected=EXPECTED)
+    assert tree(data) == {}
+
+
+def test_a_data_folder_that_cannot_be_written_to_is_named(data, source, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied", str(data))
+
+    palm_archives.ai_studio(source)
+    monkeypatch.setattr(prepare, "locked", refuse)
+    with pytest.raises(DataError, match=r"palm was not prepared: .*Permission denied.*set PALM_DATA"):
         prepare_palm(source, data, expected=EXPECTED)
 
 

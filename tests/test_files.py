@@ -1,10 +1,12 @@
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
-from palm_utils.files import locked, replacing, replacing_folder
+from palm_utils import files
+from palm_utils.files import can_be_written, expanded, locked, replacing, replacing_folder, user_cache_folder
 
 
 def test_the_old_content_stays_until_the_new_is_whole(tmp_path):
@@ -86,3 +88,94 @@ def test_one_at_a_time_and_the_other_is_told(tmp_path, capsys):
         thread.join(10)
     assert order == ["first", "second"]
     assert "Waiting for another process that is making x" in capsys.readouterr().out
+
+
+# --- where what can be made again goes
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home folder and a temporary one of the test's own."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "tmp").mkdir()
+    cache = tmp_path / "home" / ".cache" / "palm_utils"
+    monkeypatch.setattr(files.platformdirs, "user_cache_path", lambda *args, **options: cache)
+    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    return tmp_path / "home"
+
+
+def test_the_user_s_cache_folder(home):
+    assert user_cache_folder() == home / ".cache" / "palm_utils"
+    assert list(home.iterdir()) == []
+
+
+def refuse_to_write_to(folder, monkeypatch):
+    """As os.access says it of a folder that others own; root may write to those as well."""
+    access = os.access
+    refused = lambda path, mode: mode & os.W_OK and Path(path).is_relative_to(folder)  # noqa: E731
+    monkeypatch.setattr(os, "access", lambda path, mode: not refused(path, mode) and access(path, mode))
+
+
+def test_a_home_that_cannot_be_written_to(home, monkeypatch):
+    refuse_to_write_to(home, monkeypatch)
+    folder = user_cache_folder()
+    assert folder.parent == home.parent / "tmp" and folder.name.startswith("palm_utils-")
+    folder.mkdir()
+    assert user_cache_folder() == folder
+    # What was kept there before, in a home that is read-only today, can still be read.
+    (home / ".cache" / "palm_utils").mkdir(parents=True)
+    assert user_cache_folder() == home / ".cache" / "palm_utils"
+
+
+def test_no_home(home, monkeypatch):
+    # What platformdirs returns where neither HOME nor the list of users names one.
+    monkeypatch.setattr(files.platformdirs, "user_cache_path", lambda *args, **options: Path("~/.cache/palm_utils"))
+    assert user_cache_folder().parent == home.parent / "tmp"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners of files")
+@pytest.mark.parametrize("kind", ["file", "link", "somebody else's"])
+def test_what_others_put_into_the_temporary_folder_is_not_used(home, monkeypatch, kind):
+    refuse_to_write_to(home, monkeypatch)
+    trap = user_cache_folder()
+    if kind == "file":
+        trap.write_text("")
+    elif kind == "link":
+        trap.symlink_to(home, target_is_directory=True)
+    else:
+        trap.mkdir()
+        monkeypatch.setattr(os, "getuid", lambda: trap.stat().st_uid + 1)
+        trap.rename(trap.with_name(f"palm_utils-{os.getuid()}"))
+    assert user_cache_folder() == home / ".cache" / "palm_utils"
+
+
+def test_neither_home_nor_temporary_folder(home, monkeypatch):
+    def none():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    refuse_to_write_to(home, monkeypatch)
+    monkeypatch.setattr(files.tempfile, "gettempdir", none)
+    assert user_cache_folder() == home / ".cache" / "palm_utils"
+
+
+@pytest.mark.parametrize("path", ["~nobody_of_this_name/data", "~", "~/data"])
+def test_a_home_that_is_not_known_is_left_as_it_is_written(monkeypatch, path):
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert expanded(path) == Path(path)
+
+
+def test_a_folder_can_be_written_where_the_nearest_one_that_is_there_can(tmp_path, monkeypatch):
+    assert can_be_written(tmp_path) and can_be_written(tmp_path / "not" / "yet" / "there")
+    (tmp_path / "read-only").mkdir()
+    refuse_to_write_to(tmp_path / "read-only", monkeypatch)
+    assert not can_be_written(tmp_path / "read-only" / "not" / "yet")
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys):
+    def refuse(*args, **options):
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr(files.filelock.FileLock, "acquire", refuse)
+    with locked(tmp_path / "x", "making x"):
+        pass
+    assert f"{tmp_path} cannot be locked: let no other process be making x meanwhile" in capsys.readouterr().out

@@ -141,7 +141,7 @@ def test_classes_are_in_the_order_of_the_data_set():
 def test_workers_depend_on_the_machine(monkeypatch, tmp_path, platform, cores, free, workers):
     monkeypatch.setattr(pictures, "_SHARED_MEMORY", tmp_path)
     monkeypatch.setattr(pictures.sys, "platform", platform)
-    monkeypatch.setattr(pictures.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(pictures.joblib, "cpu_count", lambda: cores)
     monkeypatch.setattr(pictures.shutil, "disk_usage", lambda path: type("Usage", (), {"free": free}))
     assert highlevel.loader_workers(batch_bytes=10 * 2**20) == workers
 

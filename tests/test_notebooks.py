@@ -16,7 +16,7 @@ from palm_utils.errors import CourseError
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 CHAPTERS = notebooks.find("", FOLDER)
-BOOKS = sorted([*CHAPTERS, *notebooks.find("", FOLDER / "solutions")])
+BOOKS = [path for part in ("", "solutions", "zh", "zh/solutions") for path in notebooks.find("", FOLDER / part)]
 
 TAG = re.compile(
     r"nbval-(ignore-output|check-output|raises-exception|skip)|raises-exception|model|measured|progress"
@@ -127,7 +127,7 @@ def book():
     return v4.new_notebook(cells=[v4.new_markdown_cell("# Title"), fact, silent])
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.relative_to(FOLDER).with_suffix("").as_posix())
 def test_the_committed_notebooks_are_in_good_form(path):
     assert problems(nbformat.read(path, as_version=4), read_committed(path)) == []
 

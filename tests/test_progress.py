@@ -24,7 +24,8 @@ def judged(tmp_path, script):
     _, *parts = SPLIT.split(script)
     found = answers.read(write(tmp_path / "01_x.ipynb", *zip(parts[1::2], parts[::2], strict=True)))
     assert found.numbers == ["1.1", "1.2", "1.3"]
-    return judging.judge_one(found, "1.1")
+    result = judging.judge_one(found, "1.1")
+    return result.verdict, result.message
 
 
 # what an answer needs of its notebook -------------------------------------------------------------
@@ -154,7 +155,7 @@ def test_notebooks_of_older_editors(tmp_path):
     cell = {"cell_type": "code", "input": RIGHT.splitlines(keepends=True), "language": "python", "outputs": []}
     book = {"metadata": {"name": ""}, "nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": [cell]}]}
     (tmp_path / "x.ipynb").write_text("\ufeff" + json.dumps(book), encoding="utf-8")
-    assert judging.judge_one(answers.read(tmp_path / "x.ipynb"), "1.1")[0] == "right"
+    assert judging.judge_one(answers.read(tmp_path / "x.ipynb"), "1.1").verdict == "right"
 
 
 # python -m palm_utils progress --------------------------------------------------------------------

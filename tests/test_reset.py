@@ -203,6 +203,40 @@ def test_an_answer_follows_its_function_and_not_its_number():
     ]
 
 
+def test_a_chapter_of_the_chinese_edition(clones, capsys):
+    course, student = clones
+    chapter_one(course / "zh" / NAME, text="zh")
+    publish(course, "in Chinese")
+    assert main(["update"]) == 0
+    english = edit(student / NAME, {"1.1": WRONG})
+    edit(student / "zh" / NAME, {"1.1": RIGHT})
+    capsys.readouterr()
+    assert main(["reset", "zh/01", "--keep-answers"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{NAME}: fresh; yours is 01_lenet_mnist.mine.ipynb",
+        "  answers carried over: 1.1",
+    ]
+    found = sources(student / "zh" / NAME)
+    assert (found["1.1"], found["text"], copies(student / "zh")) == (
+        RIGHT,
+        "text = 'zh'",
+        ["01_lenet_mnist.mine.ipynb"],
+    )
+    assert (student / NAME).read_bytes() == english
+    chapter_one(course / "zh" / NAME, text="newer")
+    publish(course, "newer")
+    assert main(["update"]) == 0
+    found = sources(student / "zh" / NAME)
+    assert (found["1.1"], found["text"]) == (RIGHT, "text = 'newer'")
+    shutil.rmtree(student / "zh")
+    assert main(["reset", "zh/01"]) == 0
+    assert sources(student / "zh" / NAME)["text"] == "text = 'newer'"
+    assert main(["reset", "zh/01", "--from", str(course)]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert main(["reset", "zh/07"]) == 1
+    assert "there are: 01_lenet_mnist.ipynb, 02_ichallenge_pm.ipynb, zh/01_lenet_mnist.ipynb" in capsys.readouterr().err
+
+
 # update -------------------------------------------------------------------------------------------
 
 

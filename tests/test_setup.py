@@ -66,7 +66,7 @@ def set_up(tmp_path, monkeypatch):
         python = setup_env.venv_python(venv)
         python.parent.mkdir(parents=True, exist_ok=True)
         python.write_text("")
-        return subprocess.CompletedProcess(command, 0, "", "")
+        return subprocess.CompletedProcess(command, 0, b"", b"")
 
     def main(*arguments):
         calls.clear()
@@ -120,6 +120,35 @@ def test_a_folder_of_somebody_else_is_left_alone(set_up):
     with pytest.raises(SystemExit, match="not made by this program"):
         set_up()
     assert (set_up.venv / "thesis.txt").read_text() == "precious"
+
+
+def test_a_place_that_cannot_be_written_to_is_said_with_a_way_out(set_up, tmp_path):
+    (tmp_path / "venv").write_text("in the way")
+    with pytest.raises(SystemExit, match=r"venv cannot be written .*make setup VENV=FOLDER"):
+        set_up()
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are text there")
+def test_a_folder_whose_name_is_text_in_another_encoding(set_up, tmp_path, monkeypatch):
+    """As an archive packed in China unpacks on Linux: the bytes of GBK."""
+    root = Path(os.fsdecode(os.fsencode(tmp_path) + "/课程".encode("gbk")))
+    root.mkdir()
+    for name in ("requirements.txt", "requirements-common.txt", "pyproject.toml"):
+        (root / name).write_text("")
+    monkeypatch.setattr(setup_env, "ROOT", root)
+    monkeypatch.setattr(sys, "base_prefix", str(root))
+    assert set_up() != []
+    assert set_up() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Python")
+def test_what_went_wrong_is_shown_in_whatever_encoding_it_comes(tmp_path, monkeypatch):
+    python = tmp_path / "python"
+    python.write_bytes(b"#!/bin/sh\nprintf '\\316\\336\\267\\250 ensurepip'\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(SystemExit, match=r"could not make a virtual environment:\n.* ensurepip\nOn Debian"):
+        setup_env.make_venv(tmp_path / "venv")
 
 
 def test_an_interrupted_set_up_is_not_taken_for_a_finished_one(set_up, monkeypatch):

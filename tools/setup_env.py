@@ -36,7 +36,7 @@ def main():
     for packages in (["-r", str(requirements)], ["--no-deps", "-e", str(ROOT)]):
         pip_install(args.venv, packages)
     text = "\n".join([python_id(), requirements.name, fingerprint(requirements)])
-    (args.venv / STAMP).write_text(text + "\n", encoding="utf-8")
+    (args.venv / STAMP).write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
     print("Set up. `make lab` opens the course, `make test` checks it.", flush=True)
     return 0
 
@@ -59,7 +59,7 @@ LOCKED = "requirements-lock.txt"
 def read_stamp(venv):
     """Return [Python, requirements file, fingerprint] of a finished set-up, None where there is none."""
     try:
-        lines = (venv / STAMP).read_text(encoding="utf-8").splitlines()
+        lines = (venv / STAMP).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return None
     return lines if len(lines) == 3 else None
@@ -93,10 +93,10 @@ def choose_requirements(paddle, before=None):
 def has_nvidia_gpu():
     # nvidia-smi also exists in containers without a GPU, where it fails or lists none.
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return listed.returncode == 0 and "GPU 0" in listed.stdout
+    return listed.returncode == 0 and b"GPU 0" in listed.stdout
 
 
 def python_id():
@@ -105,7 +105,7 @@ def python_id():
 
 def fingerprint(requirements):
     """Text that changes when the place or anything to install changes."""
-    digest = hashlib.sha256(str(ROOT).encode())
+    digest = hashlib.sha256(os.fsencode(str(ROOT)))  # a folder's name need not be text in any encoding
     for path in (requirements, ROOT / "requirements-common.txt", ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -120,12 +120,16 @@ def make_venv(folder):
         )
     # Packages of another PaddlePaddle build or another Python must not stay behind.
     shutil.rmtree(str(folder), ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / STARTED).write_text("made by tools/setup_env.py\n", encoding="utf-8")
-    made = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / STARTED).write_text("made by tools/setup_env.py\n", encoding="utf-8")
+    except OSError as error:  # a clone that is read-only, a full disk
+        sys.exit(f"{folder} cannot be written ({error}). Choose another place: make setup VENV=FOLDER")
+    made = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True)
     if made.returncode:
+        output = (made.stdout + made.stderr).decode(errors="replace")  # in whatever encoding the system speaks
         sys.exit(
-            sys.executable + " could not make a virtual environment:\n" + made.stdout + made.stderr
+            sys.executable + " could not make a virtual environment:\n" + output
             + "\nOn Debian and Ubuntu, install the package python3-venv."
         )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Unpacking zip archives that come from elsewhere, zips in zips included, without trusting them."""
 
+import errno
+import itertools
 import lzma
 import re
 import stat
@@ -36,7 +38,8 @@ def unpack(archive: str | Path, folder: str | Path, suffixes: tuple[str, ...], l
             `folder`; it would unpack to more than `limits`, or to more than fits on the disk.
     """
     limits = limits or Limits()
-    _Unpacking(Path(archive).name, suffixes, limits).unpack(Path(archive), Path(folder), limits.depth)
+    archive = Path(archive)
+    _Unpacking(archive.name, suffixes, limits).unpack(archive, archive.name, Path(folder), limits.depth)
 
 
 class _Unpacking:
@@ -47,23 +50,32 @@ class _Unpacking:
         self.suffixes = suffixes
         self.size_left = limits.size
         self.entries_left = limits.entries
+        self.numbers = itertools.count()
 
-    def unpack(self, archive: Path, folder: Path, depth: int) -> None:
+    def unpack(self, archive: Path, name: str, folder: Path, depth: int) -> None:
+        """Unpack the file `archive`, which errors call `name`."""
         if depth == 0:
             raise DataError(f"{self.title} holds archives inside archives, too many to be a data set. {_AGAIN}")
-        with _opened(archive) as opened:
-            wanted = self._wanted(opened, archive)
+        with _opened(archive, name) as opened:
+            wanted = self._wanted(opened, name)
             folder.mkdir(parents=True, exist_ok=True)
             lacking = shortage(folder, sum(info.file_size for info, _ in wanted))
             if lacking:
-                raise DataError(f"{archive.name} cannot be unpacked into {folder}: {lacking}. Make room and try again.")
-            unpacked = [self._extract(opened, info, folder / name, archive) for info, name in wanted]
-        # An entry can be there twice, and then the later one counts.
-        for path in sorted({path for path in unpacked if path.suffix.lower() == ".zip"}):
-            self.unpack(path, path.parent, depth - 1)
-            path.unlink()
+                raise DataError(f"{name} cannot be unpacked into {folder}: {lacking}. Make room and try again.")
+            unpacked = [self._extract(opened, info, folder / entry, name) for info, entry in wanted]
+        inner = sorted(path for path in unpacked if path.suffix.lower() == ".zip")
+        # An entry can be there twice, and then the later one counts: the file is gone at the second turn.
+        for path, aside in [(path, self._put_aside(path)) for path in inner if path.exists()]:
+            self.unpack(aside, path.name, path.parent, depth - 1)
+            aside.unlink()
 
-    def _wanted(self, opened: zipfile.ZipFile, archive: Path) -> list[tuple[zipfile.ZipInfo, str]]:
+    def _put_aside(self, archive: Path) -> Path:
+        """Move an archive to a name that no entry has: it may hold others of its own name."""
+        while (aside := archive.with_name(f"{next(self.numbers)}.part")).exists():
+            pass
+        return archive.replace(aside)
+
+    def _wanted(self, opened: zipfile.ZipFile, archive: str) -> list[tuple[zipfile.ZipInfo, str]]:
         """The entries to unpack, each with its checked name; every entry is checked, wanted or not."""
         self.entries_left -= len(opened.infolist())
         if self.entries_left < 0:
@@ -73,16 +85,17 @@ class _Unpacking:
             # Archives packed on Windows may separate folders by backslashes.
             name = info.filename.replace("\\", "/")
             _refuse_escape(name, info, archive)
-            if info.is_dir() or _JUNK.search(name) or not name.lower().endswith((*self.suffixes, ".zip")):
+            # Folders end in "/", and so in none of the suffixes; they are made when a file needs them.
+            if _JUNK.search(name) or not name.lower().endswith((*self.suffixes, ".zip")):
                 continue
             if info.flag_bits & 0x1:
-                raise DataError(f"{archive.name} is encrypted ({name}). Unpack it by hand and give the folder.")
+                raise DataError(f"{archive} is encrypted ({name}). Unpack it by hand and give the folder.")
             wanted.append((info, name))
         # The sizes that an archive declares can lie; this only saves the effort when they do not.
         self._refuse_bomb(sum(info.file_size for info, _ in wanted))
         return wanted
 
-    def _extract(self, opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, archive: Path) -> Path:
+    def _extract(self, opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, archive: str) -> Path:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with opened.open(info) as source, open(target, "wb") as out:
@@ -90,8 +103,10 @@ class _Unpacking:
                     self._refuse_bomb(len(block))
                     self.size_left -= len(block)
                     out.write(block)
-        except (*_DAMAGE, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise DataError(f"{archive.name} is damaged at {info.filename} ({error}). {_AGAIN}") from None
+        except (*_DAMAGE, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _IMPOSSIBLE_NAME:
+                raise
+            raise DataError(f"{archive} is damaged at {info.filename} ({error}). {_AGAIN}") from None
         return target
 
     def _refuse_bomb(self, size: int) -> None:
@@ -101,9 +116,11 @@ class _Unpacking:
 
 _AGAIN = "Download it again from its source."
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+# What systems answer to a name that is too long, has characters they do not allow, or is a folder's already.
+_IMPOSSIBLE_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
-def _opened(archive: Path) -> zipfile.ZipFile:
+def _opened(archive: Path, name: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
     except FileNotFoundError:
@@ -118,12 +135,12 @@ def _opened(archive: Path) -> zipfile.ZipFile:
             reason = f"is truncated or damaged ({error})"
         else:
             reason = "is not a zip archive" if start else "is empty"
-        raise DataError(f"{archive} {reason}. {_AGAIN}") from None
+        raise DataError(f"{archive.with_name(name)} {reason}. {_AGAIN}") from None
 
 
-def _refuse_escape(name: str, info: zipfile.ZipInfo, archive: Path) -> None:
+def _refuse_escape(name: str, info: zipfile.ZipInfo, archive: str) -> None:
     is_link = stat.S_ISLNK(info.external_attr >> 16)
     # A colon is a drive on Windows, or a hidden stream of a file.
     if is_link or ":" in name or name.startswith("/") or ".." in PurePosixPath(name).parts:
         kind = "is a symbolic link" if is_link else "would be unpacked outside the folder"
-        raise DataError(f"{archive.name} is not safe to unpack: its entry {info.filename!r} {kind}. {_AGAIN}")
+        raise DataError(f"{archive} is not safe to unpack: its entry {info.filename!r} {kind}. {_AGAIN}")

@@ -26,7 +26,7 @@ _MAX_DEPTH = 6
 
 @dataclass
 class Split:
-    """The photographs of one split by name, their labels, and where their foveas are in pixels."""
+    """The photographs of one split by their published names, their labels, and where their foveas are in pixels."""
 
     photographs: dict[str, Path] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
@@ -40,8 +40,8 @@ def collect(source: Path, unpacked: Path) -> dict[str, Split]:
     photographs and labels, since nothing can be done with one of them.
 
     Raises:
-        DataError: an archive or table is damaged, a photograph is no JPEG file, two files contradict
-            each other, or `source` is the generated sample.
+        DataError: an archive or table is damaged, a photograph is truncated or no JPEG file, two files
+            contradict each other, or `source` is the generated sample.
     """
     if any(is_sample(folder) for folder in (source, *source.parents)):
         raise DataError(f"{source} is the generated sample, which is found by itself. Give the real data set.")
@@ -55,7 +55,7 @@ def collect(source: Path, unpacked: Path) -> dict[str, Split]:
         if _LABEL_TABLE.fullmatch(path.name):
             _add_labels(table_of.labels, path)
         if _FOVEA_TABLE.fullmatch(path.name):
-            table_of.fovea.update(read_fovea(path))
+            table_of.fovea.update({published_name(name): place for name, place in read_fovea(path).items()})
     if not (splits["test"].photographs and splits["test"].labels):
         splits["test"] = Split()
     return splits
@@ -103,19 +103,44 @@ def _split_of(parts: tuple[str, ...]) -> str | None:
     return None
 
 
+def published_name(name: str) -> str:
+    """Return a photograph's name as it was published: V0001.jpg for v0001.JPG; any other name as it is."""
+    return f"{name.partition('.')[0].upper()}.jpg" if _PHOTOGRAPH.fullmatch(name) else name
+
+
 def _add_photograph(photographs: dict[str, Path], path: Path) -> None:
-    known = photographs.setdefault(path.name, path)
-    if known is not path and not filecmp.cmp(known, path, shallow=False):
+    known = photographs.setdefault(published_name(path.name), path)
+    try:
+        content = path.read_bytes()
+        is_same = known is path or filecmp.cmp(known, path, shallow=False)
+    except OSError as error:  # a link that leads nowhere, a file that is not ours to read
+        raise DataError(f"{path} cannot be read ({error.strerror}). Get it again.") from None
+    if not content.startswith(b"\xff\xd8"):
+        raise DataError(f"{path} is not a JPEG file ({len(content)} bytes). Get it again.")
+    if not _reaches_its_end(content):
+        raise DataError(f"{path} is truncated ({len(content)} bytes). Get it again.")
+    if not is_same:
         raise DataError(f"There are two different {path.name}: {known} and {path}. Remove the wrong one.")
-    with open(path, "rb") as f:
-        if f.read(2) != b"\xff\xd8":
-            raise DataError(f"{path} is not a JPEG file ({path.stat().st_size} bytes). Get it again.")
+
+
+def _reaches_its_end(jpeg: bytes) -> bool:
+    """Whether the marker of the end comes after the picture's own data; a thumbnail inside has one too."""
+    place = 2
+    while (place := jpeg.find(b"\xff", place)) >= 0 and place + 1 < len(jpeg):
+        marker = jpeg[place + 1]
+        if marker in (0xD9, 0xDA):  # the end, or the picture's data, in which a marker cannot occur
+            return jpeg.find(b"\xff\xd9", place) >= 0
+        # The others have their length behind them, except those that stand alone.
+        stands_alone = marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8
+        place += 1 if stands_alone else 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+    return False
 
 
 def _add_labels(labels: dict[str, int], path: Path) -> None:
     for row in read_labels(path):
-        if labels.setdefault(row.name, row.label) != row.label:
+        known = labels.setdefault(published_name(row.name), row.label)
+        if known != row.label:
             raise DataError(
-                f"{path} line {row.line}: {row.name} has label {row.label} here and {labels[row.name]} "
+                f"{path} line {row.line}: {row.name} has label {row.label} here and {known} "
                 "in another table. Remove the wrong table."
             )

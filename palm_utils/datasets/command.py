@@ -1,13 +1,13 @@
 """`python -m palm_utils data`: a look at the data sets, and getting the real ones."""
 
 import argparse
-import os
 from pathlib import Path
 
 from palm_utils.datasets.kinds import DataSet, PalmData
 from palm_utils.datasets.locate import data_folder, existing, find_real, is_sample, sample_folder, sample_size
 from palm_utils.datasets.prepare import COMPLETE, prepare_palm
 from palm_utils.errors import CourseError, DataError, DataNotFound
+from palm_utils.files import can_be_written
 
 _TITLES = {"palm": "iChallenge-PM", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
@@ -129,9 +129,9 @@ def _destination() -> Path:
     folder = data_folder()
     if is_sample(folder):
         raise CourseError(f"{folder} is the generated sample; real data does not go there. Unset PALM_DATA.")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
+    if not can_be_written(folder):
         raise CourseError(f"{folder} cannot be written to. Set PALM_DATA to a folder that can.")
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

@@ -48,15 +48,21 @@ def download(files: list[Remote], by_hand: str | None = None, timeout: tuple[flo
 
     Raises:
         DownloadError: the server cannot be reached or does not answer in time, it answers with an error
-            or a web page, a file comes truncated or with a wrong checksum, or the disk is full.
+            or a web page, a file comes truncated or with a wrong checksum, or it cannot be written where it
+            is to lie.
     """
-    with locked(files[0].destination, f"downloading {files[0].destination.name}"):
-        wanted = [file for file in files if not file.is_right(file.destination)]
-        for file in wanted:
-            if not file.is_right(file.part):
-                _Transfer(file, by_hand, timeout).run()
-        for file in wanted:
-            file.part.replace(file.destination)
+    try:
+        with locked(files[0].destination, f"downloading {files[0].destination.name}"):
+            wanted = [file for file in files if not file.is_right(file.destination)]
+            for file in wanted:
+                if not file.is_right(file.part):
+                    _Transfer(file, by_hand, timeout).run()
+            for file in wanted:
+                file.part.replace(file.destination)
+    except DownloadError:
+        raise
+    except OSError as error:
+        raise _Transfer(files[0], by_hand, timeout).error(f"it cannot be written there ({error})") from None
 
 
 class _Transfer:
@@ -76,7 +82,7 @@ class _Transfer:
             if not resumed:
                 break
             # The file may have changed on the server since its first bytes arrived: begin anew.
-        raise self._error(f"what arrived has not the {self.file.algorithm} sum {self.file.checksum}")
+        raise self.error(f"what arrived has not the {self.file.algorithm} sum {self.file.checksum}")
 
     def _fetch(self, resume: bool) -> bool:
         """Receive what is missing, or everything; return whether older bytes were built upon."""
@@ -89,9 +95,9 @@ class _Transfer:
                 if offset and response.status_code == 416:
                     return True  # There is nothing beyond what we have.
                 if response.status_code not in (200, 206):
-                    raise self._error(f"the server answers {response.status_code} {response.reason}")
+                    raise self.error(f"the server answers {response.status_code} {response.reason}")
                 if "text/html" in response.headers.get("Content-Type", ""):
-                    raise self._error("the server sends a web page instead of the file")
+                    raise self.error("the server sends a web page instead of the file")
                 if response.status_code == 206:
                     if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
                         return True  # Other bytes than asked for: of no use here.
@@ -99,18 +105,18 @@ class _Transfer:
                     offset = 0
                 self._receive(response, offset)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise self._error("the server does not answer in time") from None
+            raise self.error("the server does not answer in time") from None
         except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
-            raise self._error(f"there is no secure connection to the server ({error})") from None
+            raise self.error(f"there is no secure connection to the server ({error})") from None
         except requests.ConnectionError:
-            raise self._error("there is no connection (is this machine online, and its proxy set?)") from None
+            raise self.error("there is no connection (is this machine online, and its proxy set?)") from None
         except urllib3.exceptions.HTTPError as error:
-            raise self._error(f"the connection broke, the file is truncated ({error})") from None
+            raise self.error(f"the connection broke, the file is truncated ({error})") from None
         except requests.RequestException as error:
-            raise self._error(str(error)) from None
+            raise self.error(str(error)) from None
         except OSError as error:
             if is_disk_full(error):
-                raise self._error("the disk is full") from None
+                raise self.error("the disk is full") from None
             raise
         return offset > 0
 
@@ -119,7 +125,7 @@ class _Transfer:
         total = offset + int(length) if length.isdigit() else None
         lacking = shortage(self.file.part.parent, int(length)) if length.isdigit() else None
         if lacking:
-            raise self._error(lacking)
+            raise self.error(lacking)
         size = offset
         bar = tqdm(
             desc=self.file.destination.name,
@@ -133,16 +139,16 @@ class _Transfer:
             # The bytes as they come: requests would decode what a server calls compressed.
             for block in response.raw.stream(1 << 16, decode_content=False):
                 if size == 0 and block[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
-                    raise self._error("the server sends a web page instead of the file")
+                    raise self.error("the server sends a web page instead of the file")
                 out.write(block)
                 size += len(block)
                 bar.update(len(block))
             out.flush()
             os.fsync(out.fileno())
         if total is not None and size != total:
-            raise self._error(f"the connection broke, the file is truncated ({size} of {total} bytes)")
+            raise self.error(f"the connection broke, the file is truncated ({size} of {total} bytes)")
 
-    def _error(self, reason: str) -> DownloadError:
+    def error(self, reason: str) -> DownloadError:
         part = self.file.part
         arrived = part.stat().st_size if part.is_file() else 0
         kept = f"The {arrived:,} bytes that arrived are kept; the same command goes on from there.\n"

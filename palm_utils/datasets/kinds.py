@@ -1,15 +1,11 @@
 """What is known about a data set once it is found: its files, whether they are real, how many images."""
 
-import gzip
-import pickle
-import struct
-import tarfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from palm_utils.datasets.sources import CIFAR10_FILE, CIFAR10_MD5, has_checksum
+from palm_utils.datasets import contents
+from palm_utils.datasets.sources import CIFAR10_FILE
 from palm_utils.errors import DataError
 
 Kind = Literal["real", "sample"]
@@ -122,20 +118,23 @@ class MnistData(DataSet):
     noun = "digits"
 
     def files(self, mode: str) -> dict[str, str]:
-        """Arguments for `paddle.vision.datasets.MNIST(mode=mode, **files(mode))`; mode "train" or "test"."""
-        prefixes = {"train": "train", "test": "t10k"}
-        if mode not in prefixes:
+        """Arguments for `paddle.vision.datasets.MNIST(mode=mode, **files(mode))`; mode "train" or "test".
+
+        Raises:
+            DataError: another mode, or the files are damaged, which MNIST itself would not say.
+        """
+        if mode not in ("train", "test"):
             raise DataError(f"mode is {mode!r}; MNIST has 'train' and 'test'.")
-        return {
-            "image_path": str(self.root / f"{prefixes[mode]}-images-idx3-ubyte.gz"),
-            "label_path": str(self.root / f"{prefixes[mode]}-labels-idx1-ubyte.gz"),
-        }
+        images, labels = self._files("train" if mode == "train" else "t10k")
+        contents.check_digits(images, labels)
+        return {"image_path": str(images), "label_path": str(labels)}
 
     def counts(self) -> dict[str, int]:
-        return {
-            "training": _idx_count(Path(self.files("train")["image_path"])),
-            "test": _idx_count(Path(self.files("test")["image_path"])),
-        }
+        images = {split: self._files(prefix)[0] for split, prefix in (("training", "train"), ("test", "t10k"))}
+        return {split: contents.image_count(path) for split, path in images.items()}
+
+    def _files(self, prefix: str) -> tuple[Path, Path]:
+        return self.root / f"{prefix}-images-idx3-ubyte.gz", self.root / f"{prefix}-labels-idx1-ubyte.gz"
 
 
 class CifarData(DataSet):
@@ -146,31 +145,16 @@ class CifarData(DataSet):
 
     @property
     def data_file(self) -> str:
-        """Argument for `paddle.vision.datasets.Cifar10(data_file=...)`."""
+        """Argument for `paddle.vision.datasets.Cifar10(data_file=...)`, which unpickles what is in it.
+
+        Raises:
+            DataError: it is damaged, or holds more than pictures and labels.
+        """
+        self.counts()
         return str(self.root / CIFAR10_FILE)
 
     def counts(self) -> dict[str, int]:
-        if has_checksum(Path(self.data_file), "md5", CIFAR10_MD5):
-            # As published; to unpack 170 MB for counting takes seconds.
-            return {"training": 50_000, "test": 10_000}
-        counts = {"training": 0, "test": 0}
-        try:
-            with tarfile.open(self.data_file, "r:gz") as archive:
-                for member in archive:
-                    for prefix, split in (("data_batch", "training"), ("test_batch", "test")):
-                        if prefix in member.name:
-                            batch = pickle.load(archive.extractfile(member), encoding="bytes")
-                            counts[split] += len(batch[b"labels"])
-        except (
-            tarfile.TarError,
-            EOFError,
-            zlib.error,
-            gzip.BadGzipFile,
-            pickle.UnpicklingError,
-            KeyError,
-        ) as error:
-            raise _damaged(Path(self.data_file), "cifar10", error) from None
-        return counts
+        return contents.cifar_counts(self.root / CIFAR10_FILE)
 
 
 def jpegs(folder: str | Path) -> list[str]:
@@ -183,18 +167,3 @@ def jpegs(folder: str | Path) -> list[str]:
         for entry in folder.iterdir()
         if entry.suffix.lower() in JPEG_SUFFIXES and not entry.name.startswith(".")
     )
-
-
-def _idx_count(path: Path) -> int:
-    try:
-        with gzip.open(path) as f:
-            magic, count = struct.unpack(">II", f.read(8))
-    except (struct.error, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise _damaged(path, "mnist", error) from None
-    if magic != 0x0803:
-        raise _damaged(path, "mnist", "it is not an IDX file of images")
-    return count
-
-
-def _damaged(path: Path, name: str, error: object) -> DataError:
-    return DataError(f"{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force")

@@ -13,11 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-import platformdirs
-
 from palm_utils.datasets.kinds import CifarData, DataSet, Kind, MnistData, PalmData
 from palm_utils.datasets.sources import CIFAR10_FILE, CIFAR10_MD5, MNIST_FILES, has_checksum
 from palm_utils.errors import DataError, DataNotFound
+from palm_utils.files import can_be_written, expanded, user_cache_folder
 
 SAMPLE_SIZES = ("default", "tiny")
 
@@ -70,7 +69,7 @@ def data_folder() -> Path:
     It is the one that the environment variable `PALM_DATA` names (relative to the working directory, else
     to the checkout that palm_utils is installed from),
     else `data/` of the checkout that palm_utils is installed from, else (there is no checkout, or it
-    cannot be written to and holds no data) a cache folder of the user.
+    cannot be written to and holds no data) a cache folder of the user (palm_utils.files.user_cache_folder).
 
     Raises:
         DataNotFound: `PALM_DATA` does not name a folder.
@@ -78,14 +77,14 @@ def data_folder() -> Path:
     named = os.environ.get("PALM_DATA")
     if not named:
         data = _checkout_data()
-        if data and (_is_writable(data) or any(_has_content(data / name) for name in _FIND)):
+        if data and (can_be_written(data) or any(_has_content(data / name) for name in _FIND)):
             return data
-        return _cache_folder()
-    folder = Path(named).expanduser().absolute()
+        return user_cache_folder()
+    folder = expanded(named).absolute()
     checkout = _checkout_data()
     if not folder.exists() and checkout:
         # Named from the checkout, as in a command typed there; a notebook's own folder is notebooks/.
-        from_checkout = checkout.parent / Path(named).expanduser()
+        from_checkout = checkout.parent / expanded(named)
         folder = from_checkout if from_checkout.is_dir() else folder
     if not folder.is_dir():
         raise DataNotFound(
@@ -110,7 +109,7 @@ def sample_size() -> str:
 def sample_folder() -> Path:
     """The folder below which samples are kept: never `PALM_DATA`, which is the user's own."""
     data = _checkout_data()
-    return data if data and _is_writable(data) else _cache_folder()
+    return data if data and can_be_written(data) else user_cache_folder()
 
 
 def find_real(name: str) -> DataSet | None:
@@ -169,7 +168,7 @@ def _find_files(folder: Path, name: str, files: Iterable[str], data_set: type[_F
 def _in_paddle_cache(name: str) -> DataSet | None:
     # PaddlePaddle downloads straight into its cache: a file there may be the torso of a broken
     # download, so the checksums decide, as they do for PaddlePaddle itself.
-    cache = _PADDLE_CACHE.expanduser()
+    cache = expanded(_PADDLE_CACHE)
     if name == "mnist" and all(has_checksum(cache / "mnist" / file, "md5", md5) for file, md5 in MNIST_FILES.items()):
         return MnistData(cache / "mnist", "real")
     if name == "cifar10" and has_checksum(cache / "cifar" / CIFAR10_FILE, "md5", CIFAR10_MD5):
@@ -208,11 +207,3 @@ def _checkout_data() -> Path | None:
     checkout = Path(__file__).resolve().parents[2]
     is_checkout = (checkout / "pyproject.toml").is_file() and (checkout / "notebooks").is_dir()
     return checkout / "data" if is_checkout else None
-
-
-def _is_writable(folder: Path) -> bool:
-    return os.access(folder if folder.exists() else folder.parent, os.W_OK)
-
-
-def _cache_folder() -> Path:
-    return Path(platformdirs.user_cache_dir("palm_utils", appauthor=False))

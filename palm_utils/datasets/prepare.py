@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from palm_utils.datasets.collect import Split, collect
+from palm_utils.datasets.collect import Split, collect, published_name
 from palm_utils.datasets.kinds import LABELS, TEST, TEST_LABELS, TRAINING, VALIDATION, PalmData, jpegs
 from palm_utils.datasets.labels import read_labels, write_labels
 from palm_utils.datasets.space import is_disk_full
-from palm_utils.errors import DataError, DataNotFound
-from palm_utils.files import locked, replacing_folder
+from palm_utils.errors import CourseError, DataError, DataNotFound
+from palm_utils.files import expanded, locked, replacing_folder
 
 AI_STUDIO_FOLDER = Path("~/data/data19065")
 AI_STUDIO_ARCHIVES = ("training.zip", "validation.zip", "valid_gt.zip")
@@ -55,13 +55,13 @@ def prepare_palm(
     """
     folder = Path(folder)
     target = folder / "palm"
-    with locked(target, "preparing iChallenge-PM"):
-        if not force and is_complete(target, expected):
-            return PalmData(target, "real"), False
-        source = _existing_source(source)
-        for left_behind in folder.glob(".palm.*.part"):  # by a killed process: this one holds the lock
-            shutil.rmtree(left_behind, ignore_errors=True)
-        try:
+    try:
+        with locked(target, "preparing iChallenge-PM"):
+            if not force and is_complete(target, expected):
+                return PalmData(target, "real"), False
+            source = _existing_source(source)
+            for left_behind in folder.glob(".palm.*.part"):  # by a killed process: this one holds the lock
+                shutil.rmtree(left_behind, ignore_errors=True)
             with replacing_folder(target) as fresh:
                 unpacked = fresh / "unpacked"
                 splits = collect(source, unpacked)
@@ -69,10 +69,15 @@ def prepare_palm(
                 _place(splits, fresh, unpacked)
                 shutil.rmtree(unpacked, ignore_errors=True)
                 _keep_others(target, fresh)
-        except OSError as error:
-            if is_disk_full(error):
-                raise DataError(f"The disk is full: {target} was not prepared. Make room and try again.") from None
-            raise
+    except CourseError:
+        raise
+    except OSError as error:
+        if is_disk_full(error):
+            raise DataError(f"The disk is full: {target} was not prepared. Make room and try again.") from None
+        raise DataError(
+            f"{target} was not prepared: {error}. Make that accessible, or set PALM_DATA to a folder that can be "
+            "written to, and try again."
+        ) from None
     return PalmData(target, "real"), True
 
 
@@ -135,8 +140,8 @@ def is_complete(target: Path, expected: Expected | None) -> bool:
             (test, data.test_dir, data.test_csv),
         ):
             if folder:
-                split.photographs = {name: Path(folder, name) for name in jpegs(folder)}
-                split.labels = {row.name: row.label for row in read_labels(table)}
+                split.photographs = {published_name(name): Path(folder, name) for name in jpegs(folder)}
+                split.labels = {published_name(row.name): row.label for row in read_labels(table)}
     except DataError:
         return False
     return not shortcomings(jpegs(data.DATADIR), validation, test, expected)
@@ -144,7 +149,7 @@ def is_complete(target: Path, expected: Expected | None) -> bool:
 
 def _existing_source(source: str | Path | None) -> Path:
     if source is None:
-        path = AI_STUDIO_FOLDER.expanduser()
+        path = expanded(AI_STUDIO_FOLDER)
         if not path.is_dir():
             raise DataNotFound(
                 f"There is no {AI_STUDIO_FOLDER} to take iChallenge-PM from. Say where it is: "
@@ -154,7 +159,7 @@ def _existing_source(source: str | Path | None) -> Path:
                 "python -m palm_utils data palm --download"
             )
         return path
-    path = Path(source).expanduser().absolute()
+    path = expanded(source).absolute()
     if not path.exists():
         raise DataNotFound(f"--from: {path} is not there. Give an archive or a folder that exists.")
     return path.parent if path.name.lower() in AI_STUDIO_ARCHIVES else path

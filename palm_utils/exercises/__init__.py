@@ -6,7 +6,8 @@ In a chapter, the cell below each stub calls::
 
     exercises.check("1.1", conv_output_size)
 
-`hint` and `solution` help on; `examine` gives the verdict as a value.
+`hint` and `solution` help on; `examine` gives the verdict as a value. What they say is in the language of the
+notebook (see palm_utils.language).
 """
 
 import os
@@ -16,10 +17,11 @@ from typing import Any
 from palm_utils.errors import CourseError
 from palm_utils.exercises import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07
 from palm_utils.exercises.cells import Cell, cells_of
-from palm_utils.exercises.model import Exercise, Status, Verdict, Wrong
+from palm_utils.exercises.model import Exercise, Status, Verdict, Wrong, remark
 from palm_utils.exercises.overview import progress
 from palm_utils.exercises.solutions import reference_source
 from palm_utils.exercises.trial import NotAttempted, Trial
+from palm_utils.language import tr
 
 __all__ = ["Cell", "Exercise", "Status", "Verdict", "Wrong", "all_exercises", "cells", "check"]
 __all__ += ["examine", "find", "hint", "progress", "solution"]
@@ -43,7 +45,7 @@ def find(number: str) -> Exercise:
         if exercise.number == str(number):
             return exercise
     known = ", ".join(exercise.number for exercise in all_exercises())
-    raise CourseError(f"There is no exercise {number}. The course has {known}.")
+    raise CourseError(tr("There is no exercise {number}. The course has {known}.", number=number, known=known))
 
 
 def examine(number: str, answer: Any) -> Verdict:
@@ -58,16 +60,18 @@ def examine(number: str, answer: Any) -> Verdict:
     try:
         if not callable(answer):
             trial.fail(
-                "the check needs the function or class itself, not what a call of it gives.",
+                tr("the check needs the function or class itself, not what a call of it gives."),
                 expected=f'exercises.check("{exercise.number}", {exercise.name})',
-                hint=f"leave out the brackets after {exercise.name}.",
+                hint=tr("leave out the brackets after {name}.", name=exercise.name),
             )
         exercise.judge(trial, answer)
     except NotAttempted:
-        return Verdict(Status.NOT_ATTEMPTED, f"Exercise {exercise.number}: not attempted yet.")
+        text = tr("not attempted yet.")
+        return Verdict(Status.NOT_ATTEMPTED, remark(exercise.number, text), (text,))
     except Wrong as wrong:
-        return Verdict(Status.WRONG, str(wrong))
-    return Verdict(Status.RIGHT, f"✓ Exercise {exercise.number}: {exercise.success}")
+        return Verdict(Status.WRONG, str(wrong), wrong.summary)
+    text = tr(exercise.success)
+    return Verdict(Status.RIGHT, tr("✓ Exercise {number}: {text}", number=exercise.number, text=text), (text,))
 
 
 def check(number: str, answer: Any) -> None:
@@ -78,15 +82,15 @@ def check(number: str, answer: Any) -> None:
     """
     verdict = examine(number, answer)
     if verdict.status is Status.WRONG:
-        raise Wrong(verdict.message)
+        raise Wrong(verdict.message, verdict.summary)
     if verdict.status is Status.NOT_ATTEMPTED and os.environ.get("PALM_EXERCISES") == "required":
-        raise Wrong(f"{verdict.message} PALM_EXERCISES=required asks for an answer.")
+        raise Wrong(tr("{message} PALM_EXERCISES=required asks for an answer.", message=verdict.message))
     _say(verdict.message)
 
 
 def hint(number: str) -> None:
     """Print a stronger hint than the one that comes with a wrong answer."""
-    _say(f"Exercise {number}: {find(number).stronger_hint}")
+    _say(remark(number, tr(find(number).stronger_hint)))
 
 
 def solution(number: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from palm_utils.errors import CourseError
 from palm_utils.exercises import all_exercises, find
 from palm_utils.exercises.model import Exercise
+from palm_utils.language import tr
 
 _MAGIC = re.compile(r"^(\s*)[%!?].*$", re.MULTILINE)
 _TAG = re.compile(r"(?:exercise|check):(\d+)\.\d+")
@@ -71,8 +72,15 @@ class Answers:
         error = self._broken.get(self._cell(f"exercise:{number}", -1))
         if error is None:
             return ""
-        line = f" in line {error.lineno}: `{(error.text or '').strip()}`" if isinstance(error, SyntaxError) else ""
-        return f"its cell is not Python: {getattr(error, 'msg', error)}{line}."
+        if isinstance(error, SyntaxError):
+            quoted = (error.text or "").strip()
+            return tr(
+                "its cell is not Python: {error} in line {line}: `{quoted}`.",
+                error=error.msg,
+                line=error.lineno,
+                quoted=quoted,
+            )
+        return tr("its cell is not Python: {error}.", error=error)
 
     def run(self, number: str) -> Any:
         """Run what the answer to an exercise needs, and return it: the student's function or class.
@@ -154,7 +162,7 @@ def load(path: Path) -> Any:
     import nbformat  # loads slowly
 
     if not path.is_file():  # reading a pipe would wait for ever
-        raise UnreadableNotebook(f"{path.name} is not there, or is not a file")
+        raise UnreadableNotebook(tr("{file} is not there, or is not a file", file=path.name))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about identifiers of cells that older editors did not write
@@ -163,7 +171,8 @@ def load(path: Path) -> Any:
             tags_of(cell), cell.cell_type, cell.source + ""
     except Exception as error:
         text = " ".join(str(error).split())[:200]
-        raise UnreadableNotebook(f"{path.name} is not a notebook, or a damaged one ({text})") from None
+        fault = tr("{file} is not a notebook, or a damaged one ({error})", file=path.name, error=text)
+        raise UnreadableNotebook(fault) from None
     return book
 
 
@@ -199,7 +208,7 @@ def _parse(source: str, file: str) -> ast.Module:
             return ast.parse(plain, file)
         raise
     except (RecursionError, MemoryError):
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError(tr("it is nested too deeply")) from None
 
 
 def _names(node: ast.stmt) -> tuple[set[str], set[str]]:

@@ -2,10 +2,11 @@
 
 from palm_utils.exercises import checks_01, checks_01_lenet32
 from palm_utils.exercises.model import Exercise
+from palm_utils.language import mark
 
 _OUTPUT_SIZE = Exercise(
     number="1.1",
-    title="how large is the output?",
+    title=mark("how large is the output?"),
     name="conv_output_size",
     text="""\
 The walk through the layers showed 28 × 28 pixels turn into 24, 12, 8, 4 and 1. Whoever designs a network
@@ -24,11 +25,11 @@ follows the same rule: `conv_output_size(24, 2, stride=2)` is 12.""",
     stub="""\
 def conv_output_size(size, kernel, stride=1, padding=0):
     raise NotImplementedError""",
-    success="you can follow an image's size through any stack of convolutions and poolings.",
-    hint=(
+    success=mark("you can follow an image's size through any stack of convolutions and poolings."),
+    hint=mark(
         "put the kernel at the very left of the padded input; how many pixels to the right of it are left to move over?"
     ),
-    stronger_hint=(
+    stronger_hint=mark(
         "after padding there are size + 2 · padding pixels, and the kernel covers `kernel` of them before"
         " it has moved. Each step uses up `stride` of the others, and a step cut short does not count. "
         "The position before the first step counts as well."
@@ -38,7 +39,7 @@ def conv_output_size(size, kernel, stride=1, padding=0):
 
 _PARAMETERS = Exercise(
     number="1.2",
-    title="counting LeNet's parameters",
+    title=mark("counting LeNet's parameters"),
     name="lenet_parameters",
     text="""\
 Memory, file size and the risk of overfitting all grow with the number of parameters, and it can be worked
@@ -53,12 +54,14 @@ Example: `lenet_parameters(10)` is 41806.""",
     stub="""\
 def lenet_parameters(num_classes, in_channels=1):
     raise NotImplementedError""",
-    success=("you know where a network keeps its parameters: three quarters of LeNet's sit in its third convolution."),
-    hint=(
+    success=mark(
+        "you know where a network keeps its parameters: three quarters of LeNet's sit in its third convolution."
+    ),
+    hint=mark(
         "list the five layers with parameters; for each, how many weights lead to *one* of its outputs, "
         "and what is added?"
     ),
-    stronger_hint=(
+    stronger_hint=mark(
         "one output channel of a k × k convolution has k · k weights for every input channel and one "
         "bias. One unit of a fully connected layer has a weight for every input and one bias. Pooling and"
         " sigmoid have none. `in_channels` matters to the first layer only, `num_classes` to the last "
@@ -69,7 +72,7 @@ def lenet_parameters(num_classes, in_channels=1):
 
 _LENET32 = Exercise(
     number="1.3",
-    title="a LeNet for small colour photographs",
+    title=mark("a LeNet for small colour photographs"),
     name="LeNet32",
     text="""\
 A small project: chapter 7 will classify colour photographs of 32 × 32 pixels. Write a LeNet for them, and
@@ -99,9 +102,9 @@ class LeNet32(paddle.nn.Layer):
 
     def forward(self, images):  # [N, 3, 32, 32] -> [N, num_classes]
         raise NotImplementedError""",
-    success="you built a network from a table of shapes, with every activation where it belongs.",
-    hint="print the shape after each step of `forward` and hold it against the table.",
-    stronger_hint=(
+    success=mark("you built a network from a table of shapes, with every activation where it belongs."),
+    hint=mark("print the shape after each step of `forward` and hold it against the table."),
+    stronger_hint=mark(
         "start from the chapter's LeNet. Three things differ: the first convolution sees three channels, "
         "the third one needs a kernel that turns 5 × 5 into 1 × 1, and `forward` applies F.sigmoid right "
         "after each of the three convolutions and after the first fully connected layer, but not once "

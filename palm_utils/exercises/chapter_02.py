@@ -2,10 +2,11 @@
 
 from palm_utils.exercises import checks_02, checks_02_image
 from palm_utils.exercises.model import Exercise
+from palm_utils.language import mark
 
 _LABEL = Exercise(
     number="2.1",
-    title="the label is in the name",
+    title=mark("the label is in the name"),
     name="label_from_name",
     text="""\
 The training photographs of iChallenge-PM come without a table: the first letter of each file name says
@@ -22,9 +23,9 @@ The suffix may be written `.jpg` or `.JPG`. Example: `label_from_name("PALM-Trai
     stub="""\
 def label_from_name(filename):
     raise NotImplementedError""",
-    success="your labels survive folders whose names begin with P, and strange files are noticed.",
-    hint="which part of the path is the file's own name, and which single letter of it counts?",
-    stronger_hint=(
+    success=mark("your labels survive folders whose names begin with P, and strange files are noticed."),
+    hint=mark("which part of the path is the file's own name, and which single letter of it counts?"),
+    stronger_hint=mark(
         "Path(filename).name (from pathlib) leaves the folders away. Take its first letter, deal with the "
         "three known letters, and let what remains reach a `raise ValueError(...)` with a message that "
         "names the file."
@@ -34,7 +35,7 @@ def label_from_name(filename):
 
 _ACCURACY = Exercise(
     number="2.2",
-    title="accuracy of a single logit",
+    title=mark("accuracy of a single logit"),
     name="accuracy_from_logits",
     text="""\
 The networks of this chapter end in a single logit per image, and the tutorial's `evaluation` takes the
@@ -50,9 +51,9 @@ Example: with `logits = np.array([[2.0], [-1.0], [0.3], [-4.0]])` and `labels = 
     stub="""\
 def accuracy_from_logits(logits, labels):
     raise NotImplementedError""",
-    success="you read a single logit as it is meant, and mended the tutorial's evaluation.",
-    hint="where does the sigmoid cross 0.5? And which shapes do you compare with each other?",
-    stronger_hint=(
+    success=mark("you read a single logit as it is meant, and mended the tutorial's evaluation."),
+    hint=mark("where does the sigmoid cross 0.5? And which shapes do you compare with each other?"),
+    stronger_hint=mark(
         "sigmoid(x) is above 0.5 exactly where x is above 0. Flatten both arrays with reshape(-1) first: "
         "comparing [N, 1] with [N] gives N × N results. The mean of an array of True and False is the "
         "share of True."
@@ -62,7 +63,7 @@ def accuracy_from_logits(logits, labels):
 
 _SENSITIVITY = Exercise(
     number="2.3",
-    title="sensitivity and specificity",
+    title=mark("sensitivity and specificity"),
     name="sensitivity_specificity",
     text="""\
 A model that calls every eye pathologic is right for 53 % of the validation photographs. Accuracy hides
@@ -77,9 +78,9 @@ Example: predictions `[1, 1, 0, 0, 1]` for labels `[1, 1, 1, 0, 0]` give 0.6667 
     stub="""\
 def sensitivity_specificity(predictions, labels):
     raise NotImplementedError""",
-    success="a constant answer no longer looks like a half-good model to you.",
-    hint="each of the two looks only at the eyes with one *true* label; what if there is none?",
-    stronger_hint=(
+    success=mark("a constant answer no longer looks like a half-good model to you."),
+    hint=mark("each of the two looks only at the eyes with one *true* label; what if there is none?"),
+    stronger_hint=mark(
         "sensitivity is the mean of predictions == 1 over the places where labels == 1, specificity the "
         "mean of predictions == 0 where labels == 0. Count those places first and return nan where there "
         "are none."
@@ -89,7 +90,7 @@ def sensitivity_specificity(predictions, labels):
 
 _KEEP_ASPECT = Exercise(
     number="2.4",
-    title="resize without squeezing",
+    title=mark("resize without squeezing"),
     name="transform_keep_aspect",
     text="""\
 `transform_img` makes every photograph square, so a round fundus in a wide photograph becomes an oval. A
@@ -109,9 +110,9 @@ others are -1.""",
     stub="""\
 def transform_keep_aspect(img, size=224):
     raise NotImplementedError""",
-    success="round stays round, and the network gets what it expects: shape, dtype and range.",
-    hint="work out the new height and width first and print them; then look at the result with plt.imshow.",
-    stronger_hint=(
+    success=mark("round stays round, and the network gets what it expects: shape, dtype and range."),
+    hint=mark("work out the new height and width first and print them; then look at the result with plt.imshow."),
+    stronger_hint=mark(
         "scale = size / max(height, width). Note that cv2.resize wants (width, height). Start from "
         "np.zeros((size, size, 3), np.uint8) and copy the small photograph into its middle; convert to "
         "float32, to [-1, 1] and to CHW at the end, so that the black border becomes -1 by itself."

@@ -2,10 +2,11 @@
 
 from palm_utils.exercises import checks_03, checks_03_dropout
 from palm_utils.exercises.model import Exercise
+from palm_utils.language import mark
 
 _FC1_INPUTS = Exercise(
     number="3.1",
-    title="fc1 for photographs of another size",
+    title=mark("fc1 for photographs of another size"),
     name="fc1_inputs",
     text="""\
 The convolutions of AlexNet take a photograph of any size; `fc1` does not, for it has one weight per unit
@@ -21,9 +22,9 @@ Example: `fc1_inputs(224, 224)` is 12544.""",
     stub="""\
 def fc1_inputs(height, width):
     raise NotImplementedError""",
-    success="you can fit AlexNet's first fully connected layer to photographs of any size.",
-    hint="follow one side step by step on paper, for 224 and then for 221; rounding happens at every step.",
-    stronger_hint=(
+    success=mark("you can fit AlexNet's first fully connected layer to photographs of any size."),
+    hint=mark("follow one side step by step on paper, for 224 and then for 221; rounding happens at every step."),
+    stronger_hint=mark(
         "a convolution turns n pixels into (n + 2 · padding - kernel) // stride + 1, a pooling of 2 × 2 into "
         "n // 2. Write a small function for one side, call it for both, and do not forget that conv5 has 256 "
         "channels. Where either side has become 0, raise the error."
@@ -33,7 +34,7 @@ def fc1_inputs(height, width):
 
 _FLIP_AND_BRIGHTEN = Exercise(
     number="3.2",
-    title="mirror and brighten",
+    title=mark("mirror and brighten"),
     name="flip_and_brighten",
     text="""\
 The two changes that the chapter's augmentation makes, without the dice. Write `flip_and_brighten(image,
@@ -50,9 +51,9 @@ Example: with `factor=1.5`, a value of -0.5 becomes -0.25, and 0.9 becomes 1."""
     stub="""\
 def flip_and_brighten(image, flip, factor):
     raise NotImplementedError""",
-    success="each epoch can now see a slightly different photograph of the same eye.",
-    hint="which axis of [3, H, W] runs from left to right? And where on the scale from -1 to 1 does black lie?",
-    stronger_hint=(
+    success=mark("each epoch can now see a slightly different photograph of the same eye."),
+    hint=mark("which axis of [3, H, W] runs from left to right? And where on the scale from -1 to 1 does black lie?"),
+    stronger_hint=mark(
         "image[:, :, ::-1] reads the last axis backwards. Move black to 0 by adding 1, multiply, move it back, "
         "and cut with np.clip(..., -1, 1). Write `image = image[...]` or `result = ...`, not `image *= ...`."
     ),
@@ -61,7 +62,7 @@ def flip_and_brighten(image, flip, factor):
 
 _DROPOUT = Exercise(
     number="3.3",
-    title="dropout by hand",
+    title=mark("dropout by hand"),
     name="MyDropout",
     text="""\
 Write the layer that stands behind AlexNet's `fc1` and `fc2`, without `paddle.nn.Dropout` and
@@ -86,9 +87,9 @@ class MyDropout(paddle.nn.Layer):
 
     def forward(self, x):  # any shape
         raise NotImplementedError""",
-    success="your layer could take the place of drop1 and drop2, and evaluation needs no correction.",
-    hint="try it on paddle.ones([1000]): how many zeros come, what are the others, and what is their mean?",
-    stronger_hint=(
+    success=mark("your layer could take the place of drop1 and drop2, and evaluation needs no correction."),
+    hint=mark("try it on paddle.ones([1000]): how many zeros come, what are the others, and what is their mean?"),
+    stronger_hint=mark(
         "paddle.rand(x.shape) draws one number between 0 and 1 for each value. Those that are at least p "
         "belong to the values that stay: turn the comparison into float32 and multiply x by it, then divide. "
         "Before all that, `if not self.training: return x`."

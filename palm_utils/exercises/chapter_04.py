@@ -2,10 +2,11 @@
 
 from palm_utils.exercises import checks_04, checks_04_features
 from palm_utils.exercises.model import Exercise
+from palm_utils.language import mark
 
 _COST = Exercise(
     number="4.1",
-    title="the price of a stack",
+    title=mark("the price of a stack"),
     name="conv_stack_cost",
     text="""\
 Section 4.1 lets PaddlePaddle build the layers and counts what it finds. Knowing the price *before* anything
@@ -25,12 +26,12 @@ Example: `conv_stack_cost([3, 3], [64, 64, 64], 56)` is `(73856, 231211008)`, as
     stub="""\
 def conv_stack_cost(kernels, channels, side):
     raise NotImplementedError""",
-    success="you can tell what a stack of convolutions costs before you build it.",
-    hint=(
+    success=mark("you can tell what a stack of convolutions costs before you build it."),
+    hint=mark(
         "how many weights make one output channel of one convolution? How often is each weight used on a map of "
         "`side` × `side` pixels?"
     ),
-    stronger_hint=(
+    stronger_hint=mark(
         "A convolution from C to D channels has kernel · kernel · C · D weights and D biases. Each weight is used "
         "once at every pixel of the output map. Walk through zip(kernels, channels, channels[1:]) and add up."
     ),
@@ -39,7 +40,7 @@ def conv_stack_cost(kernels, channels, side):
 
 _WINDOW = Exercise(
     number="4.2",
-    title="where does it look?",
+    title=mark("where does it look?"),
     name="input_window",
     text="""\
 `receptive_field` of section 4.1 says how many pixels an output pixel sees, but not which. To point at the
@@ -59,9 +60,11 @@ pixels, as section 4.3 found.""",
     stub="""\
 def input_window(layers, index):
     raise NotImplementedError""",
-    success="you can point at the part of a photograph that any feature comes from.",
-    hint="start at the output with first = last = index; which pixels of the map below does one layer need for them?",
-    stronger_hint=(
+    success=mark("you can point at the part of a photograph that any feature comes from."),
+    hint=mark(
+        "start at the output with first = last = index; which pixels of the map below does one layer need for them?"
+    ),
+    stronger_hint=mark(
         "Go through the layers from the last to the first. With padding p, output pixel i of a layer reads the pixels "
         "i · stride - p to i · stride - p + kernel - 1 of the map below. Apply the first to `first`, the second to "
         "`last`."
@@ -71,7 +74,7 @@ def input_window(layers, index):
 
 _FEATURES = Exercise(
     number="4.3",
-    title="a whole family from lists",
+    title=mark("a whole family from lists"),
     name="make_features",
     text="""\
 VGG-11, 13, 16 and 19 differ in nothing but the number of convolutions in their blocks. The usual way to write
@@ -93,9 +96,9 @@ parameters.""",
     stub="""\
 def make_features(plan, in_channels=3):
     raise NotImplementedError""",
-    success="with this one function VGG-11, 13, 16 and 19 are four lists.",
-    hint="what must you remember from one convolution to the next? And what becomes of it at a pooling?",
-    stronger_hint=(
+    success=mark("with this one function VGG-11, 13, 16 and 19 are four lists."),
+    hint=mark("what must you remember from one convolution to the next? And what becomes of it at a pooling?"),
+    stronger_hint=mark(
         "Collect layers in a list: for a number, Conv2D(in_channels, number, 3, padding=1) and ReLU(), and then "
         'in_channels = number; for "M", MaxPool2D(2, 2). At the end, paddle.nn.Sequential(*layers) makes one layer '
         "of them."

@@ -2,10 +2,11 @@
 
 from palm_utils.exercises import checks_05, checks_05_head, checks_05_inception
 from palm_utils.exercises.model import Exercise
+from palm_utils.language import mark
 
 _CHAIN = Exercise(
     number="5.1",
-    title="channels along a chain",
+    title=mark("channels along a chain"),
     name="inception_chain",
     text="""\
 Whoever writes down a row of Inception modules has to know how many channels leave each of them, since the
@@ -24,9 +25,9 @@ network.""",
     stub="""\
 def inception_chain(c0, modules):
     raise NotImplementedError""",
-    success="you can lay out a row of Inception modules on paper, and know what it will cost.",
-    hint="write down the six convolutions of one module: channels in, channels out, kernel.",
-    stronger_hint=(
+    success=mark("you can lay out a row of Inception modules on paper, and know what it will cost."),
+    hint=mark("write down the six convolutions of one module: channels in, channels out, kernel."),
+    stronger_hint=mark(
         "a k × k convolution from a to b channels has (k · k · a + 1) · b parameters. Four of the six see "
         "c0 channels; the 3 × 3 and the 5 × 5 see what their reduction leaves. Only the ends of the "
         "branches are concatenated: c1, c2[1], c3[1] and c4. Their sum is the c0 of the next module."
@@ -36,7 +37,7 @@ def inception_chain(c0, modules):
 
 _INCEPTION_BN = Exercise(
     number="5.2",
-    title="an Inception module with batch norm",
+    title=mark("an Inception module with batch norm"),
     name="InceptionBN",
     text="""\
 The tutorial leaves batch norm commented out; section 5.6 shows what that costs. Write the module with it.
@@ -63,9 +64,11 @@ class InceptionBN(paddle.nn.Layer):
 
     def forward(self, x):  # [N, c0, H, W] -> [N, c1 + c2[1] + c3[1] + c4, H, W]
         raise NotImplementedError""",
-    success="convolution, batch norm, ReLU: the unit that most networks after GoogLeNet are made of.",
-    hint="print the name and the shape of each of `parameters()`: six convolutions, six batch norms, nothing else.",
-    stronger_hint=(
+    success=mark("convolution, batch norm, ReLU: the unit that most networks after GoogLeNet are made of."),
+    hint=mark(
+        "print the name and the shape of each of `parameters()`: six convolutions, six batch norms, nothing else."
+    ),
+    stronger_hint=mark(
         "write a small function that returns paddle.nn.Sequential(Conv2D(..., padding=(k - 1) // 2, "
         "bias_attr=False), BatchNorm2D(...), ReLU()), and call it six times in __init__. Then `forward` "
         "has no activation of its own: it runs the four branches and concatenates them along axis 1. Let "
@@ -77,7 +80,7 @@ class InceptionBN(paddle.nn.Layer):
 
 _HEAD = Exercise(
     number="5.3",
-    title="an auxiliary classifier",
+    title=mark("an auxiliary classifier"),
     name="AuxiliaryHead",
     text="""\
 A small project: the part of the paper that the tutorial leaves out. While GoogLeNet is trained, two small
@@ -109,9 +112,9 @@ class AuxiliaryHead(paddle.nn.Layer):
 
     def forward(self, x):  # [N, in_channels, size, size] -> [N, num_classes]
         raise NotImplementedError""",
-    success="you can hang a second output on a network, whatever the size of the maps it is given.",
-    hint="print the shape after each step of `forward` in evaluation mode, and hold it against the table.",
-    stronger_hint=(
+    success=mark("you can hang a second output on a network, whatever the size of the maps it is given."),
+    hint=mark("print the shape after each step of `forward` in evaluation mode, and hold it against the table."),
+    stronger_hint=mark(
         "s follows the rule of exercise 1.1, (size - 5) // 3 + 1, so the first fully connected layer has "
         "128 * s * s inputs. paddle.nn.AvgPool2D takes the stride as its second argument; without it the "
         "stride is the kernel size. paddle.nn.Dropout(p) takes the share that is dropped, and does nothing "

@@ -2,10 +2,11 @@
 
 from palm_utils.exercises import checks_06, checks_06_block, checks_06_shortcut
 from palm_utils.exercises.model import Exercise
+from palm_utils.language import mark
 
 _PARAMETERS = Exercise(
     number="6.1",
-    title="what a bottleneck costs",
+    title=mark("what a bottleneck costs"),
     name="bottleneck_parameters",
     text="""\
 A ResNet is a list of blocks, so whoever can count one block can count them all, without building any.
@@ -23,9 +24,9 @@ Example: `bottleneck_parameters(256, 64)` is 70,400.""",
     stub="""\
 def bottleneck_parameters(num_channels, num_filters, stride=1):
     raise NotImplementedError""",
-    success="sixteen such numbers, the first convolution and the last layer are all of ResNet-50.",
-    hint="write down input channels, output channels and kernel of each convolution, the shortcut's too.",
-    stronger_hint=(
+    success=mark("sixteen such numbers, the first convolution and the last layer are all of ResNet-50."),
+    hint=mark("write down input channels, output channels and kernel of each convolution, the shortcut's too."),
+    stronger_hint=mark(
         "A convolution has inputs × outputs × kernel × kernel weights here, a batch norm 2 per channel. The "
         "shortcut needs its convolution where num_channels != 4 * num_filters or stride != 1, and it too "
         "goes from num_channels to 4 * num_filters."
@@ -35,7 +36,7 @@ def bottleneck_parameters(num_channels, num_filters, stride=1):
 
 _PRE_ACTIVATION = Exercise(
     number="6.2",
-    title="activate first",
+    title=mark("activate first"),
     name="PreActBlock",
     text="""\
 In the chapter's blocks a ReLU stands behind the addition, so the way along the shortcuts is interrupted at
@@ -60,9 +61,9 @@ class PreActBlock(paddle.nn.Layer):
 
     def forward(self, x):
         raise NotImplementedError""",
-    success="the shortcut is clear from end to end: what goes in comes out, plus what the branch adds.",
-    hint="follow `x` with a finger: what is done to it before the first convolution, and what at the end?",
-    stronger_hint=(
+    success=mark("the shortcut is clear from end to end: what goes in comes out, plus what the branch adds."),
+    hint=mark("follow `x` with a finger: what is done to it before the first convolution, and what at the end?"),
+    stronger_hint=mark(
         "In __init__: BatchNorm2D(channels), Conv2D(channels, middle, 3, padding=1, bias_attr=False), then the "
         "same with the two numbers exchanged. In forward: y = conv(relu(norm(x))) twice with the two sets of "
         "layers, and at the end x + y, where x is still what came in."
@@ -72,7 +73,7 @@ class PreActBlock(paddle.nn.Layer):
 
 _PAD_SHORTCUT = Exercise(
     number="6.3",
-    title="a shortcut without weights",
+    title=mark("a shortcut without weights"),
     name="pad_shortcut",
     text="""\
 Where a stage begins, the branch has more channels and smaller maps than the block's input. The chapter's
@@ -92,9 +93,9 @@ Example: for `x` of shape `[2, 8, 5, 6]`, `pad_shortcut(x, 16, 2)` has the shape
     stub="""\
 def pad_shortcut(x, num_filters, stride):
     raise NotImplementedError""",
-    success="a shortcut may change the shape and still have nothing to learn.",
-    hint="two steps, each a line: leave out rows and columns, then add channels. Print the shape after each.",
-    stronger_hint=(
+    success=mark("a shortcut may change the shape and still have nothing to learn."),
+    hint=mark("two steps, each a line: leave out rows and columns, then add channels. Print the shape after each."),
+    stronger_hint=mark(
         "A slice takes a step: x[:, :, ::stride, ::stride]. Then paddle.concat, along axis 1, of that and "
         "paddle.zeros of shape [N, num_filters - C, H', W'] does the rest; where no channel is missing there "
         "is nothing to add."
@@ -104,7 +105,7 @@ def pad_shortcut(x, num_filters, stride):
 
 _FOLD = Exercise(
     number="6.4",
-    title="batch norm for nothing",
+    title=mark("batch norm for nothing"),
     name="fold_batch_norm",
     text="""\
 In evaluation mode a batch norm multiplies each channel by a fixed number and adds another. The convolution
@@ -125,9 +126,9 @@ Example: for a 1 × 1 convolution of one channel, weight 3, with scale 2, bias 1
     stub="""\
 def fold_batch_norm(weight, scale, bias, mean, variance, epsilon=1e-5):
     raise NotImplementedError""",
-    success="53 batch norms of ResNet-50 cost nothing once training is over.",
-    hint="multiply the formula out: what is x multiplied by, and what is left over that has no x in it?",
-    stronger_hint=(
+    success=mark("53 batch norms of ResNet-50 cost nothing once training is over."),
+    hint=mark("multiply the formula out: what is x multiplied by, and what is left over that has no x in it?"),
+    stronger_hint=mark(
         "factor = scale / sqrt(variance + epsilon). The convolution is linear, so its weight times factor gives "
         "x times factor; factor belongs to output channels, the first axis: factor.reshape(-1, 1, 1, 1). "
         "Without x there remain bias and -mean * factor."

@@ -2,10 +2,11 @@
 
 from palm_utils.exercises import checks_07, checks_07_callback, checks_07_pictures
 from palm_utils.exercises.model import Exercise
+from palm_utils.language import mark
 
 _UNDO = Exercise(
     number="7.1",
-    title="back to a picture",
+    title=mark("back to a picture"),
     name="undo_normalise",
     text="""\
 A normalised batch is what a network wants and nothing that a person can look at. To show what the network
@@ -22,9 +23,9 @@ Example: with `mean = (0.5, 0.5, 0.5)` and `std = (0.25, 0.25, 0.25)` a value of
     stub="""\
 def undo_normalise(batch, mean, std):
     raise NotImplementedError""",
-    success="you can look at what a network sees, and notice when it is not what you meant it to see.",
-    hint="undo the steps in the opposite order, and print the smallest and largest value after each.",
-    stronger_hint=(
+    success=mark("you can look at what a network sees, and notice when it is not what you meant it to see."),
+    hint=mark("undo the steps in the opposite order, and print the smallest and largest value after each."),
+    stronger_hint=mark(
         "reshape mean and std to [3, 1, 1] so that they meet the channels: (batch * std + mean) * 255. "
         "np.rint rounds and np.clip sets limits, both before astype(np.uint8), which would cut off the "
         "digits and wrap 256 around to 0. transpose(0, 2, 3, 1) puts the channels last."
@@ -34,7 +35,7 @@ def undo_normalise(batch, mean, std):
 
 _RATE = Exercise(
     number="7.2",
-    title="up, and down along a cosine",
+    title=mark("up, and down along a cosine"),
     name="learning_rate",
     text="""\
 The improved recipe's learning rate rises in a straight line and then falls along a cosine. A schedule is
@@ -53,9 +54,9 @@ Example: with 10 steps, 2 of warm-up and a peak of 0.1, the rates begin with 0.0
     stub="""\
 def learning_rate(step, steps, warmup, peak):
     raise NotImplementedError""",
-    success="any schedule that you can write down as a formula is yours to train with.",
-    hint="which step is the last of the rising part, and over how many steps does the rate fall?",
-    stronger_hint=(
+    success=mark("any schedule that you can write down as a formula is yours to train with."),
+    hint=mark("which step is the last of the rising part, and over how many steps does the rate fall?"),
+    stronger_hint=mark(
         "for step < warmup it is peak * (step + 1) / warmup. After that t = (step - warmup) / (steps - warmup). "
         "math.cos takes radians, and math.pi is π."
     ),
@@ -64,7 +65,7 @@ def learning_rate(step, steps, warmup, peak):
 
 _STOP = Exercise(
     number="7.3",
-    title="a callback that stops in time",
+    title=mark("a callback that stops in time"),
     name="StopWhenFlat",
     text="""\
 A training whose accuracy no longer rises only warms the room. A callback can end it: `fit` looks at
@@ -83,9 +84,9 @@ epoch.""",
 class StopWhenFlat(paddle.callbacks.Callback):
     def __init__(self, patience):
         raise NotImplementedError""",
-    success="your trainings end when there is nothing left to gain, and never one epoch too early.",
-    hint="what do you compare an accuracy with, and what happens to your count when it is better?",
-    stronger_hint=(
+    success=mark("your trainings end when there is nothing left to gain, and never one epoch too early."),
+    hint=mark("what do you compare an accuracy with, and what happens to your count when it is better?"),
+    stronger_hint=mark(
         "call super().__init__() and keep patience in __init__; set self.best and self.waited in on_train_begin. "
         "In on_eval_end: a better accuracy becomes the best and sets self.waited to 0, any other adds 1 to it; "
         "then compare self.waited with self.patience."
@@ -95,7 +96,7 @@ class StopWhenFlat(paddle.callbacks.Callback):
 
 _TOP_K = Exercise(
     number="7.4",
-    title="right among the first k",
+    title=mark("right among the first k"),
     name="top_k_accuracy",
     text="""\
 `Accuracy(topk=(1, 5))` reports two figures. The second is the share of pictures whose true class is among
@@ -111,9 +112,9 @@ accuracy is 0, the top-2 accuracy 0.5 and the top-3 accuracy 1.""",
     stub="""\
 def top_k_accuracy(logits, labels, k):
     raise NotImplementedError""",
-    success="you know what the second figure in the log means, and why guessing gets 0.5 of it here.",
-    hint="print, for one row, the classes in the order of their logits. Which k of them count?",
-    stronger_hint=(
+    success=mark("you know what the second figure in the log means, and why guessing gets 0.5 of it here."),
+    hint=mark("print, for one row, the classes in the order of their logits. Which k of them count?"),
+    stronger_hint=mark(
         "np.argsort(-logits, axis=1)[:, :k] are the k best classes of each row. Compare them with "
         "labels.reshape(-1, 1), see with .any(axis=1) whether one of them is right, and take the mean."
     ),

@@ -9,13 +9,14 @@ import numpy as np
 from palm_utils.exercises.student_layers import match_shapes, need_gradients
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe, is_tensor
+from palm_utils.language import mark, tr
 
 _SIGMOID_PLACES = (
-    "the first convolution",
-    "the second convolution",
-    "the third convolution",
-    "the first fully connected layer",
-    "the last layer",
+    mark("the first convolution"),
+    mark("the second convolution"),
+    mark("the third convolution"),
+    mark("the first fully connected layer"),
+    mark("the last layer"),
 )
 _RIGHT_SIGMOIDS = (1, 1, 1, 1, 0)
 
@@ -31,14 +32,14 @@ def judge_lenet32(trial: Trial, answer: Any) -> None:
     import paddle
 
     if not (isinstance(answer, type) and issubclass(answer, paddle.nn.Layer)):
-        trial.fail("LeNet32 should be a class derived from paddle.nn.Layer.", came=describe(answer))
+        trial.fail(tr("{name} should be a class derived from paddle.nn.Layer.", name="LeNet32"), came=describe(answer))
     rng = np.random.default_rng(13)
     # Numbers of classes that no other layer has, so that parameters are told apart by their shapes.
     for num_classes, batch_size in ((10, 4), (2, 1), (7, 3)):
         created = f"LeNet32(num_classes={num_classes})"
         model = trial.call(answer, kwargs={"num_classes": num_classes})
         if answer.forward is paddle.nn.Layer.forward:
-            trial.fail("it has no method `forward`.", tried=f"{created}(images)")
+            trial.fail(tr("it has no method `forward`."), tried=f"{created}(images)")
         parameters = _match_parameters(trial, created, model, num_classes)
         images = paddle.to_tensor(rng.standard_normal((batch_size, 3, 32, 32)).astype(np.float32))
         logits = trial.call(model, (images,), name=created)
@@ -59,18 +60,18 @@ def _match_parameters(trial: Trial, created: str, model: Any, num_classes: int) 
     total = sum(int(np.prod(parameter.shape)) for parameter in model.parameters())
     hint = ""
     if not total:
-        fault = "it has no parameters that a Layer can find."
-        hint = "create each layer in __init__ and keep it as an attribute of self; a plain list hides layers."
+        fault = tr("it has no parameters that a Layer can find.")
+        hint = tr("create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.")
     elif missing and all(len(shape) == 1 for shape in missing) and not extra:
-        fault = "biases are missing."
+        fault = tr("biases are missing.")
     else:
-        fault = "its parameters are not those of the table."
+        fault = tr("its parameters are not those of the table.")
     trial.fail(
         fault,
         tried=f"{created}.parameters()",
-        expected=f"{sum(int(np.prod(shape)) for shape in expected):,} parameters"
-        + (f", among them of shape {_shapes(missing)}" if missing else ""),
-        came=f"{total:,}" + (f", among them of shape {_shapes(extra)}" if extra else ""),
+        expected=tr("{count:,} parameters", count=sum(int(np.prod(shape)) for shape in expected))
+        + (tr(", among them of shape {shapes}", shapes=_shapes(missing)) if missing else ""),
+        came=f"{total:,}" + (tr(", among them of shape {shapes}", shapes=_shapes(extra)) if extra else ""),
         hint=hint,
     )
 
@@ -82,9 +83,9 @@ def _shapes(shapes: Sequence[Sequence[int]]) -> str:
 def _check_logits(trial: Trial, created: str, logits: Any, images: Any, shape: list[int]) -> None:
     if not is_tensor(logits) or list(logits.shape) != shape:
         trial.fail(
-            "the output is not a tensor of logits, one row per image and one column per class.",
+            tr("the output is not a tensor of logits, one row per image and one column per class."),
             tried=f"{created}({describe(images)})",
-            expected=f"a tensor of shape {shape}",
+            expected=tr("a tensor of shape {shape}", shape=shape),
             came=describe(logits),
         )
 
@@ -134,13 +135,13 @@ def _check_values(trial: Trial, created: str, parameters: list[Any], images: Any
     expected = _forward(parameters, images)
     if agrees(expected):
         return
-    fault = "the values are not those of the table's layers."
+    fault = tr("the values are not those of the table's layers.")
     if any(agrees(_forward(parameters, images, activation=name)) for name in ("relu", "tanh")):
-        fault = "the activation is not a sigmoid."
+        fault = tr("the activation is not a sigmoid.")
     elif agrees(_forward(parameters, images, pooling="avg_pool2d")):
-        fault = "it pools by averages, not maxima."
+        fault = tr("it pools by averages, not maxima.")
     elif agrees(_softmax(expected)):
-        fault = "the output went through softmax; logits are the last layer's bare values."
+        fault = tr("the output went through softmax; logits are the last layer's bare values.")
     else:
         for sigmoids in itertools.product((0, 1, 2), (0, 1, 2), (0, 1), (0, 1), (0, 1)):
             if agrees(_forward(parameters, images, sigmoids)):
@@ -149,9 +150,9 @@ def _check_values(trial: Trial, created: str, parameters: list[Any], images: Any
     trial.fail(
         fault,
         tried=f"{created}({describe(images)})",
-        expected=f"logits of the first image (with random weights) {describe(expected[0])}",
+        expected=tr("logits of the first image (with random weights) {values}", values=describe(expected[0])),
         came=describe(came[0]),
-        hint="go through `forward` line by line: after which layers does a sigmoid stand, and where twice?",
+        hint=tr("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
     )
 
 
@@ -163,5 +164,10 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 def _misplaced(sigmoids: Sequence[int]) -> str:
     counts = zip(_SIGMOID_PLACES, sigmoids, _RIGHT_SIGMOIDS, strict=True)
     wrong = [(place, count) for place, count, right in counts if count != right]
-    words = {0: "no sigmoid", 1: "a sigmoid", 2: "two sigmoids"}
-    return "; ".join(f"{words[count]} after {place}" for place, count in wrong) + "."
+    words = {
+        0: mark("no sigmoid after {place}"),
+        1: mark("a sigmoid after {place}"),
+        2: mark("two sigmoids after {place}"),
+    }
+    parts = [tr(words[count], place=tr(place)) for place, count in wrong]
+    return tr("{list}.", list=tr("; ").join(parts))

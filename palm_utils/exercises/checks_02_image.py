@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from palm_utils.exercises.trial import Trial
-from palm_utils.exercises.values import as_array, describe, describe_call
+from palm_utils.exercises.values import as_array, describe, describe_call, describe_shape
+from palm_utils.language import mark, tr
 
 # On the smooth photographs tried here usual interpolations and roundings differ by up to 0.05, and a
 # wrong colour, scale, shape or place by several times as much somewhere.
@@ -52,18 +53,18 @@ class _Way:
 _RIGHT = _Way()
 
 _MISTAKES = [
-    ("it squeezes the photograph into a square instead of keeping its shape.", _Way(fit="stretched")),
+    (mark("it squeezes the photograph into a square instead of keeping its shape."), _Way(fit="stretched")),
     (
-        "it cuts off the ends: the longer side should have `size` pixels, not the shorter.",
+        mark("it cuts off the ends: the longer side should have `size` pixels, not the shorter."),
         _Way(fit="shorter"),
     ),
-    ("the photograph is in the corner; the border should be even on both sides.", _Way(place="start")),
-    ("the photograph is at the far end; the border should be even on both sides.", _Way(place="end")),
-    ("the border is grey (0 after scaling); black is -1.", _Way(border=127.5)),
-    ("the border is white; it should be black, -1.", _Way(border=255.0)),
-    ("the colours are reordered to RGB; blue should stay first.", _Way(colours="rgb")),
-    ("the values are in [0, 1]; they should fill [-1, 1].", _Way(scale="unit")),
-    ("the values are still 0…255; they should be in [-1, 1].", _Way(scale="raw")),
+    (mark("the photograph is in the corner; the border should be even on both sides."), _Way(place="start")),
+    (mark("the photograph is at the far end; the border should be even on both sides."), _Way(place="end")),
+    (mark("the border is grey (0 after scaling); black is -1."), _Way(border=127.5)),
+    (mark("the border is white; it should be black, -1."), _Way(border=255.0)),
+    (mark("the colours are reordered to RGB; blue should stay first."), _Way(colours="rgb")),
+    (mark("the values are in [0, 1]; they should fill [-1, 1]."), _Way(scale="unit")),
+    (mark("the values are still 0…255; they should be in [-1, 1]."), _Way(scale="raw")),
 ]
 
 
@@ -109,8 +110,8 @@ def judge_keep_aspect(trial: Trial, answer: Any) -> None:
     for one in tries:
         if not one.agrees():
             fault = next(
-                (sentence for sentence, way in _MISTAKES if all(each.is_near(way) for each in tries)),
-                "the values are not those of the resized photograph with a black border.",
+                (tr(sentence) for sentence, way in _MISTAKES if all(each.is_near(way) for each in tries)),
+                tr("the values are not those of the resized photograph with a black border."),
             )
             expected = _RIGHT.apply(one.img, one.size)
             trial.fail(fault, tried=one.tried, expected=_summary(expected), came=_summary(one.result))
@@ -129,19 +130,19 @@ def _as_result(trial: Trial, value: Any, size: int, tried: str) -> np.ndarray:
     result = as_array(value)
     fault = ""
     if result is None:
-        fault = "it does not return an array of numbers."
+        fault = tr("it does not return an array of numbers.")
     elif result.shape == (size, size, 3):
-        fault = "the colour channel is still the last axis; it should be the first (CHW)."
+        fault = tr("the colour channel is still the last axis; it should be the first (CHW).")
     elif result.shape == (1, 3, size, size):
-        fault = "there is one axis too many: a single photograph has no batch axis."
+        fault = tr("there is one axis too many: a single photograph has no batch axis.")
     elif result.shape != (3, size, size):
-        fault = "the shape is wrong: the result should be a square of `size` pixels."
+        fault = tr("the shape is wrong: the result should be a square of `size` pixels.")
     elif result.dtype != np.float32:
-        fault = "the dtype is wrong: networks are fed float32."
+        fault = tr("the dtype is wrong: networks are fed float32.")
     elif not np.isfinite(result).all():
-        fault = "some values are not finite."
+        fault = tr("some values are not finite.")
     if fault:
-        expected = f"<array of shape {[3, size, size]}, float32>"
+        expected = describe_shape("array", [3, size, size], "float32")
         trial.fail(fault, tried=tried, expected=expected, came=describe(value))
     return result
 
@@ -149,9 +150,12 @@ def _as_result(trial: Trial, value: Any, size: int, tried: str) -> np.ndarray:
 def _summary(result: np.ndarray) -> str:
     """Describe an image by what a student can print: its range, a corner, one pixel in the middle."""
     middle = result[:, result.shape[1] // 2, result.shape[2] // 2]
-    return (
-        f"values {result.min():.2f} to {result.max():.2f}, "
-        f"top left pixel {_pixel(result[:, 0, 0])}, middle pixel {_pixel(middle)}"
+    return tr(
+        "values {least:.2f} to {largest:.2f}, top left pixel {corner}, middle pixel {middle}",
+        least=result.min(),
+        largest=result.max(),
+        corner=_pixel(result[:, 0, 0]),
+        middle=_pixel(middle),
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from palm_utils.exercises.trial import Case, Mistake, Trial
-from palm_utils.exercises.values import as_array, describe, describe_call
+from palm_utils.exercises.values import as_array, describe, describe_call, describe_shape
+from palm_utils.language import mark, tr
 
 # 3.1 ------------------------------------------------------------------------------------------
 
@@ -102,53 +103,53 @@ def _right(image: np.ndarray, flip: bool, factor: float) -> np.ndarray:
 
 
 _IMAGE_MISTAKES: list[tuple[str, Callable]] = [
-    ("it leaves the image as it is.", lambda image, flip, factor: image),
+    (mark("it leaves the image as it is."), lambda image, flip, factor: image),
     (
-        "top and bottom are exchanged; mirror left and right.",
+        mark("top and bottom are exchanged; mirror left and right."),
         lambda image, flip, factor: _brighter(image[:, ::-1] if flip else image, factor),
     ),
     (
-        "the colours are exchanged: the first axis holds blue, green and red.",
+        mark("the colours are exchanged: the first axis holds blue, green and red."),
         lambda image, flip, factor: _brighter(image[::-1] if flip else image, factor),
     ),
     (
-        "rows and columns are both reversed: that turns the eye upside down.",
+        mark("rows and columns are both reversed: that turns the eye upside down."),
         lambda image, flip, factor: _brighter(image[:, ::-1, ::-1] if flip else image, factor),
     ),
     (
-        "everything is reversed, colours too; only left and right should be.",
+        mark("everything is reversed, colours too; only left and right should be."),
         lambda image, flip, factor: _brighter(image[::-1, ::-1, ::-1] if flip else image, factor),
     ),
-    ("it mirrors whether `flip` is true or not.", lambda image, flip, factor: _right(image, True, factor)),
-    ("it never mirrors.", lambda image, flip, factor: _right(image, False, factor)),
-    ("it mirrors where `flip` is false.", lambda image, flip, factor: _right(image, not flip, factor)),
-    ("the brightness stays as it is.", lambda image, flip, factor: _mirrored(image, flip)),
+    (mark("it mirrors whether `flip` is true or not."), lambda image, flip, factor: _right(image, True, factor)),
+    (mark("it never mirrors."), lambda image, flip, factor: _right(image, False, factor)),
+    (mark("it mirrors where `flip` is false."), lambda image, flip, factor: _right(image, not flip, factor)),
+    (mark("the brightness stays as it is."), lambda image, flip, factor: _mirrored(image, flip)),
     (
-        "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.",
+        mark("it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black."),
         lambda image, flip, factor: np.clip(_mirrored(image, flip) * factor, -1, 1),
     ),
     (
-        "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
+        mark("it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1."),
         lambda image, flip, factor: _mirrored(image, flip) * factor,
     ),
     (
-        "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
+        mark("it adds `factor` - 1 to every pixel, black ones too; brightness is a factor."),
         lambda image, flip, factor: np.clip(_mirrored(image, flip) + factor - 1, -1, 1),
     ),
     (
-        "some values are above 1; what would be brighter than 1 becomes 1.",
+        mark("some values are above 1; what would be brighter than 1 becomes 1."),
         lambda image, flip, factor: (_mirrored(image, flip) + 1) * factor - 1,
     ),
     (
-        "black has become 0: after multiplying, the scale must go back to where black is -1.",
+        mark("black has become 0: after multiplying, the scale must go back to where black is -1."),
         lambda image, flip, factor: np.clip((_mirrored(image, flip) + 1) * factor, 0, 2),
     ),
     (
-        "black has become 0: after multiplying, the scale must go back to where black is -1.",
+        mark("black has become 0: after multiplying, the scale must go back to where black is -1."),
         lambda image, flip, factor: np.clip((_mirrored(image, flip) + 1) * factor, 0, 1),
     ),
     (
-        "the dark half is lost: values are cut at 0 instead of -1.",
+        mark("the dark half is lost: values are cut at 0 instead of -1."),
         lambda image, flip, factor: np.clip(_right(image, flip, factor), 0, 1),
     ),
 ]
@@ -179,10 +180,10 @@ def judge_flip_and_brighten(trial: Trial, answer: Any) -> None:
     right = agree(_right)
     if all(right):
         return
-    fault = next((sentence for sentence, way in _IMAGE_MISTAKES if all(agree(way))), "")
+    fault = next((tr(sentence) for sentence, way in _IMAGE_MISTAKES if all(agree(way))), "")
     first = right.index(False)
     trial.fail(
-        fault or f"right for {sum(right)} of the {len(calls)} images tried.",
+        fault or tr("right for {right} of the {count} images tried.", right=sum(right), count=len(calls)),
         tried=describe_call(trial.exercise.name, calls[first], {}),
         expected=_rows(_right(*calls[first])),
         came=_rows(came[first]),
@@ -194,17 +195,17 @@ def _as_image(trial: Trial, value: Any, call: tuple) -> np.ndarray:
     result = as_array(value)
     fault = ""
     if result is None:
-        fault = "it does not return an array of numbers."
+        fault = tr("it does not return an array of numbers.")
     elif result.shape == (*image.shape[1:], 3) and result.shape != image.shape:
-        fault = "the colour channel has become the last axis; it should stay the first (CHW)."
+        fault = tr("the colour channel has become the last axis; it should stay the first (CHW).")
     elif result.shape != image.shape:
-        fault = "the shape has changed."
+        fault = tr("the shape has changed.")
     elif result.dtype != np.float32:
-        fault = "the dtype is wrong: networks are fed float32."
+        fault = tr("the dtype is wrong: networks are fed float32.")
     elif not np.isfinite(result).all():
-        fault = "some values are not finite."
+        fault = tr("some values are not finite.")
     if fault:
-        expected = f"<array of shape {list(image.shape)}, float32>"
+        expected = describe_shape("array", image.shape, "float32")
         trial.fail(fault, tried=describe_call(trial.exercise.name, call, {}), expected=expected, came=describe(value))
     return result
 
@@ -213,4 +214,9 @@ def _rows(image: np.ndarray) -> str:
     """Describe an image by what a student can print: the first row of blue, and the range."""
     row = ", ".join(f"{value:.2f}" for value in image[0, 0, :6])
     more = ", …" if image.shape[2] > 6 else ""
-    return f"first row of blue [{row}{more}], values {image.min():.2f} to {image.max():.2f}"
+    return tr(
+        "first row of blue [{row}], values {least:.2f} to {largest:.2f}",
+        row=row + more,
+        least=image.min(),
+        largest=image.max(),
+    )

@@ -7,7 +7,8 @@ import numpy as np
 
 from palm_utils.exercises.surroundings import kept
 from palm_utils.exercises.trial import Trial
-from palm_utils.exercises.values import as_array, describe, is_tensor
+from palm_utils.exercises.values import as_array, describe, describe_shape, is_tensor
+from palm_utils.language import tr
 
 # Each of the shapes below has at least 20,000 values, so the share of zeros is within 0.0036 of p in two
 # draws of three, and hardly ever further away than this.
@@ -19,14 +20,16 @@ def judge_dropout(trial: Trial, answer: Any) -> None:
     import paddle
 
     if not (isinstance(answer, type) and issubclass(answer, paddle.nn.Layer)):
-        trial.fail("MyDropout should be a class derived from paddle.nn.Layer.", came=describe(answer))
+        trial.fail(
+            tr("{name} should be a class derived from paddle.nn.Layer.", name="MyDropout"), came=describe(answer)
+        )
     # Drawing is no fault, but what the check seeds must not stay seeded.
     with kept():
         for p, shape in ((0.5, [50, 400]), (0.2, [25, 8, 10, 10]), (0.75, [20000]), (0.0, [20, 30])):
             created = f"MyDropout(p={p})"
             layer = trial.call(answer, kwargs={"p": p})
             if answer.forward is paddle.nn.Layer.forward:
-                trial.fail("it has no method `forward`.", tried=f"{created}(x)")
+                trial.fail(tr("it has no method `forward`."), tried=f"{created}(x)")
             x = _values(shape)
             layer.train()
             first = _call(trial, created, layer, x, seed=1)
@@ -38,7 +41,10 @@ def judge_dropout(trial: Trial, answer: Any) -> None:
             layer.train()
             again = _call(trial, created, layer, x, seed=4)
             if p and np.array_equal(again, x):
-                trial.fail("after .eval() and then .train() it drops nothing.", tried=f"{created}: eval, train, call")
+                trial.fail(
+                    tr("after .eval() and then .train() it drops nothing."),
+                    tried=tr("{created}: eval, train, call", created=created),
+                )
 
 
 def _values(shape: list[int]) -> np.ndarray:
@@ -64,39 +70,41 @@ def _call(trial: Trial, created: str, layer: Any, x: np.ndarray, seed: int) -> n
     value = trial.call(layer, (tensor,), name=created)
     fault = ""
     if not is_tensor(value):
-        fault = "it does not return a tensor."
+        fault = tr("it does not return a tensor.")
     elif list(value.shape) != list(x.shape):
-        fault = "the shape has changed."
+        fault = tr("the shape has changed.")
     elif as_array(value) is None or as_array(value).dtype != np.float32:
-        fault = "the dtype has changed; float32 should stay float32."
+        fault = tr("the dtype has changed; float32 should stay float32.")
     elif not np.isfinite(value.numpy()).all():
-        fault = "some values are not finite."
+        fault = tr("some values are not finite.")
     if fault:
-        expected = f"<tensor of shape {list(x.shape)}, float32>"
+        expected = describe_shape("tensor", x.shape, "float32")
         trial.fail(fault, tried=f"{created}({describe(tensor)})", expected=expected, came=describe(value))
     return value.numpy()
 
 
 def _check_training(trial: Trial, created: str, p: float, x: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
-    tried = f"{created}(x) in training, x of shape {list(x.shape)}"
+    tried = tr("{call} in training, x of shape {shape}", call=f"{created}(x)", shape=list(x.shape))
     dropped = first == 0
     share = float(dropped.mean())
     _check_values(trial, tried, p, x, first, dropped)
     if abs(share - p) > _SHARE_TOLERANCE:
-        fault = "the share of zeros is not p."
+        fault = tr("the share of zeros is not p.")
         if not dropped.any():
-            fault = "nothing is dropped in training."
+            fault = tr("nothing is dropped in training.")
         elif abs(share - (1 - p)) < _SHARE_TOLERANCE:
-            fault = "p is the share that is dropped, not the share that stays."
+            fault = tr("p is the share that is dropped, not the share that stays.")
         elif whole := _whole_parts(dropped):
             fault = whole
-        trial.fail(fault, tried=tried, expected=f"a share of zeros of about {p}", came=f"{share:.3f}")
+        trial.fail(fault, tried=tried, expected=tr("a share of zeros of about {share}", share=p), came=f"{share:.3f}")
     if not p:
         return
     if whole := _whole_parts(dropped):
-        trial.fail(whole, tried=tried, expected="zeros at places that have nothing to do with each other")
+        trial.fail(whole, tried=tried, expected=tr("zeros at places that have nothing to do with each other"))
     if np.array_equal(dropped, second == 0):
-        trial.fail("two calls drop the same values; each call needs a new draw.", tried=f"{tried}, twice")
+        trial.fail(
+            tr("two calls drop the same values; each call needs a new draw."), tried=tr("{tried}, twice", tried=tried)
+        )
 
 
 def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.ndarray, dropped: np.ndarray) -> None:
@@ -104,17 +112,22 @@ def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.
     if np.allclose(factors, 1 / (1 - p), rtol=1e-4):
         return
     came = np.unique(np.round(factors, 3))
-    fault = "the values that stay are not the old ones divided by 1 - p."
+    fault = tr("the values that stay are not the old ones divided by 1 - p.")
     if np.allclose(factors, 1, rtol=1e-4):
-        fault = "the values that stay are as they were: divide them by 1 - p."
+        fault = tr("the values that stay are as they were: divide them by 1 - p.")
     elif np.allclose(factors, 1 - p, rtol=1e-4):
-        fault = "the values that stay are multiplied by 1 - p; they should be divided by it."
+        fault = tr("the values that stay are multiplied by 1 - p; they should be divided by it.")
     elif p and np.allclose(factors, 1 / p, rtol=1e-4):
-        fault = "the values that stay are divided by p; they should be divided by 1 - p."
+        fault = tr("the values that stay are divided by p; they should be divided by 1 - p.")
     elif factors.std() > 1e-3:
-        fault = "the values that stay are not all multiplied by the same number."
+        fault = tr("the values that stay are not all multiplied by the same number.")
     shown = ", ".join(f"{factor:g}" for factor in came[:4]) + (", …" if len(came) > 4 else "")
-    trial.fail(fault, tried=tried, expected=f"kept values {1 / (1 - p):g} times the old ones", came=f"factors {shown}")
+    trial.fail(
+        fault,
+        tried=tried,
+        expected=tr("kept values {factor:g} times the old ones", factor=1 / (1 - p)),
+        came=tr("factors {factors}", factors=shown),
+    )
 
 
 def _whole_parts(dropped: np.ndarray) -> str:
@@ -123,11 +136,11 @@ def _whole_parts(dropped: np.ndarray) -> str:
         return ""
     rows = dropped.reshape(len(dropped), -1)
     if (rows == rows[:, :1]).all():
-        return "it drops whole images (rows of the batch); each value should be drawn by itself."
+        return tr("it drops whole images (rows of the batch); each value should be drawn by itself.")
     if (rows == rows[:1]).all():
-        return "it drops the same places in all images of the batch; each value should be drawn by itself."
+        return tr("it drops the same places in all images of the batch; each value should be drawn by itself.")
     if dropped.ndim == 4 and (dropped == dropped[:, :, :1, :1]).all():
-        return "it drops whole channels; each value should be drawn by itself."
+        return tr("it drops whole channels; each value should be drawn by itself.")
     return ""
 
 
@@ -146,32 +159,34 @@ def _check_gradient(trial: Trial, created: str, layer: Any, x: np.ndarray, p: fl
     _seed(5)
     result, gradient = trial.call(forward_and_back, (paddle.to_tensor(x),), name=created)
     result, gradient = result.numpy(), gradient.numpy()
-    tried = f"{created}(x) in training, then backward()"
+    tried = tr("{call} in training, then backward()", call=f"{created}(x)")
     if np.isnan(gradient).any():
         trial.fail(
-            "the gradient does not find its way back to x.",
+            tr("the gradient does not find its way back to x."),
             tried=tried,
-            hint="values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may.",
+            hint=tr(
+                "values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may."
+            ),
         )
     if not np.allclose(gradient, np.where(result == 0, 0, 1 / (1 - p)), rtol=1e-4, atol=1e-6):
         trial.fail(
-            "the gradient is not that of the values that stayed.",
+            tr("the gradient is not that of the values that stayed."),
             tried=tried,
-            expected=f"{1 / (1 - p):g} where a value stayed, 0 where it was dropped",
+            expected=tr("{factor:g} where a value stayed, 0 where it was dropped", factor=1 / (1 - p)),
         )
 
 
 def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
     if np.allclose(result, x, rtol=1e-5):
         return
-    fault = "in evaluation the values should come back as they were."
+    fault = tr("in evaluation the values should come back as they were.")
     if p and (result == 0).any():
-        fault = "it drops values in evaluation too; self.training tells the two apart."
+        fault = tr("it drops values in evaluation too; self.training tells the two apart.")
     elif np.allclose(result, x * (1 - p), rtol=1e-4):
-        fault = "in evaluation it multiplies by 1 - p: training has already made up for that, by dividing."
+        fault = tr("in evaluation it multiplies by 1 - p: training has already made up for that, by dividing.")
     trial.fail(
         fault,
         tried=f"{created}.eval()(x)",
-        expected=f"x itself, beginning {describe(x.ravel()[:3])}",
-        came=f"beginning {describe(result.ravel()[:3])}",
+        expected=tr("x itself, beginning {values}", values=describe(x.ravel()[:3])),
+        came=tr("beginning {values}", values=describe(result.ravel()[:3])),
     )

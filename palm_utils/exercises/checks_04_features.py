@@ -10,6 +10,7 @@ import numpy as np
 from palm_utils.exercises.student_layers import match_shapes, need_gradients
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe, describe_call, is_tensor
+from palm_utils.language import mark, tr
 
 Plan = Sequence[int | str]
 
@@ -61,11 +62,11 @@ def _check_layer(trial: Trial, created: str, net: Any) -> None:
         return
     several = isinstance(net, (list, tuple))
     trial.fail(
-        "a list of layers cannot be called." if several else "it should return a paddle.nn.Layer.",
+        tr("a list of layers cannot be called.") if several else tr("it should return a paddle.nn.Layer."),
         tried=created,
-        expected="one paddle.nn.Layer",
-        came=f"a {type(net).__name__} of {len(net)}" if several else describe(net),
-        hint="paddle.nn.Sequential makes one layer out of several." if several else "",
+        expected=tr("one paddle.nn.Layer"),
+        came=tr("a {kind} of {count}", kind=type(net).__name__, count=len(net)) if several else describe(net),
+        hint=tr("paddle.nn.Sequential makes one layer out of several.") if several else "",
     )
 
 
@@ -83,9 +84,10 @@ def _match_parameters(trial: Trial, created: str, net: Any, plan: Plan, in_chann
     trial.fail(
         fault,
         tried=f"{created}.parameters()",
-        expected=f"{total:,} parameters" + (f", among them of shape {_shapes(missing)}" if missing else ""),
+        expected=tr("{count:,} parameters", count=total)
+        + (tr(", among them of shape {shapes}", shapes=_shapes(missing)) if missing else ""),
         came=f"{sum(int(np.prod(shape)) for shape in came):,}"
-        + (f", among them of shape {_shapes([list(p.shape) for p in left])}" if left else ""),
+        + (tr(", among them of shape {shapes}", shapes=_shapes([list(p.shape) for p in left])) if left else ""),
         hint=hint,
     )
 
@@ -95,18 +97,23 @@ def _parameter_fault(came: list, missing: list, extra: list, convolutions: int) 
     kernels = [shape for shape in came if len(shape) == 4]
     if not came:
         return (
-            "it has no parameters that a Layer can find.",
-            "paddle.nn.Sequential or paddle.nn.LayerList register their layers; a plain list as attribute hides them.",
+            tr("it has no parameters that a Layer can find."),
+            tr(
+                "paddle.nn.Sequential or paddle.nn.LayerList register their layers; "
+                "a plain list as attribute hides them."
+            ),
         )
     if any(shape[2:] != [3, 3] for shape in kernels):
-        return "its kernels are not 3 × 3.", "every convolution of VGG has a 3 × 3 kernel."
+        return tr("its kernels are not 3 × 3."), tr("every convolution of VGG has a 3 × 3 kernel.")
     if len(kernels) != convolutions:
-        return f"it has {len(kernels)} convolutions; the plan has {convolutions}.", ""
+        return tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=convolutions), ""
     if not extra and all(len(shape) == 1 for shape in missing):
-        return "biases are missing.", "a Conv2D has a bias unless bias_attr=False takes it away."
+        return tr("biases are missing."), tr("a Conv2D has a bias unless bias_attr=False takes it away.")
     if not missing:
-        return "it has parameters beside those of its convolutions.", "the plan has convolutions and poolings only."
-    return "the channels do not follow the plan.", ""
+        return tr("it has parameters beside those of its convolutions."), tr(
+            "the plan has convolutions and poolings only."
+        )
+    return tr("the channels do not follow the plan."), ""
 
 
 def _shapes(shapes: Sequence[Sequence[int]]) -> str:
@@ -121,18 +128,18 @@ def _check_shape(trial: Trial, created: str, output: Any, images: Any, plan: Pla
     expected = [images.shape[0], widths[-1], side, side]
     if is_tensor(output) and list(output.shape) == expected:
         return
-    fault, hint = "the output has the wrong shape.", ""
+    fault, hint = tr("the output has the wrong shape."), ""
     if is_tensor(output) and len(output.shape) == 4:
         if output.shape[2] > side:
-            fault = "its maps are too large: not every pooling of the plan makes them half as wide."
-            hint = "MaxPool2D(kernel_size=2, stride=2) takes half of the height and half of the width."
+            fault = tr("its maps are too large: not every pooling of the plan makes them half as wide.")
+            hint = tr("MaxPool2D(kernel_size=2, stride=2) takes half of the height and half of the width.")
         elif output.shape[2] < side:
-            fault = "its maps are too small: only poolings should make them smaller, and each by half."
-            hint = "a 3 × 3 convolution keeps the size of a map with padding=1."
+            fault = tr("its maps are too small: only poolings should make them smaller, and each by half.")
+            hint = tr("a 3 × 3 convolution keeps the size of a map with padding=1.")
     trial.fail(
         fault,
         tried=f"{created}({describe(images)})",
-        expected=f"a tensor of shape {expected}",
+        expected=tr("a tensor of shape {shape}", shape=expected),
         came=describe(output),
         hint=hint,
     )
@@ -168,13 +175,13 @@ class _Way:
 
 
 _MISTAKES: list[tuple[str, _Way]] = [
-    ("the ReLUs are missing.", _Way(relu="none")),
-    ("the ReLU after the last convolution is missing.", _Way(relu="last")),
-    ("there is a ReLU at the end of each block only; one belongs after every convolution.", _Way(relu="pooling")),
-    ("it pools by averages, not maxima.", _Way(pool="avg_pool2d")),
-    ("the activation is not a ReLU.", _Way(activation="sigmoid")),
-    ("the activation is not a ReLU.", _Way(activation="tanh")),
-    ("the activation is not a ReLU.", _Way(activation="leaky_relu")),
+    (mark("the ReLUs are missing."), _Way(relu="none")),
+    (mark("the ReLU after the last convolution is missing."), _Way(relu="last")),
+    (mark("there is a ReLU at the end of each block only; one belongs after every convolution."), _Way(relu="pooling")),
+    (mark("it pools by averages, not maxima."), _Way(pool="avg_pool2d")),
+    (mark("the activation is not a ReLU."), _Way(activation="sigmoid")),
+    (mark("the activation is not a ReLU."), _Way(activation="tanh")),
+    (mark("the activation is not a ReLU."), _Way(activation="leaky_relu")),
 ]
 
 
@@ -189,10 +196,10 @@ def _check_values(
 
     if agrees(expected):
         return
-    fault = next((words for words, way in _MISTAKES if agrees(way.apply(images, plan, weights, biases))), "")
+    fault = next((tr(words) for words, way in _MISTAKES if agrees(way.apply(images, plan, weights, biases))), "")
     trial.fail(
-        fault or "the values are not those of the plan's layers, one after the other.",
-        tried=f"{created}({describe(images)}) with random weights",
-        expected=f"first pixel of the first channels {describe(expected[0, :3, 0, 0])}",
+        fault or tr("the values are not those of the plan's layers, one after the other."),
+        tried=tr("{call} with random weights", call=f"{created}({describe(images)})"),
+        expected=tr("first pixel of the first channels {values}", values=describe(expected[0, :3, 0, 0])),
         came=describe(came[0, :3, 0, 0]),
     )

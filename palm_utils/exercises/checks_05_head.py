@@ -15,6 +15,7 @@ from palm_utils.exercises.student_layers import (
 )
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe
+from palm_utils.language import tr
 
 _DROPPED = 0.7
 # in_channels, size, the other arguments, images in the batch.
@@ -40,21 +41,21 @@ def judge_head(trial: Trial, answer: Any) -> None:
         _look_at_width(trial, created, model, features)
         parameters = compare_shapes(trial, created, model, shapes)
         x = paddle.to_tensor(rng.standard_normal((batch, in_channels, size, size)).astype(np.float32))
-        tried = f"{created}({describe(x)}) after model.eval()"
+        tried = tr("{call} after model.eval()", call=f"{created}({describe(x)})")
         model.eval()
         first = trial.call(model, (x,), name=created)
-        need_shape(trial, tried, first, [batch, classes], "the output is not one row of logits per image.")
+        need_shape(trial, tried, first, [batch, classes], tr("the output is not one row of logits per image."))
         randomise(parameters, rng)
         logits = trial.call(model, (x,), name=created)
         # Not by calling twice: a trial puts the random generators back after each call.
         pair = trial.call(model, (paddle.concat([x[:1], x[:1]]),), name=created).numpy()
         if not np.allclose(pair[0], pair[1], rtol=1e-4, atol=1e-4):
             trial.fail(
-                "the same image twice gets two answers in evaluation mode: dropout does not stop there.",
-                tried=f"{created} with a batch of two equal images after model.eval()",
-                expected="the same logits twice",
-                came=f"{describe(pair[0])} and {describe(pair[1])}",
-                hint="paddle.nn.Dropout listens to model.eval(); F.dropout has to be told training=self.training.",
+                tr("the same image twice gets two answers in evaluation mode: dropout does not stop there."),
+                tried=tr("{created} with a batch of two equal images after model.eval()", created=created),
+                expected=tr("the same logits twice"),
+                came=tr("{first} and {second}", first=describe(pair[0]), second=describe(pair[1])),
+                hint=tr("paddle.nn.Dropout listens to model.eval(); F.dropout has to be told training=self.training."),
             )
         _compare(trial, tried, parameters, x, logits)
         need_gradients(trial, tried, model, logits)
@@ -68,9 +69,9 @@ def _look_at_width(trial: Trial, created: str, model: Any, features: int) -> Non
     widths = [layer.weight.shape[0] for layer in model.sublayers() if isinstance(layer, paddle.nn.Linear)]
     if len(widths) == 2 and widths[1] == 1024 and widths[0] != features:
         trial.fail(
-            "the first fully connected layer has the wrong number of inputs.",
+            tr("the first fully connected layer has the wrong number of inputs."),
             tried=created,
-            expected=f"{features}, which is 128 · s · s",
+            expected=tr("{count}, which is 128 · s · s", count=features),
             came=str(widths[0]),
         )
 
@@ -100,22 +101,22 @@ def _compare(trial: Trial, tried: str, parameters: list[Any], x: Any, logits: An
     if agrees(expected):
         return
     mistakes = (
-        ("it pools by maxima, not averages.", _forward(parameters, x, pooling="max_pool2d")),
-        ("no ReLU follows the convolution.", _forward(parameters, x, relus=(0, 1))),
-        ("no ReLU follows the first fully connected layer.", _forward(parameters, x, relus=(1, 0))),
-        ("there is no ReLU.", _forward(parameters, x, relus=(0, 0))),
-        ("dropout scales the values in evaluation mode; it should leave them.", _forward(parameters, x, scale=0.3)),
-        ("the output went through a sigmoid; logits are the last layer's bare values.", _sigmoid(expected)),
-        ("a ReLU follows the last layer; logits may be negative.", np.maximum(expected, 0)),
+        (tr("it pools by maxima, not averages."), _forward(parameters, x, pooling="max_pool2d")),
+        (tr("no ReLU follows the convolution."), _forward(parameters, x, relus=(0, 1))),
+        (tr("no ReLU follows the first fully connected layer."), _forward(parameters, x, relus=(1, 0))),
+        (tr("there is no ReLU."), _forward(parameters, x, relus=(0, 0))),
+        (tr("dropout scales the values in evaluation mode; it should leave them."), _forward(parameters, x, scale=0.3)),
+        (tr("the output went through a sigmoid; logits are the last layer's bare values."), _sigmoid(expected)),
+        (tr("a ReLU follows the last layer; logits may be negative."), np.maximum(expected, 0)),
     )
-    unknown = "the values are not those of the table's layers."
+    unknown = tr("the values are not those of the table's layers.")
     fault = next((words for words, values in mistakes if agrees(values)), unknown)
     trial.fail(
         fault,
-        tried=f"{tried}, with random weights",
-        expected=f"logits of the first image {describe(expected[0])}",
+        tried=tr("{tried}, with random weights", tried=tried),
+        expected=tr("logits of the first image {values}", values=describe(expected[0])),
         came=describe(came[0]),
-        hint="go through `forward` line by line, beside the table.",
+        hint=tr("go through `forward` line by line, beside the table."),
     )
 
 
@@ -138,15 +139,17 @@ def _check_dropout(trial: Trial, answer: Any) -> None:
     # The mean of 1024 units that are 1 / (1 - p) with probability 1 - p, else 0, varies by p / (1 - p) / 1024.
     variance = float(logits.var()) * 1024
     dropped = variance / (1 + variance)
-    fault = "about 70 % of the hidden units should be dropped in training mode."
+    fault = tr("about {share} of the hidden units should be dropped in training mode.", share="70 %")
     if variance < 1e-6:
-        fault = "in training mode nothing is dropped, or not between the two fully connected layers."
+        fault = tr("in training mode nothing is dropped, or not between the two fully connected layers.")
     elif abs(dropped - (1 - _DROPPED)) < 0.06:
-        fault = "it keeps 70 % and drops 30 %; it should be the other way round."
+        fault = tr(
+            "it keeps {kept} and drops {dropped}; it should be the other way round.", kept="70 %", dropped="30 %"
+        )
     if abs(dropped - _DROPPED) > 0.06:
         trial.fail(
             fault,
-            tried="AuxiliaryHead(5, 8) on 400 images in training mode, with weights that make the share visible",
-            expected=f"{_DROPPED:.0%} dropped",
-            came=f"{dropped:.0%} dropped",
+            tried=tr("AuxiliaryHead(5, 8) on 400 images in training mode, with weights that make the share visible"),
+            expected=tr("{share:.0%} dropped", share=_DROPPED),
+            came=tr("{share:.0%} dropped", share=dropped),
         )

@@ -17,6 +17,7 @@ from palm_utils.exercises.student_layers import (
 )
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe
+from palm_utils.language import mark, tr
 
 # In every case all channel numbers differ, so that parameters are told apart by their shapes.
 _CASES = (
@@ -24,7 +25,7 @@ _CASES = (
     ((4, 3, (8, 10), (6, 5), 2), (4, 7, 7)),
     ((11, 8, (2, 5), (3, 13), 6), (2, 9, 6)),
 )
-_BRANCHES = ("1 × 1", "3 × 3", "5 × 5", "pooling")
+_BRANCHES = ("1 × 1", "3 × 3", "5 × 5", mark("pooling"))
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,13 @@ class _Way:
 
 _RIGHT = _Way()
 _MISTAKES = [
-    ("no ReLU follows the two reductions.", _Way(relu_after_reductions=False)),
-    ("no ReLU follows the ends of the branches.", _Way(relu_at_ends=False)),
-    ("there is no ReLU.", _Way(relu_after_reductions=False, relu_at_ends=False)),
-    ("the ReLU stands before the batch norm; it belongs after it.", _Way(relu_first=True)),
-    ("the batch norms are there but `forward` does not use them.", _Way(norms=False)),
-    ("it pools by averages, not maxima.", _Way(pooling="avg_pool2d")),
-    ("the last branch pools after its convolution; it should pool first.", _Way(pool_last=True)),
+    (mark("no ReLU follows the two reductions."), _Way(relu_after_reductions=False)),
+    (mark("no ReLU follows the ends of the branches."), _Way(relu_at_ends=False)),
+    (mark("there is no ReLU."), _Way(relu_after_reductions=False, relu_at_ends=False)),
+    (mark("the ReLU stands before the batch norm; it belongs after it."), _Way(relu_first=True)),
+    (mark("the batch norms are there but `forward` does not use them."), _Way(norms=False)),
+    (mark("it pools by averages, not maxima."), _Way(pooling="avg_pool2d")),
+    (mark("the last branch pools after its convolution; it should pool first."), _Way(pool_last=True)),
 ]
 
 
@@ -105,11 +106,11 @@ def judge_inception_bn(trial: Trial, answer: Any) -> None:
         x = paddle.to_tensor(rng.standard_normal((batch, args[0], height, width)).astype(np.float32))
         tried = f"{created}({describe(x)})"
         shape = [batch, args[1] + args[2][1] + args[3][1] + args[4], height, width]
-        need_shape(trial, tried, trial.call(model, (x,), name=created), shape, "the shape of the output is wrong.")
+        need_shape(trial, tried, trial.call(model, (x,), name=created), shape, tr("the shape of the output is wrong."))
         randomise([parameter for unit in units for parameter in (unit.weight, unit.norm.weight, unit.norm.bias)], rng)
         model.train()
         output = trial.call(model, (x,), name=created)
-        _compare(trial, f"{tried} in training mode", units, x, output, training=True)
+        _compare(trial, tr("{tried} in training mode", tried=tried), units, x, output, training=True)
         need_gradients(trial, tried, model, output)
         for unit in units:
             channels = unit.weight.shape[0]
@@ -117,7 +118,7 @@ def judge_inception_bn(trial: Trial, answer: Any) -> None:
             unit.norm._variance.set_value(rng.uniform(0.5, 2, channels).astype(np.float32))
         model.eval()
         output = trial.call(model, (x,), name=created)
-        _compare(trial, f"{tried} after model.eval()", units, x, output, training=False)
+        _compare(trial, tr("{call} after model.eval()", call=tried), units, x, output, training=False)
 
 
 def _units(trial: Trial, created: str, model: Any, args: tuple) -> list[_Unit]:
@@ -136,10 +137,10 @@ def _units(trial: Trial, created: str, model: Any, args: tuple) -> list[_Unit]:
     lacking = [weight[0] for weight in weights if weight[0] not in norms]
     if lacking:
         trial.fail(
-            "not every convolution is followed by a paddle.nn.BatchNorm2D.",
+            tr("not every convolution is followed by a paddle.nn.BatchNorm2D."),
             tried=f"{created}.sublayers()",
-            expected="six batch norms",
-            came=f"none for {lacking[0]} channels",
+            expected=tr("six batch norms"),
+            came=tr("none for {count} channels", count=lacking[0]),
         )
     return [_Unit(weight, norms[weight.shape[0]]) for weight in matched[:6]]
 
@@ -154,20 +155,25 @@ def _look_for_common_faults(trial: Trial, created: str, model: Any, c2: tuple, c
     count = sum(isinstance(layer, norms) for layer in layers)
     fault = ""
     if any(list(layer.weight.shape) == [c3[1], c3[0], 3, 3] for layer in convolutions):
-        fault = "the third branch's convolution is 3 × 3; it should be 5 × 5 (the tutorial's docstring errs here)."
+        fault = tr("the third branch's convolution is 3 × 3; it should be 5 × 5 (the tutorial's docstring errs here).")
     elif any(layer.bias is not None for layer in convolutions):
-        fault = "a convolution has a bias; the batch norm after it makes that superfluous."
+        fault = tr("a convolution has a bias; the batch norm after it makes that superfluous.")
     elif len(convolutions) == 6 and count == 0:
-        fault = "there is no batch norm that a Layer can find."
+        fault = tr("there is no batch norm that a Layer can find.")
     elif len(convolutions) == 6 and count != 6:
-        fault = "each of the six convolutions should have a batch norm of its own."
+        fault = tr("each of the six convolutions should have a batch norm of its own.")
     if fault:
-        came = f"{len(convolutions)} convolutions, kernels {[layer.weight.shape[2] for layer in convolutions]}, "
         trial.fail(
             fault,
             tried=f"{created}.sublayers()",
-            expected="6 convolutions without bias, 6 batch norms",
-            came=f"{came}{sum(layer.bias is not None for layer in convolutions)} biases, {count} batch norms",
+            expected=tr("6 convolutions without bias, 6 batch norms"),
+            came=tr(
+                "{convolutions} convolutions, kernels {kernels}, {biases} biases, {norms} batch norms",
+                convolutions=len(convolutions),
+                kernels=[layer.weight.shape[2] for layer in convolutions],
+                biases=sum(layer.bias is not None for layer in convolutions),
+                norms=count,
+            ),
         )
 
 
@@ -180,20 +186,22 @@ def _compare(trial: Trial, tried: str, units: list[_Unit], x: Any, output: Any, 
 
     if agrees(expected):
         return
-    fault = "the values are not those of the four branches."
+    fault = tr("the values are not those of the four branches.")
     if agrees(_RIGHT.apply(units, x, not training)):
-        kinds = ("running", "batch's") if training else ("batch's", "running")
-        mode = "training" if training else "evaluation"
-        fault = f"in {mode} mode it uses the {kinds[0]} mean and variance; it should use the {kinds[1]}."
+        if training:
+            fault = tr("in training mode it uses the running mean and variance; it should use the batch's.")
+        else:
+            fault = tr("in evaluation mode it uses the batch's mean and variance; it should use the running.")
     else:
-        fault = next((words for words, way in _MISTAKES if agrees(way.apply(units, x, training))), fault)
+        fault = next((tr(words) for words, way in _MISTAKES if agrees(way.apply(units, x, training))), fault)
         for order in itertools.permutations(range(4)):
             if agrees(_Way(order=order).apply(units, x, training)):
-                fault = f"the branches come in the order {', '.join(_BRANCHES[i] for i in order)}."
+                branches = ", ".join(tr(_BRANCHES[i]) for i in order)
+                fault = tr("the branches come in the order {branches}.", branches=branches)
     trial.fail(
         fault,
-        tried=f"{tried}, with random weights",
-        expected=f"first pixel of the first image, first channels {describe(expected[0, :4, 0, 0])}",
+        tried=tr("{tried}, with random weights", tried=tried),
+        expected=tr("first pixel of the first image, first channels {values}", values=describe(expected[0, :4, 0, 0])),
         came=describe(came[0, :4, 0, 0]),
-        hint="go through one branch: convolution, its batch norm, ReLU, and the same once more; then the next.",
+        hint=tr("go through one branch: convolution, its batch norm, ReLU, and the same once more; then the next."),
     )

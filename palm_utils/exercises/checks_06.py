@@ -6,6 +6,7 @@ import numpy as np
 
 from palm_utils.exercises.trial import Case, Mistake, Trial
 from palm_utils.exercises.values import as_array, describe, describe_call
+from palm_utils.language import mark, tr
 
 # 6.1 ------------------------------------------------------------------------------------------
 
@@ -105,7 +106,7 @@ def judge_parameters(trial: Trial, answer: Any) -> None:
 
 # 6.4 ------------------------------------------------------------------------------------------
 
-_OUTPUTS = "expected two arrays, (new_weight, new_bias)"
+_OUTPUTS = mark("expected two arrays, (new_weight, new_bias)")
 
 
 def _fold(weight, scale, bias, mean, variance, epsilon=1e-5):
@@ -116,13 +117,16 @@ def _fold(weight, scale, bias, mean, variance, epsilon=1e-5):
 def _factor_faults(factor: np.ndarray, scale, variance, epsilon) -> list[tuple[str, np.ndarray]]:
     deviation = np.sqrt(variance + epsilon)
     return [
-        ("epsilon is missing: it is added to the variance, inside the root.", scale / np.sqrt(variance)),
-        ("epsilon is added after the root; it belongs to the variance, inside.", scale / (np.sqrt(variance) + epsilon)),
-        ("the square root is missing: it divides by the variance.", scale / (variance + epsilon)),
-        ("it multiplies by the root instead of dividing.", scale * deviation),
-        ("the scale is missing.", 1 / deviation),
-        ("it takes the default epsilon instead of the one it is given.", scale / np.sqrt(variance + 1e-5)),
-        ("the weight is left as it was.", np.ones_like(factor)),
+        (tr("epsilon is missing: it is added to the variance, inside the root."), scale / np.sqrt(variance)),
+        (
+            tr("epsilon is added after the root; it belongs to the variance, inside."),
+            scale / (np.sqrt(variance) + epsilon),
+        ),
+        (tr("the square root is missing: it divides by the variance."), scale / (variance + epsilon)),
+        (tr("it multiplies by the root instead of dividing."), scale * deviation),
+        (tr("the scale is missing."), 1 / deviation),
+        (tr("it takes the default epsilon instead of the one it is given."), scale / np.sqrt(variance + 1e-5)),
+        (tr("the weight is left as it was."), np.ones_like(factor)),
     ]
 
 
@@ -135,22 +139,27 @@ def _fold_fault(arguments: tuple, epsilon: float, new_weight: np.ndarray, new_bi
             if _close(new_weight, weight * wrong.reshape(-1, 1, 1, 1)):
                 return fault
         if weight.shape[0] == weight.shape[1] and _close(new_weight, weight * factor.reshape(1, -1, 1, 1)):
-            return "it scales the input channels; a batch norm has a factor for each output channel, the first axis."
-        return "the new weight is not right."
+            return tr(
+                "it scales the input channels; a batch norm has a factor for each output channel, the first axis."
+            )
+        return tr("the new weight is not right.")
     for fault, wrong in (
-        ("the new bias takes no notice of the mean.", bias),
-        ("the mean has the wrong sign in the new bias: it is taken away.", bias + mean * factor),
-        ("the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.", bias - mean),
+        (tr("the new bias takes no notice of the mean."), bias),
+        (tr("the mean has the wrong sign in the new bias: it is taken away."), bias + mean * factor),
         (
-            "the mean is divided by the root, but not multiplied by the scale.",
+            tr("the mean is taken away as it is; what is taken away is scaled, like everything in the bracket."),
+            bias - mean,
+        ),
+        (
+            tr("the mean is divided by the root, but not multiplied by the scale."),
             bias - mean / np.sqrt(variance + epsilon),
         ),
-        ("the old bias is missing in the new one.", -mean * factor),
-        ("it scales the old bias as well; the bias is added after the scaling.", (bias - mean) * factor),
+        (tr("the old bias is missing in the new one."), -mean * factor),
+        (tr("it scales the old bias as well; the bias is added after the scaling."), (bias - mean) * factor),
     ):
         if _close(new_bias, wrong):
             return fault
-    return "the new weight is right, the new bias is not."
+    return tr("the new weight is right, the new bias is not.")
 
 
 def _close(came: np.ndarray, right: np.ndarray) -> bool:
@@ -170,15 +179,15 @@ def judge_fold(trial: Trial, answer: Any) -> None:
         tried = describe_call(trial.exercise.name, arguments, named)
         parts = [as_array(part) for part in value] if isinstance(value, (tuple, list)) and len(value) == 2 else []
         if len(parts) != 2 or any(part is None for part in parts):
-            trial.fail("it should return two arrays.", tried=tried, expected=_OUTPUTS, came=describe(value))
+            trial.fail(tr("it should return two arrays."), tried=tried, expected=tr(_OUTPUTS), came=describe(value))
         right = _fold(*arguments, epsilon)
         for name, part, wanted in zip(("new_weight", "new_bias"), parts, right, strict=True):
             if part.shape != wanted.shape:
                 trial.fail(
-                    f"{name} has the wrong shape.",
+                    tr("{name} has the wrong shape.", name=name),
                     tried=tried,
-                    expected=f"shape {list(wanted.shape)}",
-                    came=f"shape {list(part.shape)}",
+                    expected=tr("shape {shape}", shape=list(wanted.shape)),
+                    came=tr("shape {shape}", shape=list(part.shape)),
                 )
         if not all(_close(part, wanted) for part, wanted in zip(parts, right, strict=True)):
             trial.fail(
@@ -190,4 +199,4 @@ def judge_fold(trial: Trial, answer: Any) -> None:
 
 
 def _describe_folded(weight: np.ndarray, bias: np.ndarray) -> str:
-    return f"first weights {describe(weight.reshape(-1)[:4])}, bias {describe(bias)}"
+    return tr("first weights {weights}, bias {bias}", weights=describe(weight.reshape(-1)[:4]), bias=describe(bias))

@@ -7,6 +7,7 @@ import numpy as np
 from palm_utils.exercises.student_layers import need_gradients
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe, is_tensor
+from palm_utils.language import mark, tr, trn
 
 
 def judge_pre_activation(trial: Trial, answer: Any) -> None:
@@ -14,14 +15,16 @@ def judge_pre_activation(trial: Trial, answer: Any) -> None:
     import paddle
 
     if not (isinstance(answer, type) and issubclass(answer, paddle.nn.Layer)):
-        trial.fail("PreActBlock should be a class derived from paddle.nn.Layer.", came=describe(answer))
+        trial.fail(
+            tr("{name} should be a class derived from paddle.nn.Layer.", name="PreActBlock"), came=describe(answer)
+        )
     rng = np.random.default_rng(62)
     # The two numbers differ, so that layers are told apart by their shapes.
     for channels, middle, (height, width) in ((16, 4, (6, 6)), (3, 8, (5, 7))):
         created = f"PreActBlock({channels}, {middle})"
         block = trial.call(answer, (channels, middle))
         if answer.forward is paddle.nn.Layer.forward:
-            trial.fail("it has no method `forward`.", tried=f"{created}(x)")
+            trial.fail(tr("it has no method `forward`."), tried=f"{created}(x)")
         parts = _find_parts(trial, created, block, channels, middle)
         _randomise(parts, rng)
         x = paddle.to_tensor(rng.standard_normal((4, channels, height, width)).astype(np.float32))
@@ -47,32 +50,38 @@ def _find_parts(trial: Trial, created: str, block: Any, channels: int, middle: i
     if came == expected and one_each and len(norms) == 2:
         found = {f"weight of {key}": weights[key][0] for key in shapes}
         return found | {f"norm of {key}": fitting[key][0] for key in sizes}
-    hint, fault = "", "its parameters are not those of two convolutions and two batch norms."
+    hint, fault = "", tr("its parameters are not those of two convolutions and two batch norms.")
     convolutions = [p for p in trained if len(p.shape) == 4]
     if not trained:
-        fault = "it has no parameters that a Layer can find."
-        hint = "create each layer in __init__ and keep it as an attribute of self; a plain list hides layers."
+        fault = tr("it has no parameters that a Layer can find.")
+        hint = tr("create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.")
     elif len(norms) < 2:
-        fault = f"it has {len(norms)} batch norm{'' if len(norms) == 1 else 's'} instead of two."
+        fault = trn(
+            "it has {count} batch norm instead of two.", "it has {count} batch norms instead of two.", len(norms)
+        )
     elif came == expected + channels + middle and one_each:
-        fault = "its convolutions have biases."
-        hint = "bias_attr=False leaves the bias away; the batch norm has one."
+        fault = tr("its convolutions have biases.")
+        hint = tr("bias_attr=False leaves the bias away; the batch norm has one.")
     elif any(list(p.shape)[2:] != [3, 3] for p in convolutions):
-        fault = "a convolution's kernel is not 3 × 3."
+        fault = tr("a convolution's kernel is not 3 × 3.")
     elif [list(norm._mean.shape) for norm in norms] in ([[channels]] * 2, [[middle]] * 2):
-        fault = "both batch norms have the same size; each has to fit what comes out of the layer in front of it."
+        fault = tr("both batch norms have the same size; each has to fit what comes out of the layer in front of it.")
     trial.fail(
         fault,
         tried=f"{created}.parameters()",
-        expected=f"{expected:,} trainable parameters, of shapes {_shapes([*shapes.values(), [channels], [middle]])}",
-        came=f"{came:,}, of shapes {_shapes(list(p.shape) for p in trained)}",
+        expected=tr(
+            "{count:,} trainable parameters, of shapes {shapes}",
+            count=expected,
+            shapes=_shapes([*shapes.values(), [channels], [middle]]),
+        ),
+        came=tr("{count:,}, of shapes {shapes}", count=came, shapes=_shapes(list(p.shape) for p in trained)),
         hint=hint,
     )
 
 
 def _shapes(shapes: Any) -> str:
     unique = dict.fromkeys(str(list(shape)) for shape in shapes)
-    return ", ".join(unique) or "none"
+    return ", ".join(unique) or tr("none")
 
 
 def _randomise(parts: dict[str, Any], rng: np.random.Generator) -> None:
@@ -136,35 +145,44 @@ def _forward(
 
 
 _BLOCK_MISTAKES: list[tuple[str, dict[str, Any]]] = [
-    ("a ReLU follows the addition; nothing should.", {"last_relu": True}),
-    ("the shortcut starts behind the first ReLU; it should start at the block's own input.", {"shortcut": "activated"}),
-    ("the input is not added: there is no shortcut.", {"shortcut": "none"}),
+    (mark("a ReLU follows the addition; nothing should."), {"last_relu": True}),
     (
-        "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
+        mark("the shortcut starts behind the first ReLU; it should start at the block's own input."),
+        {"shortcut": "activated"},
+    ),
+    (mark("the input is not added: there is no shortcut."), {"shortcut": "none"}),
+    (
+        mark(
+            "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution."
+        ),
         {"activate_first": False, "last_relu": True},
     ),
     (
-        "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.",
+        mark("each convolution comes before its batch norm; batch norm and ReLU belong in front of it."),
         {"activate_first": False},
     ),
-    ("the ReLU in front of the first convolution is missing.", {"activations": ("norm", "norm relu")}),
-    ("the ReLU in front of the second convolution is missing.", {"activations": ("norm relu", "norm")}),
-    ("both ReLUs are missing.", {"activations": ("norm", "norm")}),
-    ("ReLU comes before batch norm; it is the other way round.", {"activations": ("relu norm", "relu norm")}),
-    ("the first batch norm is never used.", {"activations": ("relu", "norm relu")}),
-    ("the second batch norm is never used.", {"activations": ("norm relu", "relu")}),
+    (mark("the ReLU in front of the first convolution is missing."), {"activations": ("norm", "norm relu")}),
+    (mark("the ReLU in front of the second convolution is missing."), {"activations": ("norm relu", "norm")}),
+    (mark("both ReLUs are missing."), {"activations": ("norm", "norm")}),
+    (
+        mark("ReLU comes before batch norm; it is the other way round."),
+        {"activations": ("relu norm", "relu norm")},
+    ),
+    (mark("the first batch norm is never used."), {"activations": ("relu", "norm relu")}),
+    (mark("the second batch norm is never used."), {"activations": ("norm relu", "relu")}),
 ]
 
 
 def _check_block(
     trial: Trial, created: str, parts: dict[str, Any], x: Any, training: bool, expected: np.ndarray, came: Any
 ) -> None:
-    tried = f"{created}, in {'training' if training else 'evaluation'} mode, of {describe(x)}"
+    mode = mark("{created}, in training mode, of {x}") if training else mark("{created}, in evaluation mode, of {x}")
+    tried = tr(mode, created=created, x=describe(x))
     if not is_tensor(came) or list(came.shape) != list(x.shape):
         trial.fail(
-            "the output is not a tensor of the input's shape.",
+            tr("the output is not a tensor of the input's shape."),
             tried=tried,
-            expected=f"a tensor of shape {list(x.shape)}",
+            expected=tr("a tensor of shape {shape}", shape=list(x.shape)),
             came=describe(came),
         )
     values = came.numpy()
@@ -174,17 +192,17 @@ def _check_block(
 
     if agrees(expected):
         return
-    fault = "the values are not those of the block described."
+    fault = tr("the values are not those of the block described.")
     for words, changes in _BLOCK_MISTAKES:
         if agrees(_forward(parts, x, training, **changes)):
-            fault = words
+            fault = tr(words)
             break
     else:
         if agrees(_forward(parts, x, not training)):
-            fault = "it normalises in both modes alike; in evaluation mode the running statistics count."
+            fault = tr("it normalises in both modes alike; in evaluation mode the running statistics count.")
     trial.fail(
         fault,
         tried=tried,
-        expected=f"first values (with random weights) {describe(expected.reshape(-1)[:4])}",
+        expected=tr("first values (with random weights) {values}", values=describe(expected.reshape(-1)[:4])),
         came=describe(values.reshape(-1)[:4]),
     )

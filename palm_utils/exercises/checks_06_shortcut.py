@@ -7,6 +7,7 @@ import numpy as np
 
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe, is_tensor
+from palm_utils.language import tr
 
 
 def _padded(x: np.ndarray, num_filters: int, stride: int) -> np.ndarray:
@@ -34,17 +35,20 @@ def _shortcut_mistakes(x: np.ndarray, filters: int, stride: int) -> list[tuple[s
         return np.pad(part, ((0, 0), channels, (0, 0), (0, 0)))
 
     return [
-        ("the zeros come first; the channels of x should.", pad(left, front)),
-        ("the zeros are on both sides; all of them should come behind the channels of x.", pad(left, around)),
-        ("the new channels repeat those of x; they should be zero.", tiled),
-        ("the new channels are filled with ones; they should be zero.", np.concatenate([left, zeros + 1], axis=1)),
+        (tr("the zeros come first; the channels of x should."), pad(left, front)),
+        (tr("the zeros are on both sides; all of them should come behind the channels of x."), pad(left, around)),
+        (tr("the new channels repeat those of x; they should be zero."), tiled),
+        (tr("the new channels are filled with ones; they should be zero."), np.concatenate([left, zeros + 1], axis=1)),
         (
-            "it begins with a later row and column than the first.",
+            tr("it begins with a later row and column than the first."),
             pad(x[:, :, stride - 1 :: stride, stride - 1 :: stride]),
         ),
-        ("it averages neighbouring pixels; they should be left out.", pad(_pooled(x, stride, np.mean))),
-        ("it takes the largest of neighbouring pixels; they should be left out.", pad(_pooled(x, stride, np.max))),
-        ("it cuts a corner out of x instead of taking every stride-th row and column.", pad(x[:, :, :height, :width])),
+        (tr("it averages neighbouring pixels; they should be left out."), pad(_pooled(x, stride, np.mean))),
+        (tr("it takes the largest of neighbouring pixels; they should be left out."), pad(_pooled(x, stride, np.max))),
+        (
+            tr("it cuts a corner out of x instead of taking every stride-th row and column."),
+            pad(x[:, :, :height, :width]),
+        ),
     ]
 
 
@@ -56,25 +60,25 @@ def judge_pad_shortcut(trial: Trial, answer: Any) -> None:
     cases = [((2, 8, 6, 6), 16, 2), ((2, 8, 5, 6), 16, 2), ((1, 3, 7, 4), 8, 3), ((3, 4, 5, 5), 9, 1)]
     for shape, filters, stride in [*cases, ((2, 6, 8, 5), 6, 2)]:
         x = rng.standard_normal(shape).astype(np.float32)
-        tried = f"pad_shortcut(x, {filters}, {stride}) for x of shape {list(shape)}"
+        tried = tr("{call} for x of shape {shape}", call=f"pad_shortcut(x, {filters}, {stride})", shape=list(shape))
         came = trial.call(answer, (paddle.to_tensor(x), filters, stride))
         expected = _padded(x, filters, stride)
         if not is_tensor(came):
-            trial.fail("it should return a tensor.", tried=tried, expected="a tensor", came=describe(came))
+            trial.fail(tr("it should return a tensor."), tried=tried, expected=tr("a tensor"), came=describe(came))
         if list(came.shape) != list(expected.shape):
             trial.fail(
                 _shape_fault(shape, list(came.shape), list(expected.shape)),
                 tried=tried,
-                expected=f"shape {list(expected.shape)}",
-                came=f"shape {list(came.shape)}",
+                expected=tr("shape {shape}", shape=list(expected.shape)),
+                came=tr("shape {shape}", shape=list(came.shape)),
             )
         values = came.numpy()
         if not np.array_equal(values, expected):
             faults = (words for words, wrong in _shortcut_mistakes(x, filters, stride) if _equal(values, wrong))
             trial.fail(
-                next(faults, "the shape is right, the values are not."),
+                next(faults, tr("the shape is right, the values are not.")),
                 tried=tried,
-                expected=f"the first row of the first channel {describe(expected[0, 0, 0])}",
+                expected=tr("the first row of the first channel {values}", values=describe(expected[0, 0, 0])),
                 came=describe(values[0, 0, 0]),
             )
         _check_way_back(trial, tried, answer, x, filters, stride)
@@ -86,31 +90,33 @@ def _equal(values: np.ndarray, wrong: np.ndarray) -> bool:
 
 def _shape_fault(shape: tuple[int, ...], came: list[int], expected: list[int]) -> str:
     if len(came) != 4 or came[0] != expected[0]:
-        return "the shape is wrong."
+        return tr("the shape is wrong.")
     if came[1] == shape[1] + expected[1]:
-        return "num_filters is the number of channels in the end, not of those to add."
+        return tr("num_filters is the number of channels in the end, not of those to add.")
     if came[1] != expected[1]:
-        return "the number of channels is wrong."
+        return tr("the number of channels is wrong.")
     if came[2:] == list(shape[2:]):
-        return "no rows and columns are left out."
+        return tr("no rows and columns are left out.")
     if any(size < wanted for size, wanted in zip(came[2:], expected[2:], strict=True)):
-        return "a row or column is lost: where the stride does not divide the size, it is rounded up."
-    return "height or width is wrong."
+        return tr("a row or column is lost: where the stride does not divide the size, it is rounded up.")
+    return tr("height or width is wrong.")
 
 
 def _check_way_back(trial: Trial, tried: str, answer: Any, x: np.ndarray, filters: int, stride: int) -> None:
     import paddle
 
     source = paddle.to_tensor(x, stop_gradient=False)
-    output = trial.call(lambda: answer(source * 1.0, filters, stride), name=f"pad_shortcut for {describe(source)}: ")
+    output = trial.call(
+        lambda: answer(source * 1.0, filters, stride), name=tr("pad_shortcut for {x}: ", x=describe(source))
+    )
     if not output.stop_gradient:
         output.sum().backward()
     if source.grad is None or not np.array_equal(source.grad.numpy(), _kept_pixels(x, stride)):
         trial.fail(
-            "the gradient does not find its way back to x.",
-            tried=f"{tried}, then backward() from the sum",
-            expected="a gradient of 1 for each pixel that is left in, 0 for the others",
-            hint="a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back.",
+            tr("the gradient does not find its way back to x."),
+            tried=tr("{tried}, then backward() from the sum", tried=tried),
+            expected=tr("a gradient of 1 for each pixel that is left in, 0 for the others"),
+            hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from palm_utils.exercises.trial import Case, Mistake, Trial
 from palm_utils.exercises.values import describe
+from palm_utils.language import tr
 
 
 def _stopped_after(
@@ -55,7 +56,10 @@ def judge_stop(trial: Trial, answer: Any) -> None:
     import paddle
 
     if not (isinstance(answer, type) and issubclass(answer, paddle.callbacks.Callback)):
-        trial.fail("StopWhenFlat should be a class derived from paddle.callbacks.Callback.", came=describe(answer))
+        trial.fail(
+            tr("{name} should be a class derived from paddle.callbacks.Callback.", name="StopWhenFlat"),
+            came=describe(answer),
+        )
 
     def fit(callback: Any, accuracies: list[float]) -> int:
         # The model that fit hands over, as far as a callback that stops needs it.
@@ -85,13 +89,13 @@ def judge_stop(trial: Trial, answer: Any) -> None:
 
     callback = trial.call(answer, (2,))
     first, second = [0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]
-    trial.call(lambda: fit(callback, first), name="a first training with StopWhenFlat(2)")
-    came = trial.call(lambda: fit(callback, second), name="a second training with the same callback")
+    trial.call(lambda: fit(callback, first), name=tr("a first training with StopWhenFlat(2)"))
+    came = trial.call(lambda: fit(callback, second), name=tr("a second training with the same callback"))
     if came != len(second):
         trial.fail(
-            "in a second training it still remembers the first.",
-            tried=f"a training with the accuracies {second} after one with {first}",
-            expected=f"all {len(second)} epochs",
+            tr("in a second training it still remembers the first."),
+            tried=tr("a training with the accuracies {second} after one with {first}", second=second, first=first),
+            expected=tr("all {count} epochs", count=len(second)),
             came=f"{came}",
-            hint="fit calls on_train_begin at the start of each training.",
+            hint=tr("fit calls on_train_begin at the start of each training."),
         )

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from palm_utils.exercises.trial import Trial
-from palm_utils.exercises.values import as_array, describe, describe_call
+from palm_utils.exercises.values import as_array, describe, describe_call, describe_shape
+from palm_utils.language import mark, tr
 
 _Numbers = tuple[float, ...]
 
@@ -30,36 +31,39 @@ def _one_scale(batch: np.ndarray, mean: _Numbers, std: _Numbers) -> np.ndarray:
 
 _MISTAKES: list[tuple[str, Callable]] = [
     (
-        "the digits are cut off instead of rounded: 99.9 became 99.",
+        mark("the digits are cut off instead of rounded: 99.9 became 99."),
         lambda b, m, s: np.clip(_exact(b, m, s), 0, 255).astype(np.uint8),
     ),
     (
-        "values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.",
+        mark("values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8."),
         lambda b, m, s: _wrapped(_exact(b, m, s)),
     ),
     (
-        "the mean is added before the deviation is multiplied; it is the other way round.",
+        mark("the mean is added before the deviation is multiplied; it is the other way round."),
         lambda b, m, s: _to_uint8((b.transpose(0, 2, 3, 1) + np.array(m)) * s * 255),
     ),
     (
-        "it normalises once more instead of undoing it.",
+        mark("it normalises once more instead of undoing it."),
         lambda b, m, s: _to_uint8((b.transpose(0, 2, 3, 1) - np.array(m)) / s * 255),
     ),
-    ("the mean is missing.", lambda b, m, s: _to_uint8(_exact(b, (0.0, 0.0, 0.0), s))),
-    ("the deviation is missing.", lambda b, m, s: _to_uint8(_exact(b, m, (1.0, 1.0, 1.0)))),
-    ("the factor 255 is missing.", lambda b, m, s: _to_uint8(_exact(b, m, s) / 255)),
-    ("all channels get the same mean and deviation.", lambda b, m, s: _to_uint8(_one_scale(b, m, s))),
+    (mark("the mean is missing."), lambda b, m, s: _to_uint8(_exact(b, (0.0, 0.0, 0.0), s))),
+    (mark("the deviation is missing."), lambda b, m, s: _to_uint8(_exact(b, m, (1.0, 1.0, 1.0)))),
+    (mark("the factor 255 is missing."), lambda b, m, s: _to_uint8(_exact(b, m, s) / 255)),
+    (mark("all channels get the same mean and deviation."), lambda b, m, s: _to_uint8(_one_scale(b, m, s))),
     (
-        "mean and deviation meet the wrong channels: their order is turned round.",
+        mark("mean and deviation meet the wrong channels: their order is turned round."),
         lambda b, m, s: _to_uint8(_exact(b, m[::-1], s[::-1])),
     ),
-    ("the colours are turned round; their order should stay.", lambda b, m, s: _to_uint8(_exact(b, m, s))[..., ::-1]),
     (
-        "rows and columns are exchanged.",
+        mark("the colours are turned round; their order should stay."),
+        lambda b, m, s: _to_uint8(_exact(b, m, s))[..., ::-1],
+    ),
+    (
+        mark("rows and columns are exchanged."),
         lambda b, m, s: _to_uint8(_exact(b, m, s)).transpose(0, 2, 1, 3),
     ),
     (
-        "each batch is stretched to fill 0…255; mean and std say what the pixels were.",
+        mark("each batch is stretched to fill 0…255; mean and std say what the pixels were."),
         lambda b, m, s: _to_uint8((b.transpose(0, 2, 3, 1) - b.min()) / (b.max() - b.min()) * 255),
     ),
 ]
@@ -89,12 +93,21 @@ def judge_undo(trial: Trial, answer: Any) -> None:
     if not wrong:
         return
     fault = next(
-        (words for words, mistake in _MISTAKES if all(_agrees(mistake(b, m, s), came) for b, m, s, _, came in tries)),
-        "the values are not those of the pictures.",
+        (
+            tr(words)
+            for words, mistake in _MISTAKES
+            if all(_agrees(mistake(b, m, s), came) for b, m, s, _, came in tries)
+        ),
+        tr("the values are not those of the pictures."),
     )
     batch, mean, std, tried, came = wrong[0]
     expected = _to_uint8(_exact(batch, mean, std))
-    trial.fail(fault, tried=tried, expected=f"first pixels {_pixels(expected)}", came=f"first pixels {_pixels(came)}")
+    trial.fail(
+        fault,
+        tried=tried,
+        expected=tr("first pixels {pixels}", pixels=_pixels(expected)),
+        came=tr("first pixels {pixels}", pixels=_pixels(came)),
+    )
 
 
 def _agrees(expected: np.ndarray, came: np.ndarray) -> bool:
@@ -111,14 +124,14 @@ def _as_pictures(trial: Trial, value: Any, batch: np.ndarray, tried: str) -> np.
     pictures = as_array(value)
     fault = ""
     if pictures is None:
-        fault = "it does not return an array of numbers."
+        fault = tr("it does not return an array of numbers.")
     elif pictures.shape == batch.shape and pictures.shape != (count, height, width, 3):
-        fault = "the channels are still in front; plt.imshow wants them last."
+        fault = tr("the channels are still in front; plt.imshow wants them last.")
     elif pictures.shape not in ((count, height, width, 3), (count, width, height, 3)):
-        fault = "the shape is wrong."
+        fault = tr("the shape is wrong.")
     elif pictures.dtype != np.uint8:
-        fault = "the dtype is wrong: plt.imshow takes floats for values between 0 and 1."
+        fault = tr("the dtype is wrong: plt.imshow takes floats for values between 0 and 1.")
     if fault:
-        expected = f"<array of shape {[count, height, width, 3]}, uint8>"
+        expected = describe_shape("array", [count, height, width, 3], "uint8")
         trial.fail(fault, tried=tried, expected=expected, came=describe(value))
     return pictures

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from palm_utils import language
 from palm_utils.exercises import all_exercises, examine, find
 from palm_utils.exercises.answers import Answers, UnreadableNotebook, read
 from palm_utils.exercises.limits import OutOfTime, time_limit
-from palm_utils.exercises.model import Status
+from palm_utils.exercises.model import Status, not_right, remark
 from palm_utils.exercises.surroundings import Excerpt
+from palm_utils.language import mark, tr
 
 try:
     import resource
@@ -35,8 +37,8 @@ _PRELOAD = ["palm_utils", "palm_utils.exercises.judging", "numpy", "cv2", "paddl
 _PREPARING = 20.0  # seconds for what an answer needs besides the function itself
 _STARTING = 300.0  # seconds for a process to import PaddlePaddle and to read a notebook
 
-MISSING, UNREADABLE, NO_EXERCISES = "missing", "unreadable", "no exercises"
-TIMEOUT, CRASHED = "timeout", "crashed"
+MISSING, UNREADABLE, NO_EXERCISES = mark("missing"), mark("unreadable"), mark("no exercises")
+TIMEOUT, CRASHED = mark("timeout"), mark("crashed")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Result:
     verdict: str
     """A value of Status, or one of the words above."""
     message: str
+    summary: tuple[str, ...] = ()
+    """As in a Verdict; empty where the process told nothing."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def judge(
     while left is None or left:
         current, so_far = "", len(results)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            work = (path.resolve(), left, limits.memory, folder)
+            work = (path.resolve(), left, limits.memory, folder, language.current())
             for message in _messages(work, limits.seconds, stop):
                 match message:
                     case {"exercises": [*found]} if left is None:
@@ -92,8 +96,8 @@ def judge(
                     case {"begins": str(current)}:
                         pass
                     # Of the exercise that is due and no other: an answer could find the way to send as well.
-                    case {"number": str(number), "verdict": str(verdict), "message": str(text)} if number == current:
-                        results.append(Result(number, verdict, text))
+                    case {"result": [str(number), str(verdict), str(text), [*lines]]} if number == current:
+                        results.append(Result(number, verdict, text, tuple(map(str, lines))))
                         left, current = [other for other in left or () if other != number], ""
         if stop is not None and stop.is_set():
             return results
@@ -108,12 +112,14 @@ def judge(
 
 def _verdict_of_end(message: dict) -> tuple[str, str]:
     if "timeout" in message:
-        return TIMEOUT, f"it did not end within {message['timeout']:g} seconds, and its process was ended."
+        seconds = message["timeout"]
+        return TIMEOUT, tr("it did not end within {seconds:g} seconds, and its process was ended.", seconds=seconds)
     code = message.get("ended")
     if code is None or code >= 0:
-        return CRASHED, f"it ended its process (exit status {code})."
-    name = signal.Signals(-code).name if -code in iter(signal.Signals) else f"signal {-code}"
-    return CRASHED, f"its process crashed ({name})."
+        return CRASHED, tr("it ended its process (exit status {status}).", status=code)
+    known = -code in iter(signal.Signals)
+    name = signal.Signals(-code).name if known else tr("signal {number}", number=-code)
+    return CRASHED, tr("its process crashed ({signal}).", signal=name)
 
 
 def _messages(work: tuple, seconds: float, stop: threading.Event | None) -> Iterator[dict]:
@@ -168,8 +174,9 @@ def _context() -> multiprocessing.context.BaseContext:
 # in the process ---------------------------------------------------------------------------------
 
 
-def _work(connection: Connection, path: Path, numbers: list[str] | None, memory: int, folder: str) -> None:
-    """Judge, and send each step as JSON."""
+def _work(connection: Connection, path: Path, numbers: list[str] | None, memory: int, folder: str, spoken: str) -> None:
+    """Judge, and send each step as JSON; `spoken` is the caller's language."""
+    os.environ[language.VARIABLE] = spoken
 
     def send(**message: object) -> None:
         connection.send_bytes(json.dumps(message).encode())
@@ -179,16 +186,16 @@ def _work(connection: Connection, path: Path, numbers: list[str] | None, memory:
         answers = read(path)
     except UnreadableNotebook as error:
         send(exercises=[])
-        send(number="", verdict=UNREADABLE, message=str(error))
+        send(result=["", UNREADABLE, str(error), []])
     else:
         numbers = answers.numbers if numbers is None else numbers
         send(exercises=numbers)
         if not numbers:
-            send(number="", verdict=NO_EXERCISES, message="no cell of it belongs to an exercise of the course.")
+            send(result=["", NO_EXERCISES, tr("no cell of it belongs to an exercise of the course."), []])
         for number in numbers:
             send(begins=number)
-            verdict, message = judge_one(answers, number)
-            send(number=number, verdict=verdict, message=message)
+            result = judge_one(answers, number)
+            send(result=[number, result.verdict, result.message, result.summary])
     connection.close()
     os._exit(0)  # threads that an answer has started do not hold it up
 
@@ -212,24 +219,29 @@ def _confine(path: Path, memory: int, folder: str) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def judge_one(answers: Answers, number: str) -> tuple[str, str]:
-    """Return verdict and message for one exercise, in this process; stubs are told without running anything."""
+def judge_one(answers: Answers, number: str) -> Result:
+    """Judge one exercise in this process; stubs are told without running anything."""
     exercise = find(number)
     if answers.is_missing(number):
-        return MISSING, f"Exercise {number}: {answers.name} has neither its cell nor a {exercise.name}."
+        text = tr("{file} has neither its cell nor a {name}.", file=answers.name, name=exercise.name)
+        return Result(number, MISSING, remark(number, text), (text,))
     if answers.is_untouched(number):
-        return Status.NOT_ATTEMPTED.value, f"Exercise {number}: not attempted yet."
-    not_right = f"✗ Exercise {number} is not right yet:"
+        text = tr("not attempted yet.")
+        return Result(number, Status.NOT_ATTEMPTED.value, remark(number, text), (text,))
     if fault := answers.fault(number):
-        return Status.WRONG.value, f"{not_right} {fault}"
+        return _wrong(number, fault)
     try:
         nothing = Excerpt(room=0)
         with redirect_stdout(nothing), redirect_stderr(nothing), time_limit(_PREPARING):
             answer = answers.run(number)
     except OutOfTime:
-        return Status.WRONG.value, f"{not_right} what it needs of the notebook takes over {_PREPARING:g} seconds."
+        return _wrong(number, tr("what it needs of the notebook takes over {seconds:g} seconds.", seconds=_PREPARING))
     except BaseException as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return Status.WRONG.value, f"{not_right} its cell, or another that it needs, raises {text}"
+        return _wrong(number, tr("its cell, or another that it needs, raises {error}", error=text))
     verdict = examine(number, answer)
-    return verdict.status.value, verdict.message
+    return Result(number, verdict.status.value, verdict.message, verdict.summary)
+
+
+def _wrong(number: str, fault: str) -> Result:
+    return Result(number, Status.WRONG.value, not_right(number, fault), (fault,))

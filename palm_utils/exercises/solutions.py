@@ -1,8 +1,12 @@
-"""Reference solutions: cells of the solution notebooks, and nowhere else."""
+"""Reference solutions: cells of the solution notebooks, and nowhere else.
+
+Those of the Chinese edition, in zh/solutions, are the same programs with Chinese comments.
+"""
 
 from pathlib import Path
 
 from palm_utils.errors import CourseError
+from palm_utils.language import CHINESE, current, tr
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"
 
@@ -15,13 +19,21 @@ def reference_source(number: str) -> str:
     import nbformat  # loads slowly, and only this function needs it
 
     chapter = int(number.split(".")[0])
-    notebooks = sorted(FOLDER.glob(f"{chapter:02d}_*.ipynb"))
+    chinese = FOLDER.parent / "zh" / FOLDER.name
+    folders = [chinese, FOLDER] if current() == CHINESE else [FOLDER]
+    notebooks = [path for folder in folders for path in sorted(folder.glob(f"{chapter:02d}_*.ipynb"))]
     if not notebooks:
         raise CourseError(
-            f"No solutions of chapter {chapter} in {FOLDER}. They are notebooks of the course's repository; "
-            "install palm_utils from a checkout of it (pip install -e .) or read them there."
+            tr(
+                "No solutions of chapter {chapter} in {folder}. They are notebooks of the course's repository; "
+                "install palm_utils from a checkout of it (pip install -e .) or read them there.",
+                chapter=chapter,
+                folder=FOLDER,
+            )
         )
     for cell in nbformat.read(notebooks[0], as_version=4).cells:
         if f"solution:{number}" in cell.metadata.get("tags", []):
             return cell.source
-    raise CourseError(f"{notebooks[0]} has no cell tagged solution:{number}; restore it with git.")
+    raise CourseError(
+        tr("{file} has no cell tagged solution:{number}; restore it with git.", file=notebooks[0], number=number)
+    )

@@ -7,6 +7,7 @@ import numpy as np
 
 from palm_utils.exercises.trial import Trial
 from palm_utils.exercises.values import describe, is_tensor
+from palm_utils.language import tr
 
 
 def need_layer_class(trial: Trial, answer: Any) -> None:
@@ -15,7 +16,7 @@ def need_layer_class(trial: Trial, answer: Any) -> None:
 
     name = trial.exercise.name
     if not (isinstance(answer, type) and issubclass(answer, paddle.nn.Layer)):
-        trial.fail(f"{name} should be a class derived from paddle.nn.Layer.", came=describe(answer))
+        trial.fail(tr("{name} should be a class derived from paddle.nn.Layer.", name=name), came=describe(answer))
 
 
 def create(trial: Trial, answer: Any, args: tuple, kwargs: dict[str, Any] | None = None) -> Any:
@@ -24,7 +25,7 @@ def create(trial: Trial, answer: Any, args: tuple, kwargs: dict[str, Any] | None
 
     model = trial.call(answer, args, kwargs)
     if answer.forward is paddle.nn.Layer.forward:
-        trial.fail("it has no method `forward`.", tried="calling it with a batch")
+        trial.fail(tr("it has no method `forward`."), tried=tr("calling it with a batch"))
     return model
 
 
@@ -55,10 +56,10 @@ def compare_shapes(trial: Trial, created: str, model: Any, expected: Sequence[li
     trial.fail(
         fault,
         tried=f"{created}.parameters()",
-        expected=f"{sum(int(np.prod(shape)) for shape in expected):,} trainable parameters"
-        + (f", among them of shape {_shapes(missing)}" if missing else ""),
+        expected=tr("{count:,} trainable parameters", count=sum(int(np.prod(shape)) for shape in expected))
+        + (tr(", among them of shape {shapes}", shapes=_shapes(missing)) if missing else ""),
         came=f"{sum(int(np.prod(p.shape)) for p in trainable(model)):,}"
-        + (f", among them of shape {_shapes(extra)}" if extra else ""),
+        + (tr(", among them of shape {shapes}", shapes=_shapes(extra)) if extra else ""),
         hint=hint,
     )
 
@@ -67,25 +68,25 @@ def _fault_of_shapes(model: Any, missing: list[list[int]], extra: list[list[int]
     """Return the sentence that names what is wrong with the parameters, and a hint or ""."""
     if not trainable(model):
         return (
-            "it has no parameters that a Layer can find.",
-            "create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.",
+            tr("it has no parameters that a Layer can find."),
+            tr("create each layer in __init__ and keep it as an attribute of self; a plain list hides layers."),
         )
     if not extra and all(len(shape) == 1 for shape in missing):
-        return "something with one number per channel or unit is missing, such as a bias.", ""
+        return tr("something with one number per channel or unit is missing, such as a bias."), ""
     if not missing and all(len(shape) == 1 for shape in extra):
-        return "there is something with one number per channel or unit too many, such as a bias.", ""
-    return "its parameters are not those of the layers asked for.", ""
+        return tr("there is something with one number per channel or unit too many, such as a bias."), ""
+    return tr("its parameters are not those of the layers asked for."), ""
 
 
 def _shapes(shapes: Sequence[list[int]]) -> str:
     shown = ", ".join(map(str, shapes[:6]))
-    return shown if len(shapes) <= 6 else f"{shown} and {len(shapes) - 6} more"
+    return shown if len(shapes) <= 6 else tr("{list} and {count} more", list=shown, count=len(shapes) - 6)
 
 
 def need_shape(trial: Trial, tried: str, came: Any, shape: list[int], fault: str) -> None:
     """Refuse an output that is not a tensor of `shape`."""
     if not is_tensor(came) or list(came.shape) != shape:
-        trial.fail(fault, tried=tried, expected=f"a tensor of shape {shape}", came=describe(came))
+        trial.fail(fault, tried=tried, expected=tr("a tensor of shape {shape}", shape=shape), came=describe(came))
 
 
 def randomise(parameters: Sequence[Any], rng: np.random.Generator) -> None:
@@ -108,8 +109,8 @@ def need_gradients(trial: Trial, tried: str, model: Any, output: Any) -> None:
     for name, parameter in model.named_parameters():
         if not parameter.stop_gradient and (parameter.grad is None or not parameter.grad.numpy().any()):
             trial.fail(
-                f"the gradient does not reach {name}, so training would never change it.",
-                tried=f"{tried}, then backward() from a loss",
-                expected="a gradient for every parameter",
-                hint="a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back.",
+                tr("the gradient does not reach {name}, so training would never change it.", name=name),
+                tried=tr("{tried}, then backward() from a loss", tried=tried),
+                expected=tr("a gradient for every parameter"),
+                hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
             )

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from palm_utils.language import tr
+
 
 @dataclass(frozen=True)
 class _Setting:
@@ -25,27 +27,27 @@ def _settings() -> list[_Setting]:
     The environment variables are left out: libraries set some when they are imported.
     """
     settings = [
-        _Setting("the working directory (os.chdir)", os.getcwd, os.chdir),
-        _Setting("Python's recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
-        _Setting("NumPy's floating-point error handling (np.seterr)", np.geterr, lambda old: np.seterr(**old)),
-        _Setting("NumPy's print options", np.get_printoptions, lambda old: np.set_printoptions(**old)),
+        _Setting(tr("the working directory (os.chdir)"), os.getcwd, os.chdir),
+        _Setting(tr("Python's recursion limit"), sys.getrecursionlimit, sys.setrecursionlimit),
+        _Setting(tr("NumPy's floating-point error handling (np.seterr)"), np.geterr, lambda old: np.seterr(**old)),
+        _Setting(tr("NumPy's print options"), np.get_printoptions, lambda old: np.set_printoptions(**old)),
     ]
     # Importing PaddlePaddle takes seconds; while nobody has, there is nothing to keep.
     paddle = sys.modules.get("paddle")
     if paddle is not None:
         settings += [
             _Setting(
-                "PaddlePaddle's static-graph mode (paddle.enable_static)",
+                tr("PaddlePaddle's static-graph mode (paddle.enable_static)"),
                 paddle.in_dynamic_mode,
                 lambda old: paddle.disable_static() if old else paddle.enable_static(),
             ),
-            _Setting("PaddlePaddle's device", paddle.get_device, paddle.set_device),
+            _Setting(tr("PaddlePaddle's device"), paddle.get_device, paddle.set_device),
             _Setting(
-                "PaddlePaddle's default dtype (paddle.set_default_dtype)",
+                tr("PaddlePaddle's default dtype (paddle.set_default_dtype)"),
                 paddle.get_default_dtype,
                 paddle.set_default_dtype,
             ),
-            _Setting("gradient recording", paddle.is_grad_enabled, paddle.set_grad_enabled),
+            _Setting(tr("gradient recording"), paddle.is_grad_enabled, paddle.set_grad_enabled),
         ]
     return settings
 

@@ -13,9 +13,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from palm_utils.exercises.limits import OutOfTime, time_limit
-from palm_utils.exercises.model import Exercise, Wrong
+from palm_utils.exercises.model import Exercise, Wrong, not_right
 from palm_utils.exercises.surroundings import Excerpt, kept
 from palm_utils.exercises.values import as_numbers, describe, describe_call, duplicate, same, shorten
+from palm_utils.language import pad, tr, trn
 
 _SHOWN_OUTPUT = 200
 _SHOWN_ERROR = 300
@@ -42,6 +43,7 @@ class Mistake:
     """A fault that many make: the sentence that names it, and a function that makes it."""
 
     fault: str
+    """In English, and in the catalogue of translations without `mark`."""
     function: Callable
 
 
@@ -55,17 +57,22 @@ class Trial:
         self._returned_once = False
 
     def fail(self, fault: str, *, tried: str = "", expected: str = "", came: str = "", hint: str = "") -> NoReturn:
-        """Raise `Wrong` with one text made of these parts; without `hint`, the exercise's own is given."""
-        number = self.exercise.number
-        lines = [f"✗ Exercise {number} is not right yet: {fault}"]
-        for label, text in (("tried:", tried), ("expected:", expected), ("came:", came)):
+        """Raise `Wrong` with one text made of these parts, which are in the language of the notebook already.
+
+        Without `hint`, the exercise's own is given.
+        """
+        number, parts = self.exercise.number, []
+        for label, text in ((tr("tried:"), tried), (tr("expected:"), expected), (tr("came:"), came)):
             if text:
-                lines.append(f"  {label:<10}{text}")
+                parts.append(f"{pad(label, 10)}{text}")
         if printed := self._output.getvalue().strip():
-            lines.append(f"  Your code printed: {shorten(printed, _SHOWN_OUTPUT)}")
-        lines.append(f"  Hint: {hint or self.exercise.hint}")
-        lines.append(f'  Still stuck? exercises.hint("{number}") says more, exercises.solution("{number}") all.')
-        raise Wrong("\n".join(lines))
+            parts.append(tr("Your code printed: {output}", output=shorten(printed, _SHOWN_OUTPUT)))
+        hints = [
+            tr("Hint: {hint}", hint=hint or tr(self.exercise.hint)),
+            tr('Still stuck? exercises.hint("{n}") says more, exercises.solution("{n}") all.', n=number),
+        ]
+        lines = [not_right(number, fault), *(f"  {line}" for line in (*parts, *hints))]
+        raise Wrong("\n".join(lines), (fault, *parts))
 
     def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
         """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
@@ -82,23 +89,23 @@ class Trial:
         self._returned_once = True
         if changed:
             self.fail(
-                f"it changes {changed[0]} for everything that runs after it. It has been put back.",
+                tr("it changes {setting} for everything that runs after it. It has been put back.", setting=changed[0]),
                 tried=tried,
-                hint="a function should work with its arguments and leave global settings alone.",
+                hint=tr("a function should work with its arguments and leave global settings alone."),
             )
         if value is None:
-            self.fail("it returns nothing: is the `return` missing?", tried=tried, came="None")
+            self.fail(tr("it returns nothing: is the `return` missing?"), tried=tried, came="None")
         for before, after in [
             *zip(args, given, strict=True),
             *((kwargs[key], given_named[key]) for key in kwargs),
         ]:
             if not same(before, after):
                 self.fail(
-                    "it changes its input. The caller may still need it as it was.",
+                    tr("it changes its input. The caller may still need it as it was."),
                     tried=tried,
-                    expected=f"the argument as it was: {describe(before)}",
-                    came=f"after the call: {describe(after)}",
-                    hint="`*=`, `-=` and assignments to elements work in place; make a new array.",
+                    expected=tr("the argument as it was: {value}", value=describe(before)),
+                    came=tr("after the call: {value}", value=describe(after)),
+                    hint=tr("`*=`, `-=` and assignments to elements work in place; make a new array."),
                 )
         return value
 
@@ -109,10 +116,10 @@ class Trial:
         if isinstance(error, expected):
             return
         self.fail(
-            f"it should raise {expected.__name__} here.",
+            tr("it should raise {error} here.", error=expected.__name__),
             tried=tried,
-            expected=f"{expected.__name__}",
-            came=f"{type(error).__name__}" if error is not None else f"the value {describe(value)}",
+            expected=expected.__name__,
+            came=type(error).__name__ if error is not None else tr("the value {value}", value=describe(value)),
         )
 
     def compare(
@@ -142,14 +149,14 @@ class Trial:
         if all(right):
             return
         fault = next(
-            (mistake.fault for mistake in mistakes if all(agree([case.apply(mistake.function) for case in cases]))),
+            (tr(mistake.fault) for mistake in mistakes if all(agree([case.apply(mistake.function) for case in cases]))),
             "",
         )
         if not fault and all(np.array_equal(got, came[0], equal_nan=True) for got in came):
-            fault = "it gives the same answer whatever it is given."
+            fault = tr("it gives the same answer whatever it is given.")
         first = right.index(False)
         self.fail(
-            fault or f"right for {sum(right)} of the {len(cases)} inputs tried.",
+            fault or tr("right for {right} of the {count} inputs tried.", right=sum(right), count=len(cases)),
             tried=describe_call(self.exercise.name, cases[first].args, cases[first].kwargs or {}),
             expected=_describe_numbers(as_numbers(wanted[first], count)),
             came=_describe_numbers(came[first]),
@@ -160,10 +167,10 @@ class Trial:
         numbers = as_numbers(value, count)
         if numbers is None:
             self.fail(
-                "it should return one number." if count == 1 else f"it should return {count} numbers.",
+                trn("it should return one number.", "it should return {count} numbers.", count),
                 tried=describe_call(self.exercise.name, case.args, case.kwargs or {}),
                 expected=_describe_numbers(as_numbers(wanted, count)),
-                came=f"{describe(value)} of type {type(value).__name__}",
+                came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
             )
         return numbers
 
@@ -174,7 +181,7 @@ class Trial:
         try:
             inspect.signature(function).bind(*args, **kwargs)
         except TypeError as error:
-            self.fail(f"it cannot be called this way: {error}.", tried=tried)
+            self.fail(tr("it cannot be called this way: {error}.", error=error), tried=tried)
         except ValueError:
             pass  # a function written in C does not tell its arguments
         value, error = None, None
@@ -196,20 +203,25 @@ class Trial:
     def _report(self, error: BaseException, tried: str) -> NoReturn:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not _in_library(frame.filename)]
-        place = _describe_place(own[-1]) if own else "code of a library"
+        place = _describe_place(own[-1]) if own else tr("code of a library")
         if isinstance(error, OutOfTime):
             self.fail(
-                f"it did not come back within {self.exercise.seconds:g} seconds and was stopped in {place}.",
+                tr(
+                    "it did not come back within {seconds:g} seconds and was stopped in {place}.",
+                    seconds=self.exercise.seconds,
+                    place=place,
+                ),
                 tried=tried,
-                hint="is there a loop whose condition never becomes false?",
+                hint=tr("is there a loop whose condition never becomes false?"),
             )
         if isinstance(error, NotImplementedError) and own and _raises_it(own[-1]):
             if not self._returned_once:
                 raise NotAttempted
-            self.fail(f"a part of it is still to be written: {place}.", tried=tried)
+            self.fail(tr("a part of it is still to be written: {place}.", place=place), tried=tried)
         if isinstance(error, SystemExit):
-            self.fail(f"it tries to end the program, in {place}.", tried=tried)
-        self.fail(f"it raises {type(error).__name__} in {place}.", tried=tried, came=_error_text(error))
+            self.fail(tr("it tries to end the program, in {place}.", place=place), tried=tried)
+        fault = tr("it raises {error} in {place}.", error=type(error).__name__, place=place)
+        self.fail(fault, tried=tried, came=_error_text(error))
 
 
 def _duplicates(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
@@ -223,8 +235,8 @@ def _raises_it(frame: traceback.FrameSummary) -> bool:
 
 
 def _describe_place(frame: traceback.FrameSummary) -> str:
-    line = f": `{frame.line}`" if frame.line else ""
-    return f"line {frame.lineno} of {frame.name}{line}"
+    place = tr("line {number} of {function}", number=frame.lineno, function=frame.name)
+    return tr("{place}: `{source}`", place=place, source=frame.line) if frame.line else place
 
 
 def _describe_numbers(numbers: np.ndarray) -> str:

@@ -1,11 +1,18 @@
 """Reading what a student's function returned, generously, and describing it in a few words."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from palm_utils.language import mark, tr
+
 _SHOWN_ELEMENTS = 12
+_LARGE = {
+    "array": mark("<array of shape {shape}, {dtype}>"),
+    "tensor": mark("<tensor of shape {shape}, {dtype}>"),
+}
 
 
 def shorten(text: str, limit: int) -> str:
@@ -33,14 +40,19 @@ def describe(value: Any, limit: int = 160) -> str:
     try:
         return shorten(repr(value), limit)
     except Exception:
-        return f"an object of type {type(value).__name__}"
+        return tr("an object of type {kind}", kind=type(value).__name__)
 
 
 def _describe_array(array: np.ndarray, kind: str) -> str:
     if array.size > _SHOWN_ELEMENTS:
-        return f"<{kind} of shape {list(array.shape)}, {array.dtype}>"
+        return describe_shape(kind, array.shape, array.dtype)
     text = np.array2string(array, separator=", ", precision=4, max_line_width=1000)
     return f"{kind}({' '.join(text.split())}, {array.dtype})"
+
+
+def describe_shape(kind: str, shape: Sequence[int], dtype: Any) -> str:
+    """Return what `describe` says of a large "array" or "tensor"."""
+    return tr(_LARGE[kind], shape=list(shape), dtype=dtype)
 
 
 def describe_call(name: str, args: tuple, kwargs: dict[str, Any]) -> str:

@@ -4,12 +4,12 @@ paddle.vision.datasets.Cifar10 changes one picture at a time in Python; here a c
 pictures of a batch at once, which takes a fraction of the time.
 """
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import joblib
 import numpy as np
 
 from palm_utils.errors import DataError
@@ -115,10 +115,10 @@ def loader_workers(batch_bytes: int) -> int:
 
     0 on macOS and Windows, where a worker starts without what a notebook has defined, and where the
     shared memory in which workers hand over their batches is too small (64 MB in a Docker container).
-    Otherwise one for each core but the one that trains, at most 8.
+    Otherwise one for each core that this process may use but the one that trains, at most 8.
     """
     if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
         return 0
-    workers = min(8, (os.cpu_count() or 1) - 1)
+    workers = min(8, joblib.cpu_count() - 1)
     # Each worker has two batches under way; as much again is left to others.
     return workers if shutil.disk_usage(_SHARED_MEMORY).free > 4 * workers * batch_bytes else 0

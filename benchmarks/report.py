@@ -1,0 +1,152 @@
+"""The table, benchmarks/results.json, and benchmarks/README.md, which is made from it."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.measures import Measure, Row
+from palm_utils.errors import DataError
+from palm_utils.files import replacing
+
+FOLDER = Path(__file__).resolve().parent
+RESULTS, README = "results.json", "README.md"
+# Of the cores, in per cent: with more of them in other use figures mean little.
+BUSY = 10
+_HEADER = ("what", "against", "must reach", "measured", "")
+_VERDICTS = {True: "reached", False: "NOT REACHED", None: "reported only"}
+
+_TOP = """\
+# Benchmarks
+
+How fast the course is, side by side with other ways of doing the same.
+
+<!-- Made by `make bench` from results.json and notes/. Do not edit. -->
+"""
+_COMMANDS = """\
+```
+make bench                          # every row, about 40 minutes on two cores that do nothing else
+make bench ROWS="reader steps"      # some of them; the others keep their figures
+make bench QUICK=1                  # does everything run? The figures mean nothing, and are kept apart in build/
+```
+
+The command installs PyTorch into an environment of its own, prints the table, and writes `results.json` (with every \
+single measurement) and this page. What is compared takes turns, round by round; ratios are those of the medians, and \
+the range in brackets is that of single rounds. Everything is measured on the CPU.
+"""
+
+
+def outcome(row: Row, measures: list[Measure] | None, about: dict, error: str | None = None) -> dict:
+    """Return what is stored of a row: its measures, or why there are none."""
+    found = {"what": row.what, "against": row.against, "about": about}
+    if error is not None:
+        return {**found, "error": error, "measures": []}
+    return {**found, "measures": [measure.to_dict() for measure in measures]}
+
+
+def load(folder: Path) -> dict[str, dict]:
+    """Return the stored outcomes by row; raises DataError for a damaged file."""
+    path = folder / RESULTS
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        for stored in rows.values():
+            _measures(stored)
+        return rows
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not results of benchmarks ({error!r}). Remove it and measure again.") from error
+
+
+def store(folder: Path, rows: Iterable[Row], outcomes: dict[str, dict]) -> None:
+    """Write results.json and README.md, in the rows' order."""
+    rows = list(rows)
+    kept = {row.name: outcomes[row.name] for row in rows if row.name in outcomes}
+    with replacing(folder / RESULTS) as path:
+        path.write_text(json.dumps({"rows": kept}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replacing(folder / README) as path:
+        path.write_text(readme(rows, kept), encoding="utf-8", newline="\n")
+
+
+def table(rows: Iterable[Row], outcomes: dict[str, dict]) -> list[tuple[str, ...]]:
+    """Return the table's lines: what, against, must reach, measured, verdict; one for each measure."""
+    lines = []
+    for row in rows:
+        stored = outcomes.get(row.name)
+        if stored is None or not stored["measures"]:
+            verdict = "not measured" if stored is None else f"FAILED: {_first_line(stored['error'])}"
+            lines.append((f"`{row.name}`: {row.what}", row.against, row.must, "", verdict))
+            continue
+        title = f"`{row.name}`: {row.what}"
+        for measure in _measures(stored):
+            what = f"{title}: {measure.what}" if measure.what else title
+            lines.append((what, row.against, str(measure.bound or ""), str(measure), _VERDICTS[measure.met]))
+    return lines
+
+
+def as_text(lines: list[tuple[str, ...]]) -> str:
+    """Return the table for a terminal."""
+    lines = [_HEADER, *(tuple(cell.replace("`", "") for cell in line) for line in lines)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
+    return "\n".join("  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def as_markdown(lines: list[tuple[str, ...]]) -> str:
+    rows = [_HEADER, ("---",) * len(_HEADER), *lines]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
+
+
+def readme(rows: list[Row], outcomes: dict[str, dict], notes: Path = FOLDER / "notes") -> str:
+    """Return the page: the table, what it was measured on, and for each row how, every side, and what limits it."""
+    parts = [_TOP, as_markdown(table(rows, outcomes)) + "\n"]
+    if any(stored["about"]["quick"] for stored in outcomes.values()):
+        parts.append("**Measured in a hurry (QUICK=1), to see that everything runs: the figures mean nothing.**\n")
+    for about, names in _machines(outcomes).items():
+        parts.append(f"Measured on {about} ({', '.join(f'`{name}`' for name in names)}).\n")
+    parts += ["## Measuring\n", _COMMANDS]
+    for row in rows:
+        parts += [f"## {row.name}\n", row.how + "\n", *_details(row, outcomes.get(row.name), notes)]
+    return "\n".join(parts)
+
+
+def _details(row: Row, stored: dict | None, notes: Path) -> list[str]:
+    """Return the measurements of a row's sides, and the note on what limits it."""
+    if stored is None:
+        return ["Not measured yet.\n"]
+    if not stored["measures"]:
+        return [f"Failed:\n\n```\n{stored['error']}\n```\n"]
+    measures, about, parts = _measures(stored), stored["about"], []
+    parts.append("\n".join(f"- {_described(measure)}" for measure in measures) + "\n")
+    facts = [f"Measured on {about['when']} by `{about['command']}` in {about['seconds']:.0f} s"]
+    facts += [f"{key} {value}" for key, value in about["rows"].items()]
+    parts.append("; ".join(facts) + ".\n")
+    if about["busy"] > BUSY:
+        parts.append(f"**The machine was busy: other work used {about['busy']:.0f} % of its cores.**\n")
+    note = notes / f"{row.name}.md"
+    if note.is_file():
+        parts.append(note.read_text(encoding="utf-8"))
+    elif any(measure.met is False for measure in measures):
+        parts.append(f"What limits it: not looked into yet (`benchmarks/notes/{note.name}` is shown here).\n")
+    return parts
+
+
+def _described(measure: Measure) -> str:
+    what = f"{measure.what}: " if measure.what else ""
+    bound = f"; must be {measure.bound}: {_VERDICTS[measure.met]}" if measure.bound else ""
+    return f"{what}{measure}{bound}" + (f" ({measure.detail})" if measure.detail else "")
+
+
+def _machines(outcomes: dict[str, dict]) -> dict[str, list[str]]:
+    """Return the rows measured on each machine, by its description."""
+    found: dict[str, list[str]] = {}
+    for name, stored in outcomes.items():
+        found.setdefault(machine.line(stored["about"]["machine"]), []).append(name)
+    return found
+
+
+def _measures(stored: dict) -> list[Measure]:
+    return [Measure.from_dict(measure) for measure in stored["measures"]]
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0]

@@ -1,0 +1,68 @@
+"""A network's training step in PaddlePaddle, in one process or in several that share each batch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.batches import NUM_DIGITS, make_batch, timed
+from palm_utils import distributed, notebooks, processes
+from palm_utils.recipes import Recipe
+
+
+def run(
+    network: str, recipe: dict, batch_size: int, warm_up: int, steps: int, number: int, folder: str
+) -> dict[str, list[float] | int]:
+    """Return the seconds of each training step of all images of a batch, and the trainable parameters.
+
+    recipe: palm_utils.recipes.Recipe as a dict; number: of processes; folder: an empty one, to hand over the result.
+    """
+    argument = {
+        "network": network, "recipe": recipe, "batch_size": batch_size, "warm_up": warm_up, "steps": steps,
+        "result": str(Path(folder, "steps.json")),
+    }  # fmt: skip
+    if number == 1:
+        _measure(argument)
+    else:
+        processes.start(_measure, argument, number)
+    return json.loads(Path(argument["result"]).read_text(encoding="utf-8"))
+
+
+def _measure(argument: dict) -> None:
+    """Train in each of the processes; the first stores the result."""
+    import paddle
+    import paddle.nn.functional as F
+
+    distributed.join()
+    rank, number = distributed.world()
+    chapter, _, name = argument["network"].partition(":")
+    network = getattr(notebooks.definitions(notebooks.find(chapter)[0]), name)
+    paddle.seed(0)
+    digits = chapter.startswith("01")
+    model = network(num_classes=NUM_DIGITS) if digits else network()
+    model.train()
+    recipe = Recipe(**{**argument["recipe"], "augment": ()})
+    optimizer = recipe.make_optimizer(model, argument["steps"])
+    parallel = distributed.averaging(model)
+    images, labels = make_batch(argument["network"], argument["batch_size"])
+    images, labels = images[rank::number], labels[rank::number]
+    loss_of = F.cross_entropy if digits else F.binary_cross_entropy_with_logits
+
+    def step() -> float:
+        loss = loss_of(parallel(paddle.to_tensor(images)), paddle.to_tensor(labels))
+        value = float(loss)
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        return value
+
+    distributed.meet()  # one may have been slower to start
+    seconds = timed(step, argument["warm_up"], argument["steps"])
+    trainable = [p for p in model.parameters() if not p.stop_gradient]
+    result = {
+        "seconds": seconds,
+        "parameters": int(sum(np.prod(p.shape) for p in trainable)),
+        "tensors": len(trainable),
+    }
+    if rank == 0:
+        Path(argument["result"]).write_text(json.dumps(result), encoding="utf-8")

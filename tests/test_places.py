@@ -1,0 +1,206 @@
+"""The course in the places in which students put it. Whole set-ups and chapters in such places: tests/hard."""
+
+import errno
+import hashlib
+import locale
+import os
+import re
+import socket
+import sys
+
+import cv2
+import numpy as np
+import palm_archives
+import places
+import pytest
+from places import everything
+
+from palm_utils import datasets, sample, threads
+from palm_utils.datasets import locate
+from palm_utils.datasets.download import Remote, download
+from palm_utils.datasets.prepare import prepare_palm
+from palm_utils.errors import CourseError, DataNotFound, DownloadError
+from palm_utils.highlevel import weights
+from palm_utils.readers import data_loader
+
+
+@pytest.fixture
+def micro(monkeypatch):
+    """Let the sample 'tiny' be tinier still."""
+    monkeypatch.setitem(sample.SIZES, "tiny", places.MICRO)
+
+
+def test_folders_with_spaces_and_chinese_names(micro, tmp_path, monkeypatch):
+    monkeypatch.setenv("PALM_CACHE", str(tmp_path / places.ODD / "缓存"))
+    plain = everything(tmp_path / "plain")
+    assert everything(tmp_path / places.ODD) == plain
+    assert len(list((tmp_path / places.ODD / "缓存").glob("*.images"))) == 4  # two folders each
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locales and time zones by Unix names")
+def test_no_home_no_language_far_away(micro, tmp_path):
+    """Python's file names and output are then ASCII, with escapes for everything else."""
+    plain = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": 0, "PYTHONCOERCECLOCALE": 0}
+    out = places.everything_elsewhere(tmp_path / places.ODD, HOME=None, TZ="Pacific/Kiritimati", **plain)
+    assert out["zone"] == "+1400" and out["encoding"] == ("utf-8" if sys.platform == "darwin" else "ascii")
+    assert out["digest"] == everything(tmp_path / "plain")
+
+
+@pytest.fixture
+def decimal_comma():
+    """A locale in which the comma is the decimal sign, for the whole process."""
+    before = locale.setlocale(locale.LC_ALL)
+    for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "German_Germany.1252"):
+        try:
+            locale.setlocale(locale.LC_ALL, name)
+        except locale.Error:
+            continue
+        yield
+        locale.setlocale(locale.LC_ALL, before)
+        return
+    pytest.skip("no locale with a decimal comma is installed; tests/hard makes one")
+
+
+def test_a_decimal_comma(micro, tmp_path, decimal_comma):
+    assert locale.localeconv()["decimal_point"] == ","
+    found = everything(tmp_path / "comma")
+    assert "1,V1.jpg,1,1234.50,0.25" in (tmp_path / "comma" / "out.csv").read_text()
+    locale.setlocale(locale.LC_ALL, "C")
+    assert found == everything(tmp_path / "plain")
+
+
+# --- nothing can be written
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Unix permissions")
+def test_clone_and_home_that_cannot_be_written_to(tmp_path):
+    """The package still works: what it makes goes into the temporary folder."""
+    clone = places.read_only(places.clone(tmp_path / "clone"))
+    home = places.read_only(palm_archives.write(tmp_path / "home", {"notes.txt": b""}))
+    (tmp_path / "tmp").mkdir()
+    options = {"before": places.ordinary_user(), "cwd": clone, "home": home, "check": False}
+    options |= {"TMPDIR": tmp_path / "tmp", "PYTHONPATH": clone, "PALM_SAMPLE": "tiny", "PALM_LANG": "en"}
+    out = places.run("-m", "palm_utils", "data", "sample", **options)
+    (root,) = (tmp_path / "tmp").glob("palm_utils-*/sample/tiny")
+    assert f"The sample is in {root}" in out and sample.is_sample(root)
+    options |= {"PALM_SAMPLE": "", "PALM_DATA": clone / "data"}
+    out = places.run("-m", "palm_utils", "data", "mnist", "--download", **options)
+    assert re.search(r"CourseError: .*clone.data cannot be written to\. Set PALM_DATA to a folder that can\.", out)
+    assert [path.name for path in home.iterdir()] == ["notes.txt"] and list((clone / "data").iterdir()) == []
+
+
+def test_weights_go_into_the_data_folder_where_the_home_cannot_be_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "_PADDLE_CACHE", tmp_path / "home" / "weights")
+    monkeypatch.setattr(weights, "data_folder", lambda: tmp_path / "data")
+    monkeypatch.setattr(weights, "can_be_written", lambda folder: tmp_path / "home" not in folder.parents)
+    monkeypatch.setattr(weights, "_source", lambda name: ("http://server/a.pdparams", hashlib.md5(b"x").hexdigest()))
+    asked = []
+    monkeypatch.setattr(weights, "download", lambda files, **options: asked.extend(files))
+    assert weights.pretrained_weights("a", download_it=True) == tmp_path / "data" / "weights" / "a.pdparams"
+    assert [file.destination for file in asked] == [tmp_path / "data" / "weights" / "a.pdparams"]
+    palm_archives.write(tmp_path / "data", {"weights/a.pdparams": b"y"})
+    assert weights.find_weights("a") is None  # another file under that name: nobody unpickles it
+    palm_archives.write(tmp_path / "data", {"weights/a.pdparams": b"x"})
+    assert weights.find_weights("a") == tmp_path / "data" / "weights" / "a.pdparams"
+
+
+def test_a_download_that_cannot_be_put_where_it_belongs(tmp_path):
+    (tmp_path / "data").write_text("a file in the place of the folder")
+    file = Remote("http://server/a.gz", tmp_path / "data" / "a.gz", "md5", "")
+    with pytest.raises(DownloadError, match=r"a\.gz could not be downloaded: it cannot be written there .*exists"):
+        download([file])
+
+
+# --- the disk is full
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Let every new file fail as on a disk without room; what is there can be read."""
+
+    def refuse(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(micro, tmp_path, full_disk, capsys, monkeypatch):
+    monkeypatch.setenv("PALM_CACHE", str(tmp_path / "cache"))
+    source = palm_archives.write(tmp_path / "source", palm_archives.prepared())
+    with pytest.raises(
+        CourseError, match=r"sample data cannot be written to .*No space left on device.*60 MB to spare"
+    ):
+        sample.sample_root(tmp_path / "data", "tiny")
+    with pytest.raises(CourseError, match=r"The disk is full: .*palm was not prepared"):
+        prepare_palm(source, tmp_path / "data", expected=None)
+    left = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert all(path.suffix == ".lock" for path in left)
+    cv2.imwrite(str(tmp_path / "P0001.jpg"), np.zeros((9, 9, 3), np.uint8))
+    assert len(list(data_loader(tmp_path)())) == 1
+    assert "cannot be kept" in capsys.readouterr().err
+
+
+# --- no network
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Whatever would look up a name or connect is an error that no one catches."""
+
+    def refuse(*args, **options):
+        raise AssertionError("the network was asked")
+
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getfqdn", "create_connection"):
+        monkeypatch.setattr(socket, name, refuse)
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+
+
+def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, no_network, capsys):
+    from palm_utils.__main__ import main
+
+    monkeypatch.setenv("PALM_SAMPLE", "tiny")
+    monkeypatch.setattr(locate, "_checkout_data", lambda: None)
+    monkeypatch.setattr(locate, "user_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(weights, "_PADDLE_CACHE", tmp_path / "paddle")
+    for find in (datasets.palm, datasets.mnist, datasets.cifar10):
+        assert find().counts()
+    assert main(["data"]) == 0
+    assert everything(tmp_path / "all")
+    assert weights.find_weights("resnet18") is None
+    with pytest.raises(DataNotFound, match="No ImageNet weights"):
+        weights.pretrained_weights("resnet18")
+
+
+# --- one core, little shared memory
+
+
+def test_one_core(micro, tmp_path, monkeypatch):
+    """As with taskset: the machine has more, this process may use one."""
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system does not bind processes to cores")
+    for name in ("PALM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    plain = everything(tmp_path / "plain")
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert threads.count() == 1
+        from palm_utils import highlevel
+
+        assert highlevel.loader_workers(batch_bytes=1) == 0
+        assert everything(tmp_path / "one") == plain
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_the_readers_need_no_shared_memory(palm_folder, monkeypatch):
+    """Docker gives 64 MB of it, which batches that processes hand over would fill."""
+
+    def refuse(*args, **options):
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)
+    monkeypatch.setattr("multiprocessing.shared_memory.SharedMemory.__init__", refuse)
+    assert sum(len(images) for images, _ in data_loader(palm_folder / "PALM-Training400", 5)()) == 12

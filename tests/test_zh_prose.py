@@ -1,0 +1,118 @@
+"""The Chinese edition as text: what the English says, set as Chinese is, in the words of the glossary."""
+
+import re
+
+import pytest
+from editions import MARKDOWN, ROOT, course, each_pair, edition, entries, inline, pair, prose
+
+__all__ = ["course", "edition", "entries", "pair", "prose"]  # fixtures
+
+
+def build(source):
+    """What a markdown text consists of (headings, lists, tables, …), paragraphs apart."""
+    found = [token.type + token.tag for token in MARKDOWN.parse(source)]
+    return [kind for kind in found if not kind.startswith(("paragraph", "inline"))]
+
+
+@each_pair
+def test_prose_has_the_same_build(prose):
+    for english, chinese in prose:
+        assert build(chinese.source) == build(english.source), english.id
+
+
+# "two" and "50" may be words in one language and digits in the other; these are digits in both.
+FIGURE = re.compile(r"\d+(?:,\d{3})+|\d+\.\d+|\d+%|\d{3,}")
+FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.S)
+
+
+@each_pair
+def test_prose_has_the_same_code_formulas_and_figures(prose):
+    for english, chinese in prose:
+        old, new = english.source.replace(" %", "%"), chinese.source
+        fences, fences_new = ([t.content for t in MARKDOWN.parse(text) if t.type == "fence"] for text in (old, new))
+        assert fences_new == fences, english.id
+        code, code_new = ({t.content for t in inline(text, "code_inline")} for text in (old, new))
+        assert code <= code_new <= code | set(" ".join(fences).split()), english.id
+        assert sorted(FORMULA.findall(new)) == sorted(FORMULA.findall(old)), english.id
+        assert set(FIGURE.findall(old)) <= set(FIGURE.findall(new)), english.id
+
+
+# --- set as Chinese is
+
+HAN = "[\u4e00-\u9fff]"
+# What to do, and what it looks like where it was not done.
+BAD_FORM = {
+    "a blank between Chinese and Latin letters or digits": rf"{HAN}[A-Za-z0-9`]|[A-Za-z0-9`%]{HAN}",
+    "Chinese punctuation beside Chinese": rf"{HAN}[,.;:?!()\"]|[,;:?!(\"]{HAN}|\.\.\.|。。",
+    "no blank beside Chinese punctuation": r" [，。：；、？！（）“”《》]|[，。：；、？！（）“”《》] ",
+    "no blank before a per cent sign": r"\d %",
+    "markup that is rendered": r"\*|__",
+    "a student is 你": "您",
+}
+
+
+@each_pair
+@pytest.mark.parametrize("rule", BAD_FORM)
+def test_prose_is_set_as_chinese_is(prose, rule):
+    for _, cell in prose:
+        for token in MARKDOWN.parse(FORMULA.sub("`x`", cell.source)):
+            shown = {"text": lambda t: t.content, "code_inline": lambda t: "`x`", "softbreak": lambda t: "\n"}
+            text = "".join(shown[t.type](t) if t.type in shown else "" for t in token.children or [])
+            assert not (found := re.findall(f".{{0,9}}(?:{BAD_FORM[rule]}).{{0,9}}", text)), (cell.id, found)
+
+
+@each_pair
+def test_a_paragraph_is_one_line(prose):
+    """A line's end is shown as a blank, and there is none between Chinese characters."""
+    for _, cell in prose:
+        assert not inline(cell.source, "softbreak"), cell.id
+
+
+def glossary():
+    """The rows of docs/glossary.md: English, Chinese, meaning in both."""
+    lines = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
+    rows = [[column.strip() for column in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [row for row in rows if len(row) == 4 and not set(row[0]) <= {"-"} and row[0] != "English"]
+
+
+# Other words for a term that mean something else as well.
+ORDINARY = {"轮", "周期", "迭代", "标注", "标准化", "规范化"}
+OTHER_WORDS = {
+    word: row[1]
+    for row in glossary()
+    for listed in re.findall("又译：(.*?)。", row[3])
+    for word in re.split("[、，]", listed)
+    if word not in ORDINARY
+}
+OTHER_WORDS |= {
+    "学习速率": "学习率",
+    "激励函数": "激活函数",
+    "下采样层": "池化",
+    "过度拟合": "过拟合",
+    "全链接": "全连接",
+}
+STEADY = """
+accuracy, activation function, batch norm, bottleneck, convolution, cross-entropy, data augmentation, feature map,
+fully connected, gradient, learning rate, logistic regression, max-pooling, optimizer, overfitting, pathologic
+myopia, pooling, receptive field, residual block, sensitivity, specificity, standard deviation, threshold, weight decay
+"""
+
+
+@each_pair
+def test_terms_are_those_of_the_glossary(entries):
+    assert len(OTHER_WORDS) > 20
+    for entry in entries:
+        for word, right in OTHER_WORDS.items():
+            assert word not in entry.chinese, f"{entry.name}: {word}; the course says {right}"
+
+
+@each_pair
+def test_terms_are_rendered_by_their_words(entries):
+    for term in re.split(r",\s+", " ".join(STEADY.split())):
+        rows = [row for row in glossary() if term in re.split(", ", row[0].split(" (")[0].removesuffix(" layer"))]
+        assert len(rows) == 1, f"the glossary has {term} in one row"
+        words = re.split("、", re.sub("（.*?）", "", rows[0][1]).removesuffix("层"))
+        for entry in entries:
+            english = re.sub(r"`[^`]*`|\*.*?\*|\]\(.*?\)", "", entry.english)  # titles of papers stay English
+            if re.search(rf"\b{re.escape(term)}s?\b", english, re.I):
+                assert any(word in entry.chinese for word in words), f"{entry.name}: {term} is {words}"
