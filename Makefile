@@ -33,7 +33,7 @@ CHAPTERS = $(if $(CH),$(foreach c,$(CH),$(or $(wildcard notebooks/$(c)*.ipynb),$
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat test-matrix run course results data doctor bench messages sync-zh lint clean
+.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat test-hard test-matrix run course results data doctor bench messages sync-zh lint clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ test-notebooks: setup ## the notebooks alone (CH=02 for one)
 test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 	@$(PYTHON) tools/setup_env.py --venv .venv-compat --requirements requirements-compat.txt
 	@$(MAKE) --no-print-directory test VENV=.venv-compat READY=1
+
+test-hard: setup ## slow tests in strange surroundings: paths, rights, full disks, no network
+	PALM_HARD=1 PALM_SAMPLE=tiny $(PYTEST) tests/hard
 
 test-matrix: ## all tests with other versions of Python, PaddlePaddle and the rest, an hour (CASES=oldest)
 	@$(PYTHON) tools/matrix.py $(CASES)
