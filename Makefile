@@ -28,12 +28,20 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=900
 # Asked for no Python in particular, set-up keeps the one that the environment has.
 KEEP_PYTHON := $(if $(filter file,$(origin PYTHON)),--any-python)
 LOCK = $(if $(LOCKED),--requirements requirements-lock.txt)
+# Jupyter, PaddlePaddle and others write below the home folder; where that cannot be, they get one of this user's
+# below the temporary folder.
+ifneq ($(OS),Windows_NT)
+ifeq ($(shell test -w "$${HOME:-/nowhere}" && echo yes),)
+export HOME := $(shell d="$${TMPDIR:-/tmp}/palm-home-$$(id -u)"; mkdir -p -m 700 "$$d" && test -O "$$d" && echo "$$d")
+endif
+endif
+
 # The notebooks whose names start with the words in CH; all of them by default.
 CHAPTERS = $(if $(CH),$(foreach c,$(CH),$(or $(wildcard notebooks/$(c)*.ipynb),$(error no chapter starts with $(c)))),notebooks)
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat test-hard test-matrix run course results data doctor bench messages sync-zh lint clean
+.PHONY: help setup lab progress reset update test test-unit test-notebooks test-compat test-hard test-matrix run course results data doctor bench book test-browser messages sync-zh lint clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +107,14 @@ bench: setup ## measure how fast the course is, about 40 minutes (ROWS="reader s
 	@PIP_RETRIES=1 $(PYTHON) tools/setup_env.py --venv .venv-bench --requirements benchmarks/requirements.txt $(KEEP_PYTHON)
 	@$(BIN)/python -m benchmarks $(ROWS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
+book: ## make the reading copy: both editions with their stored outputs, a static site in build/book
+	@$(PYTHON) tools/setup_env.py --venv .venv-book --requirements book/requirements.txt
+	.venv-book/bin/python book/build.py
+
+test-browser: setup book ## open the book, and JupyterLab, in a real browser (Debian: apt install chromium)
+	@$(PYTHON) tools/setup_env.py --venv .venv-browser --requirements tests/browser/requirements.txt
+	LAB_VENV=$(VENV) .venv-browser/bin/python -m pytest -q -c tests/browser/pytest.ini tests/browser
+
 messages: setup ## bring the translations of palm_utils up to date with the code
 	@mkdir -p build
 	$(BIN)/pybabel -q extract --no-default-keywords -k tr -k trn:1,2 -k mark -k Mistake --add-location=file \
@@ -112,4 +128,4 @@ lint: setup ## check code and notebooks with ruff
 	$(BIN)/ruff format --check .
 
 clean: ## remove what can be made again: environments, builds, the sample (never your data or notebooks)
-	rm -rf .venv .venv-compat .venv-bench build data/sample .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-compat .venv-bench .venv-book .venv-browser build data/sample .pytest_cache .ruff_cache *.egg-info

@@ -130,7 +130,7 @@ def test_every_chapter_has_a_picture():
 
 
 def test_the_readme_is_taken_apart_and_nothing_is_lost():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = readme.without_pictures((ROOT / "README.md").read_text(encoding="utf-8"))
     about = readme.read(text)
     chapters = {path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
     assert set(about.chapters) == chapters
@@ -141,6 +141,23 @@ def test_the_readme_is_taken_apart_and_nothing_is_lost():
     assert len(rows) == len(chapters)
     kept = len(about.intro) + len(about.below_chapters) + len(about.rest) + len("\n".join(rows))
     assert 0 <= len(text) - kept < 250  # the title, the section's heading, the table's head, blank lines
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "![the book](docs/images/book-front.png)",
+        "[![the book](docs/images/book-front.png)](docs/images/book-front.png)",
+        '<img src="docs/images/book-phone.png" width="200" alt="">',
+    ],
+)
+def test_pictures_of_the_book_are_no_part_of_it(picture):
+    assert readme.read(f"# A\n\nbefore {picture}after\n").intro == "before after"
+
+
+def test_pictures_from_elsewhere_and_links_stay():
+    text = "[a](b.md) ![c](https://example.org/c.png)"
+    assert readme.read(f"# A\n\n{text}\n").intro == text
 
 
 def test_cards_are_html_that_escapes():
