@@ -25,6 +25,7 @@ import filelock
 from palm_utils import distributed
 from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.files import flush, replacing
+from palm_utils.language import tr
 
 
 class Checkpoint:
@@ -61,8 +62,11 @@ class Checkpoint:
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise CourseError(
-                f"Another training is writing {self.params} at this moment. Wait for it, or give this one a "
-                "folder of its own: train_pm(..., folder='checkpoints/second')."
+                tr(
+                    "Another training is writing {file} at this moment. Wait for it, or give this one a folder of "
+                    "its own: train_pm(..., folder='checkpoints/second').",
+                    file=self.params,
+                )
             ) from None
         try:
             self.recover()
@@ -134,31 +138,51 @@ class Checkpoint:
         if not self.state.exists():
             if self.params.exists():
                 raise DataError(
-                    f"{self.params} has no {self.state.name} beside it, so the epoch it belongs to is unknown. "
-                    "Load it with evaluation(model, path), or train without resume=True."
+                    tr(
+                        "{file} has no {state} beside it, so the epoch it belongs to is unknown. Load it with "
+                        "evaluation(model, path), or train without resume=True.",
+                        file=self.params,
+                        state=self.state.name,
+                    )
                 )
             return None
         state = self._checked_state()
         saved = state["saved"]
         if saved["optimizer"] != type(optimizer).__name__:
             raise DataError(
-                f"{self.opt} was saved by {saved['optimizer']}, this optimizer is {type(optimizer).__name__}. "
-                "Resume with the same kind, or train without resume=True."
+                tr(
+                    "{file} was saved by {saved}, this optimizer is {given}. Resume with the same kind, or train "
+                    "without resume=True.",
+                    file=self.opt,
+                    saved=saved["optimizer"],
+                    given=type(optimizer).__name__,
+                )
             )
         return state
 
     def _checked_state(self) -> dict:
-        remedy = "Train without resume=True to replace it, or remove it."
+        remedy = tr("Train without resume=True to replace it, or remove it.")
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
             checksums = state["saved"]["checksums"]
         except (ValueError, KeyError, TypeError):
-            raise DataError(f"{self.state}: not the state of a run that can be resumed. {remedy}") from None
+            raise DataError(
+                tr("{file}: not the state of a run that can be resumed. {remedy}", file=self.state, remedy=remedy)
+            ) from None
         for path in (self.params, self.opt):
             if not path.is_file():
-                raise DataError(f"{path} is missing beside {self.state.name}. {remedy}")
+                raise DataError(
+                    tr("{path} is missing beside {state}. {remedy}", path=path, state=self.state.name, remedy=remedy)
+                )
             if _checksum(path) != checksums[path.suffix]:
-                raise DataError(f"{path} is not what was saved with {self.state.name}: damaged or replaced. {remedy}")
+                raise DataError(
+                    tr(
+                        "{path} is not what was saved with {state}: damaged or replaced. {remedy}",
+                        path=path,
+                        state=self.state.name,
+                        remedy=remedy,
+                    )
+                )
         return state
 
     def _finish(self) -> None:
@@ -182,11 +206,15 @@ def load_parameters(model, path: str | Path) -> None:
 
     path = Path(path)
     if not path.is_file():
-        raise DataNotFound(f"{path}: no such parameter file. train_pm writes palm.pdparams after each epoch.")
+        raise DataNotFound(
+            tr("{path}: no such parameter file. train_pm writes palm.pdparams after each epoch.", path=path)
+        )
     try:
         saved = paddle.load(str(path))
     except Exception as error:
-        raise DataError(f"{path}: not a readable parameter file ({error}). Train again to replace it.") from error
+        raise DataError(
+            tr("{path}: not a readable parameter file ({error}). Train again to replace it.", path=path, error=error)
+        ) from error
     own = model.state_dict()
     if not isinstance(saved, dict):
         raise DataError(f"{path}: holds a {type(saved).__name__}, not the parameters of a network.")
@@ -197,8 +225,15 @@ def load_parameters(model, path: str | Path) -> None:
     ]
     if wrong:
         raise DataError(
-            f"{path}: belongs to another network than {type(model).__name__}; "
-            f"{len(wrong)} of {len(own)} parameters differ, first {wrong[0]}"
+            tr(
+                "{path}: belongs to another network than {network}; {count} of {total} parameters differ, first "
+                "{first}",
+                path=path,
+                network=type(model).__name__,
+                count=len(wrong),
+                total=len(own),
+                first=wrong[0],
+            )
         )
     model.set_state_dict(saved)
 

@@ -21,6 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from palm_utils.errors import CourseError
+from palm_utils.language import tr
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,15 +64,19 @@ def refuse_platform() -> None:
     import paddle
 
     if not sys.platform.startswith("linux") or not paddle.distributed.is_available():
-        raise CourseError("PaddlePaddle trains in several processes on Linux only; here, train in one.")
+        raise CourseError(tr("PaddlePaddle trains in several processes on Linux only; here, train in one."))
 
 
 def refuse_uneven(batch_size: int, processes: int) -> None:
     """Raise CourseError for a batch of which not every process gets as much."""
     if batch_size % processes:
         raise CourseError(
-            f"A batch of {batch_size} cannot be shared evenly by {processes} processes: choose a batch size that is a "
-            f"multiple of {processes}, or another number of processes."
+            tr(
+                "A batch of {batch_size} cannot be shared evenly by {processes} processes: choose a batch size that is "
+                "a multiple of {processes}, or another number of processes.",
+                batch_size=batch_size,
+                processes=processes,
+            )
         )
 
 
@@ -192,7 +197,9 @@ def averaging(model):
         known = vars(model)["_averaging"] = paddle.DataParallel(model)
         known.trained = trained
     elif set(trained) - set(known.trained):
-        raise CourseError("Several processes cannot train parameters that were frozen when they first trained a model.")
+        raise CourseError(
+            tr("Several processes cannot train parameters that were frozen when they first trained a model.")
+        )
     else:
         for value in model.state_dict().values():
             _together(paddle.distributed.broadcast, value, src=0)
@@ -246,8 +253,11 @@ def _together(collective: Callable, *args, **options) -> None:
         collective(*args, **options)
     except (RuntimeError, OSError, ValueError) as error:
         raise CourseError(
-            "Another process has ended, or is more than 30 s behind this one; its own output says why. What was saved "
-            f"before can be gone on with (--resume). [{str(error).strip().splitlines()[-1]}]"
+            tr(
+                "Another process has ended, or is more than 30 s behind this one; its own output says why. What was "
+                "saved before can be gone on with (--resume). [{error}]",
+                error=str(error).strip().splitlines()[-1],
+            )
         ) from error
 
 

@@ -127,7 +127,7 @@ def check_data() -> Iterator[Line]:
             found = tr("absent; the sample will be made when first used")
             yield "WARN", tr("data: {name}", name=name), found
         else:
-            yield "OK" if found.is_real else "WARN", tr("data: {name}", name=name), str(found)
+            yield "OK" if found.is_real else "WARN", tr("data: {name}", name=name), found.describe()
 
 
 def check_space(what: str, folder: Path, needed: int, remedy: str) -> Line:

@@ -15,6 +15,7 @@ from types import ModuleType
 from palm_utils import threads
 from palm_utils.errors import CourseError
 from palm_utils.files import replacing
+from palm_utils.language import tr
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 # A kernel warns on the terminal that it talks to this process unencrypted; it does so over localhost.
@@ -28,11 +29,13 @@ class NotebookFailed(CourseError):
 
 
 def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser("run", help="execute chapters from top to bottom, without a browser")
-    parser.add_argument("chapters", nargs="*", help="01, 02_ichallenge_pm, …; all of them by default")
-    parser.add_argument("--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help="folder of the results")
-    parser.add_argument("--in-place", action="store_true", help="store the outputs in the chapters themselves")
-    parser.add_argument("--jobs", type=int, default=1, help="chapters executed at the same time")
+    parser = subparsers.add_parser("run", help=tr("execute chapters from top to bottom, without a browser"))
+    parser.add_argument("chapters", nargs="*", help=tr("01, 02_ichallenge_pm, …; all of them by default"))
+    parser.add_argument(
+        "--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help=tr("folder of the results")
+    )
+    parser.add_argument("--in-place", action="store_true", help=tr("store the outputs in the chapters themselves"))
+    parser.add_argument("--jobs", type=int, default=1, help=tr("chapters executed at the same time"))
     parser.set_defaults(run=run)
 
 
@@ -59,13 +62,29 @@ def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int
 
     def reported(path: Path) -> bool:
         started = time.perf_counter()
-        print(f"{path.stem}: running", flush=True)
+        print(tr("{chapter}: running", chapter=path.stem), flush=True)
         try:
             end = one(path)
         except NotebookFailed as error:
-            print(f"{path.stem}: FAILED after {time.perf_counter() - started:.0f} s\n{error}", flush=True)
+            print(
+                tr(
+                    "{chapter}: FAILED after {seconds:.0f} s\n{error}",
+                    chapter=path.stem,
+                    seconds=time.perf_counter() - started,
+                    error=error,
+                ),
+                flush=True,
+            )
             return False
-        print(f"{path.stem}: done in {time.perf_counter() - started:.0f} s{end}", flush=True)
+        print(
+            tr(
+                "{chapter}: done in {seconds:.0f} s{end}",
+                chapter=path.stem,
+                seconds=time.perf_counter() - started,
+                end=end,
+            ),
+            flush=True,
+        )
         return True
 
     pool = ThreadPoolExecutor(max_workers=max(1, jobs))
@@ -73,7 +92,7 @@ def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int
         return 0 if all(list(pool.map(reported, paths))) else 1
     except KeyboardInterrupt:
         # A kernel ends when the process that started it is gone; waiting for it could take hours.
-        print("interrupted", flush=True)
+        print(tr("interrupted"), flush=True)
         os._exit(130)
 
 
@@ -88,7 +107,9 @@ def find(name: str = "", folder: Path | None = None) -> list[Path]:
     found = [path for path in chapters if path.name.startswith(name)]
     if not found:
         known = ", ".join(path.stem for path in chapters) or "none"
-        raise CourseError(f"No chapter starts with {name!r} in {folder}; there are: {known}")
+        raise CourseError(
+            tr("No chapter starts with {name!r} in {folder}; there are: {known}", name=name, folder=folder, known=known)
+        )
     return found
 
 
@@ -104,7 +125,7 @@ def definitions(path: Path) -> ModuleType:
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     models = [cell for cell in cells if "model" in cell.metadata.get("tags", [])]
     if not models:
-        raise CourseError(f"{path.name} has no cell tagged 'model'")
+        raise CourseError(tr("{file} has no cell tagged 'model'", file=path.name))
     module = ModuleType(path.stem)
     for cell in cells:
         if cell in models or _of_student(cell):
@@ -170,7 +191,9 @@ def execute(
     except (CellExecutionError, DeadKernelError) as error:
         left = _place_of_failure(path, target)
         _write(tidy(book), left)
-        raise NotebookFailed(f"{_failure(book, error)}\nExecuted so far: {left}") from None
+        raise NotebookFailed(
+            tr("{failure}\nExecuted so far: {left}", failure=_failure(book, error), left=left)
+        ) from None
     if stamp is not None:
         book.metadata[_STAMP] = stamp()
     _write(tidy(book), target)

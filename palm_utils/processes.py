@@ -14,6 +14,7 @@ from typing import Any
 
 from palm_utils import distributed, threads
 from palm_utils.errors import CourseError
+from palm_utils.language import tr
 
 # How often is looked for a process that has failed, and how long an interrupted one may take to end, in seconds.
 _LOOK = 0.2
@@ -24,19 +25,28 @@ _INTERRUPTED = 130
 def refuse(processes: int, batch_size: int, device: str | None) -> None:
     """Raise CourseError for a number of processes that cannot train here, before any of them is started."""
     if processes < 1:
-        raise CourseError(f"{processes} processes cannot train; it takes 1 or more")
+        raise CourseError(tr("{processes} processes cannot train; it takes 1 or more", processes=processes))
     if processes == 1:
         return
     if distributed.world()[1] > 1:
         raise CourseError(
-            f"This is one of {distributed.world()[1]} processes that train together already; --nproc is for a command "
-            "that is started once."
+            tr(
+                "This is one of {processes} processes that train together already; --nproc is for a command that is "
+                "started once.",
+                processes=distributed.world()[1],
+            )
         )
     distributed.refuse_platform()
     distributed.refuse_uneven(batch_size, processes)
     gpus = _gpus(device)
     if 0 < gpus < processes:
-        raise CourseError(f"{processes} processes need as many GPUs, and there are {gpus}; or train with --device cpu")
+        raise CourseError(
+            tr(
+                "{processes} processes need as many GPUs, and there are {gpus}; or train with --device cpu",
+                processes=processes,
+                gpus=gpus,
+            )
+        )
 
 
 def start(function: Callable[[Any], None], argument: Any, processes: int, *, device: str | None = None) -> None:
@@ -88,8 +98,13 @@ def _wait(processes: list, errors) -> None:
             if process.exitcode and errors.empty():
                 number = processes.index(process)
                 raise CourseError(
-                    f"Process {number} of {len(processes)} {_end(process.exitcode)}, and the others were ended with "
-                    "it. What was saved before can be gone on with (--resume)."
+                    tr(
+                        "Process {number} of {processes} {end}, and the others were ended with it. What was saved "
+                        "before can be gone on with (--resume).",
+                        number=number,
+                        processes=len(processes),
+                        end=_end(process.exitcode),
+                    )
                 )
         if not errors.empty():
             raise CourseError(errors.get())
@@ -97,9 +112,11 @@ def _wait(processes: list, errors) -> None:
 
 def _end(code: int) -> str:
     if code >= 0:
-        return f"ended with exit code {code}"
+        return tr("ended with exit code {code}", code=code)
     name = signal.Signals(-code).name
-    return f"was ended by {name}{' (was there enough memory?)' if name == 'SIGKILL' else ''}"
+    if name == "SIGKILL":
+        return tr("was ended by {signal} (was there enough memory?)", signal=name)
+    return tr("was ended by {signal}", signal=name)
 
 
 def _work(function: Callable[[Any], None], argument: Any, environment: dict[str, str], errors) -> None:

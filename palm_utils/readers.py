@@ -16,6 +16,7 @@ import numpy as np
 from palm_utils import image_cache
 from palm_utils.datasets.labels import read_labels
 from palm_utils.errors import DataError, DataNotFound
+from palm_utils.language import tr
 from palm_utils.prefetch import loaded_ahead
 
 IMAGE_SIZE = 224
@@ -120,7 +121,9 @@ def read_image(file: str | Path) -> np.ndarray:
     except FileNotFoundError:
         raise DataNotFound(f"{file}: no such photograph") from None
     except OSError as error:  # not ours to read, a folder, a link that leads to itself
-        raise DataError(f"{file}: cannot be read ({error.strerror}). Put the photograph itself there.") from None
+        raise DataError(
+            tr("{file}: cannot be read ({error}). Put the photograph itself there.", file=file, error=error.strerror)
+        ) from None
     try:
         # From memory: cv2.imread cannot open every path that Windows can, and takes truncated files for whole.
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
@@ -128,8 +131,12 @@ def read_image(file: str | Path) -> np.ndarray:
         image = None
     if image is None:
         raise DataError(
-            f"{file}: not a readable image ({data.size} bytes). Copy it again from the data set, or "
-            "prepare the data set anew: python -m palm_utils data palm --from PATH --force"
+            tr(
+                "{file}: not a readable image ({size} bytes). Copy it again from the data set, or prepare the "
+                "data set anew: python -m palm_utils data palm --from PATH --force",
+                file=file,
+                size=data.size,
+            )
         )
     return image
 
@@ -182,8 +189,11 @@ def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None
     for file in files:
         if file.name[0].upper() not in LABEL_OF_LETTER:
             raise DataError(
-                f"{file}: the name of a training photograph starts with H, N or P, which is its label. "
-                "Move other files out of the folder; validation photographs need valid_data_loader."
+                tr(
+                    "{file}: the name of a training photograph starts with H, N or P, which is its label. Move other "
+                    "files out of the folder; validation photographs need valid_data_loader.",
+                    file=file,
+                )
             )
         labels.append(LABEL_OF_LETTER[file.name[0].upper()])
     train = mode == "train"
@@ -210,8 +220,14 @@ def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid", *, cache: b
         file = by_name.get(row.name) or by_name.get(row.name.casefold())
         if file is None:
             raise DataNotFound(
-                f"{csvfile} line {row.line}: {row.name} is not in {photographs[0].parent}. Does the table "
-                "belong to this folder, and is the folder complete?"
+                tr(
+                    "{csvfile} line {line}: {photograph} is not in {folder}. Does the table belong to this folder, "
+                    "and is the folder complete?",
+                    csvfile=csvfile,
+                    line=row.line,
+                    photograph=row.name,
+                    folder=photographs[0].parent,
+                )
             )
         files.append(file)
         labels.append(row.label)
@@ -221,13 +237,22 @@ def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid", *, cache: b
 def _photographs(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataNotFound(
-            f"{folder}: no such folder. `python -m palm_utils data` shows where each data set is; "
-            "palm_utils.datasets.palm() returns the folders that a notebook should use."
+            tr(
+                "{folder}: no such folder. `python -m palm_utils data` shows where each data set is; "
+                "palm_utils.datasets.palm() returns the folders that a notebook should use.",
+                folder=folder,
+            )
         )
     # AI Studio's archives unpack to PALM-Training400/PALM-Training400/.
     files = _images(folder) or _images(folder / folder.name)
     if not files:
-        raise DataError(f"{folder}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})")
+        raise DataError(
+            tr(
+                "{folder}: no photographs in this folder (looked for {suffixes})",
+                folder=folder,
+                suffixes=", ".join(sorted(_SUFFIXES)),
+            )
+        )
     return files
 
 
@@ -241,7 +266,11 @@ def _images(folder: Path) -> list[Path]:
     for file in files:
         if file.is_symlink() and not file.exists():
             raise DataNotFound(
-                f"{file}: the photograph is a link to {file.readlink()}, which is not there. "
-                "Put the photograph there, or remove the link."
+                tr(
+                    "{file}: the photograph is a link to {target}, which is not there. Put the photograph there, or "
+                    "remove the link.",
+                    file=file,
+                    target=file.readlink(),
+                )
             )
     return [file for file in files if file.is_file()]

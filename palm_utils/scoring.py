@@ -11,6 +11,7 @@ import numpy as np
 from palm_utils import datasets, distributed, metrics
 from palm_utils.checkpoints import load_parameters
 from palm_utils.errors import CourseError
+from palm_utils.language import tr
 from palm_utils.layers import evaluating
 from palm_utils.prefetch import on_device
 from palm_utils.readers import Reader, in_batches, valid_data_loader
@@ -108,8 +109,12 @@ def find_device(device: str | None) -> str:
         device = "gpu" if gpus else "cpu"
     if device.startswith("gpu") and not gpus:
         raise CourseError(
-            f"device={device!r}, but PaddlePaddle {paddle.__version__} sees no GPU here. Leave `device` out "
-            "to use the CPU; `python -m palm_utils doctor` shows what PaddlePaddle sees."
+            tr(
+                "device={device!r}, but PaddlePaddle {version} sees no GPU here. Leave `device` out to use the "
+                "CPU; `python -m palm_utils doctor` shows what PaddlePaddle sees.",
+                device=device,
+                version=paddle.__version__,
+            )
         )
     return device
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from palm_utils import distributed, prefetch
 from palm_utils.errors import CourseError
+from palm_utils.language import tr
 
 
 class Precision:
@@ -57,8 +58,11 @@ def refuse_amp(amp: bool, device: str) -> None:
     """Raise CourseError where mixed precision is asked for and the device is no GPU."""
     if amp and not device.startswith("gpu"):
         raise CourseError(
-            f"Mixed precision (amp) needs a GPU, and this training is on the {device}. Leave amp out to train in "
-            "float32; `python -m palm_utils doctor` shows what PaddlePaddle sees."
+            tr(
+                "Mixed precision (amp) needs a GPU, and this training is on the {device}. Leave amp out to train in "
+                "float32; `python -m palm_utils doctor` shows what PaddlePaddle sees.",
+                device=device,
+            )
         )
 
 

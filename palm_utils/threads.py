@@ -12,6 +12,7 @@ import os
 import sys
 
 from palm_utils.errors import CourseError
+from palm_utils.language import tr
 
 _VARIABLES = ("PALM_THREADS", "OMP_NUM_THREADS")  # the first that is set counts
 _in_use: int | None = None
@@ -28,7 +29,11 @@ def count() -> int:
             continue
         if not value.isdigit() or int(value) < 1:
             raise CourseError(
-                f"The environment variable {name} is {value!r}; it must be a number of threads, 1 or more."
+                tr(
+                    "The environment variable {name} is {value!r}; it must be a number of threads, 1 or more.",
+                    name=name,
+                    value=value,
+                )
             )
         return int(value)
     import joblib

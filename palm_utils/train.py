@@ -8,6 +8,7 @@ from pathlib import Path
 
 from palm_utils import datasets, distributed, notebooks, processes
 from palm_utils.errors import CourseError
+from palm_utils.language import tr
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 from palm_utils.recipes import AUGMENTATIONS, RECIPES, Recipe
 
@@ -15,11 +16,11 @@ from palm_utils.recipes import AUGMENTATIONS, RECIPES, Recipe
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "train",
-        help="train a chapter's network on iChallenge-PM",
-        description="Train a network as its chapter does. Options change the recipe.",
+        help=tr("train a chapter's network on iChallenge-PM"),
+        description=tr("Train a network as its chapter does. Options change the recipe."),
     )
-    parser.add_argument("network", metavar="CHAPTER:NETWORK", help="such as 02_ichallenge_pm:LeNetReLU")
-    parser.add_argument("--recipe", choices=[*RECIPES], default="tutorial", help="to start from (default tutorial)")
+    parser.add_argument("network", metavar=tr("CHAPTER:NETWORK"), help=tr("such as 02_ichallenge_pm:LeNetReLU"))
+    parser.add_argument("--recipe", choices=[*RECIPES], default="tutorial", help=tr("to start from (default tutorial)"))
     parser.add_argument("--optimizer", choices=["Momentum", "Adam"])
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--weight-decay", type=float)
@@ -28,12 +29,12 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--warmup-epochs", type=float)
     parser.add_argument("--augment", nargs="*", choices=[*AUGMENTATIONS])
     parser.add_argument("--batch-size", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and all that follows (default 0)")
-    parser.add_argument("--folder", type=Path, help="of the checkpoints (default: checkpoints/CHAPTER_NETWORK)")
-    parser.add_argument("--resume", action="store_true", help="go on after the last epoch saved there")
+    parser.add_argument("--seed", type=int, default=0, help=tr("of the weights and all that follows (default 0)"))
+    parser.add_argument("--folder", type=Path, help=tr("of the checkpoints (default: checkpoints/CHAPTER_NETWORK)"))
+    parser.add_argument("--resume", action="store_true", help=tr("go on after the last epoch saved there"))
     parser.add_argument("--device", choices=["cpu", "gpu"])
-    parser.add_argument("--amp", action="store_true", help="mixed precision, on a GPU")
-    parser.add_argument("--nproc", type=int, default=1, help="processes that share each batch (default 1)")
+    parser.add_argument("--amp", action="store_true", help=tr("mixed precision, on a GPU"))
+    parser.add_argument("--nproc", type=int, default=1, help=tr("processes that share each batch (default 1)"))
     parser.set_defaults(run=run)
 
 
@@ -72,14 +73,14 @@ def _train(args: argparse.Namespace) -> None:
     chapter, network = find_network(args.network)
     recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)
     data = datasets.palm()
-    print(data)
+    print(data.describe())
     print(recipe)
     folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
     loaders = make_loaders(data, recipe, args.batch_size)
     options = {"resume": args.resume, "device": args.device, "amp": args.amp}
     _, history = train(network, recipe, *loaders, args.seed, folder, **options)
     print(history)
-    print(f"parameters and history are in {folder}")
+    print(tr("parameters and history are in {folder}", folder=folder))
 
 
 def train(
@@ -131,14 +132,23 @@ def find_network(name: str) -> tuple[str, type]:
 
     start, colon, wanted = name.partition(":")
     if not colon:
-        raise CourseError(f"{name!r}: name a chapter and a network in it, such as 02_ichallenge_pm:LeNetReLU")
+        raise CourseError(
+            tr("{name!r}: name a chapter and a network in it, such as 02_ichallenge_pm:LeNetReLU", name=name)
+        )
     path = notebooks.find(start)[0]
     if path.stem.startswith("01"):
-        raise CourseError("The networks of chapter 1 read digits, and this trains on photographs of eyes")
+        raise CourseError(tr("The networks of chapter 1 read digits, and this trains on photographs of eyes"))
     defined = vars(notebooks.definitions(path))
     networks = {k: v for k, v in defined.items() if isinstance(v, type) and issubclass(v, paddle.nn.Layer)}
     if wanted not in networks:
-        raise CourseError(f"{path.name} defines no network {wanted!r}; it has {', '.join(networks)}")
+        raise CourseError(
+            tr(
+                "{file} defines no network {wanted!r}; it has {known}",
+                file=path.name,
+                wanted=wanted,
+                known=", ".join(networks),
+            )
+        )
     return path.stem, networks[wanted]
 
 
@@ -146,7 +156,7 @@ def change(recipe: Recipe | None, args: argparse.Namespace) -> Recipe:
     """Return the recipe with what the command line asks for; a network without one must be told the basics."""
     if recipe is None:
         if args.optimizer is None or args.learning_rate is None:
-            raise CourseError("This network has no recipe of its own: give --optimizer and --learning-rate")
+            raise CourseError(tr("This network has no recipe of its own: give --optimizer and --learning-rate"))
         recipe = Recipe(args.optimizer, args.learning_rate)
     names = ("optimizer", "learning_rate", "weight_decay", "epochs", "schedule", "warmup_epochs")
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}

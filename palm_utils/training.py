@@ -19,6 +19,7 @@ from palm_utils.checkpoints import Checkpoint
 from palm_utils.errors import CourseError
 from palm_utils.history import History, describe_machine
 from palm_utils.identity import identity
+from palm_utils.language import tr
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 from palm_utils.scoring import evaluation, logits_of, predict, predict_together, use_device
 from palm_utils.seeds import epoch_seed, seed_process
@@ -165,7 +166,7 @@ def _parallel(model, train_loader) -> tuple:
     if processes == 1:
         return model, train_loader
     if not isinstance(train_loader, Reader):
-        raise CourseError("Several processes can only share the batches of a reader that data_loader returned.")
+        raise CourseError(tr("Several processes can only share the batches of a reader that data_loader returned."))
     distributed.refuse_uneven(train_loader.batch_size, processes)
     return distributed.averaging(model), train_loader.split_by(distributed.part_of_batches)
 
@@ -175,7 +176,10 @@ def default_epochs() -> int:
     value = os.environ.get("PALM_EPOCHS", str(EPOCH_NUM))
     if not value.isdigit() or int(value) < 1:
         raise CourseError(
-            f"The environment variable PALM_EPOCHS is {value!r}; it must be a number of epochs, 1 or more."
+            tr(
+                "The environment variable PALM_EPOCHS is {value!r}; it must be a number of epochs, 1 or more.",
+                value=value,
+            )
         )
     return int(value)
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from palm_archives import workbook, xlsx
 
-from palm_utils.datasets import labels
+from palm_utils.datasets import tables
 from palm_utils.datasets.labels import LabelRow, read_fovea, read_labels, write_labels
 from palm_utils.errors import DataError, DataNotFound
 
@@ -146,7 +146,7 @@ def test_a_damaged_workbook(table, content):
 
 
 def test_what_is_too_large_for_a_table_is_not_read(table, monkeypatch):
-    monkeypatch.setattr(labels, "_LARGEST", 100_000)
+    monkeypatch.setattr(tables, "_LARGEST", 100_000)
     bomb = changed_part(xlsx(*ROWS), "sheet1.xml", lambda xml: xml.replace(b"<row", b" " * 100_000 + b"<row", 1))
     assert len(bomb) < 10_000
     with pytest.raises(DataError, match="too large for a label table: it unpacks to"):
@@ -156,7 +156,7 @@ def test_what_is_too_large_for_a_table_is_not_read(table, monkeypatch):
 
 
 def test_a_workbook_that_declares_too_little_is_not_read_beyond_that(table, monkeypatch):
-    monkeypatch.setattr(labels, "_LARGEST", 100_000)
+    monkeypatch.setattr(tables, "_LARGEST", 100_000)
     bomb = changed_part(xlsx(*ROWS), "sheet1.xml", lambda xml: xml.replace(b"<row", b" " * 100_000 + b"<row", 1))
     with zipfile.ZipFile(io.BytesIO(bomb)) as parts:
         size = parts.getinfo("xl/worksheets/sheet1.xml").file_size

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from palm_utils.datasets.space import shortage
 from palm_utils.errors import DataError, DataNotFound
+from palm_utils.language import mark, tr
 
 # macOS and Windows leave these behind.
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$)", re.IGNORECASE)
@@ -55,13 +56,26 @@ class _Unpacking:
     def unpack(self, archive: Path, name: str, folder: Path, depth: int) -> None:
         """Unpack the file `archive`, which errors call `name`."""
         if depth == 0:
-            raise DataError(f"{self.title} holds archives inside archives, too many to be a data set. {_AGAIN}")
+            raise DataError(
+                tr(
+                    "{archive} holds archives inside archives, too many to be a data set. {remedy}",
+                    archive=self.title,
+                    remedy=tr(_AGAIN),
+                )
+            )
         with _opened(archive, name) as opened:
             wanted = self._wanted(opened, name)
             folder.mkdir(parents=True, exist_ok=True)
             lacking = shortage(folder, sum(info.file_size for info, _ in wanted))
             if lacking:
-                raise DataError(f"{name} cannot be unpacked into {folder}: {lacking}. Make room and try again.")
+                raise DataError(
+                    tr(
+                        "{name} cannot be unpacked into {folder}: {lacking}. Make room and try again.",
+                        name=name,
+                        folder=folder,
+                        lacking=lacking,
+                    )
+                )
             unpacked = [self._extract(opened, info, folder / entry, name) for info, entry in wanted]
         inner = sorted(path for path in unpacked if path.suffix.lower() == ".zip")
         # An entry can be there twice, and then the later one counts: the file is gone at the second turn.
@@ -79,7 +93,9 @@ class _Unpacking:
         """The entries to unpack, each with its checked name; every entry is checked, wanted or not."""
         self.entries_left -= len(opened.infolist())
         if self.entries_left < 0:
-            raise DataError(f"{self.title} has too many entries to be a data set. {_AGAIN}")
+            raise DataError(
+                tr("{archive} has too many entries to be a data set. {remedy}", archive=self.title, remedy=tr(_AGAIN))
+            )
         wanted = []
         for info in opened.infolist():
             # Archives packed on Windows may separate folders by backslashes.
@@ -89,7 +105,13 @@ class _Unpacking:
             if _JUNK.search(name) or not name.lower().endswith((*self.suffixes, ".zip")):
                 continue
             if info.flag_bits & 0x1:
-                raise DataError(f"{archive} is encrypted ({name}). Unpack it by hand and give the folder.")
+                raise DataError(
+                    tr(
+                        "{archive} is encrypted ({name}). Unpack it by hand and give the folder.",
+                        archive=archive,
+                        name=name,
+                    )
+                )
             wanted.append((info, name))
         # The sizes that an archive declares can lie; this only saves the effort when they do not.
         self._refuse_bomb(sum(info.file_size for info, _ in wanted))
@@ -106,15 +128,29 @@ class _Unpacking:
         except (*_DAMAGE, OSError) as error:
             if isinstance(error, OSError) and error.errno not in _IMPOSSIBLE_NAME:
                 raise
-            raise DataError(f"{archive} is damaged at {info.filename} ({error}). {_AGAIN}") from None
+            raise DataError(
+                tr(
+                    "{archive} is damaged at {entry} ({error}). {remedy}",
+                    archive=archive,
+                    entry=info.filename,
+                    error=error,
+                    remedy=tr(_AGAIN),
+                )
+            ) from None
         return target
 
     def _refuse_bomb(self, size: int) -> None:
         if size > self.size_left:
-            raise DataError(f"{self.title} unpacks to far more than a data set would. {_AGAIN}")
+            raise DataError(
+                tr(
+                    "{archive} unpacks to far more than a data set would. {remedy}",
+                    archive=self.title,
+                    remedy=tr(_AGAIN),
+                )
+            )
 
 
-_AGAIN = "Download it again from its source."
+_AGAIN = mark("Download it again from its source.")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 # What systems answer to a name that is too long, has characters they do not allow, or is a folder's already.
 _IMPOSSIBLE_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
@@ -124,23 +160,31 @@ def _opened(archive: Path, name: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
     except FileNotFoundError:
-        raise DataNotFound(f"There is no archive {archive}.") from None
+        raise DataNotFound(tr("There is no archive {archive}.", archive=archive)) from None
     except _DAMAGE as error:
         with open(archive, "rb") as f:
             start = f.read(64).lstrip().lower()
         if start.startswith((b"<!doctype", b"<html")):
-            reason = "is a web page, not an archive: the download got an error page"
+            reason = tr("is a web page, not an archive: the download got an error page")
         elif start.startswith(b"pk\x03\x04"):
             # It begins as a zip does, but the directory at its end cannot be read.
-            reason = f"is truncated or damaged ({error})"
+            reason = tr("is truncated or damaged ({error})", error=error)
         else:
-            reason = "is not a zip archive" if start else "is empty"
-        raise DataError(f"{archive.with_name(name)} {reason}. {_AGAIN}") from None
+            reason = tr("is not a zip archive") if start else tr("is empty")
+        raise DataError(f"{archive.with_name(name)} {reason}. {tr(_AGAIN)}") from None
 
 
 def _refuse_escape(name: str, info: zipfile.ZipInfo, archive: str) -> None:
     is_link = stat.S_ISLNK(info.external_attr >> 16)
     # A colon is a drive on Windows, or a hidden stream of a file.
     if is_link or ":" in name or name.startswith("/") or ".." in PurePosixPath(name).parts:
-        kind = "is a symbolic link" if is_link else "would be unpacked outside the folder"
-        raise DataError(f"{archive} is not safe to unpack: its entry {info.filename!r} {kind}. {_AGAIN}")
+        kind = tr("is a symbolic link") if is_link else tr("would be unpacked outside the folder")
+        raise DataError(
+            tr(
+                "{archive} is not safe to unpack: its entry {entry!r} {kind}. {remedy}",
+                archive=archive,
+                entry=info.filename,
+                kind=kind,
+                remedy=tr(_AGAIN),
+            )
+        )

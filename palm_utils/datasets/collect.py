@@ -12,6 +12,7 @@ from palm_utils.datasets.kinds import JPEG_SUFFIXES
 from palm_utils.datasets.labels import read_fovea, read_labels
 from palm_utils.datasets.locate import is_sample
 from palm_utils.errors import DataError
+from palm_utils.language import tr
 
 # The names that AI Studio and the open release give their archives and label tables.
 _ARCHIVE = re.compile(r"(training|validation|valid_gt|palm.*)\.zip", re.IGNORECASE)
@@ -44,7 +45,9 @@ def collect(source: Path, unpacked: Path) -> dict[str, Split]:
             contradict each other, or `source` is the generated sample.
     """
     if any(is_sample(folder) for folder in (source, *source.parents)):
-        raise DataError(f"{source} is the generated sample, which is found by itself. Give the real data set.")
+        raise DataError(
+            tr("{source} is the generated sample, which is found by itself. Give the real data set.", source=source)
+        )
     splits = {"training": Split(), "validation": Split(), "test": Split()}
     for parts, path in _files(source, unpacked):
         split = _split_of(parts[:-1])
@@ -114,13 +117,20 @@ def _add_photograph(photographs: dict[str, Path], path: Path) -> None:
         content = path.read_bytes()
         is_same = known is path or filecmp.cmp(known, path, shallow=False)
     except OSError as error:  # a link that leads nowhere, a file that is not ours to read
-        raise DataError(f"{path} cannot be read ({error.strerror}). Get it again.") from None
+        raise DataError(tr("{path} cannot be read ({error}). Get it again.", path=path, error=error.strerror)) from None
     if not content.startswith(b"\xff\xd8"):
-        raise DataError(f"{path} is not a JPEG file ({len(content)} bytes). Get it again.")
+        raise DataError(tr("{path} is not a JPEG file ({size} bytes). Get it again.", path=path, size=len(content)))
     if not _reaches_its_end(content):
-        raise DataError(f"{path} is truncated ({len(content)} bytes). Get it again.")
+        raise DataError(tr("{path} is truncated ({size} bytes). Get it again.", path=path, size=len(content)))
     if not is_same:
-        raise DataError(f"There are two different {path.name}: {known} and {path}. Remove the wrong one.")
+        raise DataError(
+            tr(
+                "There are two different {file}: {known} and {path}. Remove the wrong one.",
+                file=path.name,
+                known=known,
+                path=path,
+            )
+        )
 
 
 def _reaches_its_end(jpeg: bytes) -> bool:
@@ -141,6 +151,13 @@ def _add_labels(labels: dict[str, int], path: Path) -> None:
         known = labels.setdefault(published_name(row.name), row.label)
         if known != row.label:
             raise DataError(
-                f"{path} line {row.line}: {row.name} has label {row.label} here and {known} "
-                "in another table. Remove the wrong table."
+                tr(
+                    "{path} line {line}: {photograph} has label {label} here and {known} in another table. Remove "
+                    "the wrong table.",
+                    path=path,
+                    line=row.line,
+                    photograph=row.name,
+                    label=row.label,
+                    known=known,
+                )
             )

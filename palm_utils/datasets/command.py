@@ -8,6 +8,7 @@ from palm_utils.datasets.locate import data_folder, existing, find_real, is_samp
 from palm_utils.datasets.prepare import COMPLETE, prepare_palm
 from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.files import can_be_written
+from palm_utils.language import pad, tr, width
 
 _TITLES = {"palm": "iChallenge-PM", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
@@ -16,36 +17,36 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register the command `data`; its `run` takes the parsed arguments and returns the exit status."""
     parser = subparsers.add_parser(
         "data",
-        help="show where each data set is; prepare or download the real ones",
-        description="Without arguments: show which data sets are real, the sample, or absent.",
+        help=tr("show where each data set is; prepare or download the real ones"),
+        description=tr("Without arguments: show which data sets are real, the sample, or absent."),
     )
-    parser.add_argument("name", nargs="?", choices=[*_TITLES, "sample"], help="the data set to get")
+    parser.add_argument("name", nargs="?", choices=[*_TITLES, "sample"], help=tr("the data set to get"))
     parser.add_argument(
         "--from",
         dest="source",
-        metavar="PATH",
-        help="palm: prepare from AI Studio's archives, PALM.zip, or a folder into which they were unpacked",
+        metavar=tr("PATH"),
+        help=tr("palm: prepare from AI Studio's archives, PALM.zip, or a folder into which they were unpacked"),
     )
-    parser.add_argument("--download", action="store_true", help="download the data set from its publisher")
-    parser.add_argument("--force", action="store_true", help="get it again although it is there")
+    parser.add_argument("--download", action="store_true", help=tr("download the data set from its publisher"))
+    parser.add_argument("--force", action="store_true", help=tr("get it again although it is there"))
     parser.add_argument(
-        "--allow-incomplete", action="store_true", help="palm: accept fewer photographs than there should be"
+        "--allow-incomplete", action="store_true", help=tr("palm: accept fewer photographs than there should be")
     )
     parser.add_argument(
-        "--if-needed", action="store_true", help="sample: make it only where a data set has no real data"
+        "--if-needed", action="store_true", help=tr("sample: make it only where a data set has no real data")
     )
     parser.set_defaults(run=lambda args: _run(args, parser))
 
 
 def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if args.name != "palm" and (args.source or args.allow_incomplete):
-        parser.error("--from and --allow-incomplete are for palm")
+        parser.error(tr("--from and --allow-incomplete are for palm"))
     if args.name in (None, "sample") and (args.download or args.force):
-        parser.error("--download and --force are for palm, mnist or cifar10")
+        parser.error(tr("--download and --force are for palm, mnist or cifar10"))
     if args.name != "sample" and args.if_needed:
-        parser.error("--if-needed is for the sample")
+        parser.error(tr("--if-needed is for the sample"))
     if args.source and args.download:
-        parser.error("give --from or --download, not both")
+        parser.error(tr("give --from or --download, not both"))
     if args.name is None:
         return _show(list(_TITLES))
     if args.name == "sample":
@@ -56,17 +57,17 @@ def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _show(names: list[str]) -> int:
-    rows = [("data set", "kind", "images", "classes", "place")]
+    rows = [(tr("data set"), tr("kind"), tr("images"), tr("classes"), tr("place"))]
     problems = []
     for name in names:
         try:
             rows.append((_TITLES[name], *_described(existing(name))))
         except DataError as error:
-            rows.append((_TITLES[name], "unusable", "", "", "see below"))
+            rows.append((_TITLES[name], tr("unusable"), "", "", tr("see below")))
             problems.append(str(error))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(pad(cell, room) for cell, room in zip(row, widths, strict=True)).rstrip())
     for problem in dict.fromkeys(problems):
         print(f"\n{problem}")
     return 1 if problems else 0
@@ -74,10 +75,10 @@ def _show(names: list[str]) -> int:
 
 def _described(found: DataSet | None) -> tuple[str, str, str, str]:
     if found is None:
-        return "absent", "", "", "(the sample will be made when first used)"
+        return tr("absent"), "", "", tr("(the sample will be made when first used)")
     counts = " + ".join(f"{count:,}" for count in found.counts().values())
-    classes = "2 (PM, not PM)" if isinstance(found, PalmData) else "10"
-    return found.kind, counts, classes, str(found.root)
+    classes = tr("2 (PM, not PM)") if isinstance(found, PalmData) else "10"
+    return tr(found.kind), counts, classes, str(found.root)
 
 
 def _make_sample(if_needed: bool) -> int:
@@ -85,7 +86,7 @@ def _make_sample(if_needed: bool) -> int:
         return 0
     from palm_utils import sample  # loads OpenCV
 
-    print(f"The sample is in {sample.sample_root(sample_folder(), sample_size())}")
+    print(tr("The sample is in {folder}", folder=sample.sample_root(sample_folder(), sample_size())))
     return 0
 
 
@@ -109,7 +110,11 @@ def _get_files(args: argparse.Namespace) -> int:
         return 0
     if not args.download:
         raise DataNotFound(
-            f"{_TITLES[args.name]} is not there. Download it: python -m palm_utils data {args.name} --download"
+            tr(
+                "{title} is not there. Download it: python -m palm_utils data {name} --download",
+                title=_TITLES[args.name],
+                name=args.name,
+            )
         )
     from palm_utils.datasets.get import download_cifar10, download_mnist
 
@@ -128,14 +133,18 @@ def _destination() -> Path:
     """The data folder, which is made if it is the course's own; an error where real data cannot go."""
     folder = data_folder()
     if is_sample(folder):
-        raise CourseError(f"{folder} is the generated sample; real data does not go there. Unset PALM_DATA.")
+        raise CourseError(
+            tr("{folder} is the generated sample; real data does not go there. Unset PALM_DATA.", folder=folder)
+        )
     if not can_be_written(folder):
-        raise CourseError(f"{folder} cannot be written to. Set PALM_DATA to a folder that can.")
+        raise CourseError(tr("{folder} cannot be written to. Set PALM_DATA to a folder that can.", folder=folder))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def _report(data: DataSet, is_new: bool) -> None:
-    print(data)
-    hint = "" if is_new else ": already there; --force gets it again"
-    print(f"in {data.root}{hint}")
+    print(data.describe())
+    if is_new:
+        print(tr("in {folder}", folder=data.root))
+    else:
+        print(tr("in {folder}: already there; --force gets it again", folder=data.root))

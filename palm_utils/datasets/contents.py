@@ -13,6 +13,7 @@ import numpy as np
 from palm_utils.datasets import pickles
 from palm_utils.datasets.sources import CIFAR10_MD5, has_checksum
 from palm_utils.errors import DataError
+from palm_utils.language import tr
 
 _PICTURE = 3 * 32 * 32  # bytes
 _DIGIT = 28 * 28
@@ -47,11 +48,11 @@ def _cifar_counts(path: Path, stamp: tuple[int, int]) -> dict[str, int]:
             for member in archive:
                 left -= member.size
                 if left < 0:
-                    raise DataError("it unpacks to far more than CIFAR-10 would")
+                    raise DataError(tr("it unpacks to far more than CIFAR-10 would"))
                 for prefix, split in (("data_batch", "training"), ("test_batch", "test")):
                     if prefix in member.name:
                         if not member.isfile() or member.name in seen:
-                            raise DataError(f"{member.name!r} is a link or there twice")
+                            raise DataError(tr("{name!r} is a link or there twice", name=member.name))
                         seen.add(member.name)
                         batch = io.BytesIO(archive.extractfile(member).read())
                         counts[split] += _pictures(pickles.load(batch, encoding="bytes"))
@@ -60,8 +61,13 @@ def _cifar_counts(path: Path, stamp: tuple[int, int]) -> dict[str, int]:
                 left -= len(padding)
     except pickles.UnsafePickle as error:
         raise DataError(
-            f"{path} is not safe to read: besides pictures and labels it holds what Python would run ({error}). "
-            "Remove it; the published archive comes with python -m palm_utils data cifar10 --download --force"
+            tr(
+                "{path} is not safe to read: besides pictures and labels it holds what Python would run "
+                "({error}). Remove it; the published archive comes with python -m palm_utils data cifar10 "
+                "--download --force",
+                path=path,
+                error=error,
+            )
         ) from None
     except (DataError, tarfile.TarError, *_TORN) as error:
         raise _damaged(path, "cifar10", error) from None
@@ -80,7 +86,7 @@ def _pictures(batch: object) -> int:
         and all(label in range(10) for label in labels)
     )
     if not is_right:
-        raise DataError("a batch of it does not hold pictures of 3 x 32 x 32 bytes with a label from 0 to 9 each")
+        raise DataError(tr("a batch of it does not hold pictures of 3 x 32 x 32 bytes with a label from 0 to 9 each"))
     return len(data)
 
 
@@ -92,7 +98,7 @@ def image_count(path: Path) -> int:
     except _TORN as error:
         raise _damaged(path, "mnist", error) from None
     if magic != _IDX_IMAGES:
-        raise _damaged(path, "mnist", "it is not an IDX file of images")
+        raise _damaged(path, "mnist", tr("it is not an IDX file of images"))
     return count
 
 
@@ -100,10 +106,15 @@ def check_digits(images: Path, labels: Path) -> None:
     """Raise DataError unless two IDX files are whole and hold as many 28 x 28 images as labels from 0 to 9."""
     image_bytes, label_bytes = _idx(images, _IDX_IMAGES, (28, 28)), _idx(labels, _IDX_LABELS, ())
     if len(image_bytes) != len(label_bytes) * _DIGIT:
-        counts = f"{len(image_bytes) // _DIGIT} images, but {labels.name} {len(label_bytes)} labels"
+        counts = tr(
+            "{images} images, but {file} {labels} labels",
+            images=len(image_bytes) // _DIGIT,
+            file=labels.name,
+            labels=len(label_bytes),
+        )
         raise _damaged(images, "mnist", counts)
     if max(label_bytes, default=0) > 9:
-        raise _damaged(labels, "mnist", f"it has a label {max(label_bytes)}")
+        raise _damaged(labels, "mnist", tr("it has a label {label}", label=max(label_bytes)))
 
 
 def _idx(path: Path, kind: int, shape: tuple[int, ...]) -> bytes:
@@ -114,14 +125,23 @@ def _idx(path: Path, kind: int, shape: tuple[int, ...]) -> bytes:
             found = struct.unpack(f">{len(shape)}I", f.read(4 * len(shape)))
             size = count * (_DIGIT if shape else 1)
             if magic != kind or found != shape or size > _LARGEST_FILE:
-                raise DataError(f"it is not an IDX file of {'28 x 28 images' if shape else 'labels'}")
+                raise DataError(
+                    tr("it is not an IDX file of {kind}", kind=tr("28 x 28 images") if shape else tr("labels"))
+                )
             content = f.read(size)
             if len(content) != size or f.read(1):
-                raise DataError(f"it should have {size} bytes after its header, and has another number")
+                raise DataError(tr("it should have {size} bytes after its header, and has another number", size=size))
     except (DataError, *_TORN) as error:
         raise _damaged(path, "mnist", error) from None
     return content
 
 
 def _damaged(path: Path, name: str, error: object) -> DataError:
-    return DataError(f"{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force")
+    return DataError(
+        tr(
+            "{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force",
+            path=path,
+            error=error,
+            name=name,
+        )
+    )

@@ -12,6 +12,7 @@ from palm_utils.datasets.sources import has_checksum
 from palm_utils.datasets.space import is_disk_full, shortage
 from palm_utils.errors import DownloadError
 from palm_utils.files import locked
+from palm_utils.language import tr
 
 # Seconds to wait for a connection, and for the next bytes of a running download.
 TIMEOUT = (10.0, 60.0)
@@ -70,7 +71,7 @@ class _Transfer:
 
     def __init__(self, file: Remote, by_hand: str | None, timeout: tuple[float, float]):
         self.file = file
-        self.by_hand = by_hand or f"open the address in a browser and save it as {file.destination}"
+        self.by_hand = by_hand or tr("open the address in a browser and save it as {file}", file=file.destination)
         self.timeout = timeout
 
     def run(self) -> None:
@@ -151,11 +152,12 @@ class _Transfer:
     def error(self, reason: str) -> DownloadError:
         part = self.file.part
         arrived = part.stat().st_size if part.is_file() else 0
-        kept = f"The {arrived:,} bytes that arrived are kept; the same command goes on from there.\n"
-        return DownloadError(
-            f"{self.file.destination.name} could not be downloaded: {reason}.\n"
-            f"  address: {self.file.url}\n"
-            f"  file:    {self.file.destination}\n"
-            + (kept if arrived else "")
-            + f"By hand: {self.by_hand}; then run the same command again."
-        )
+        kept = tr("The {arrived:,} bytes that arrived are kept; the same command goes on from there.", arrived=arrived)
+        lines = [
+            tr("{file} could not be downloaded: {reason}.", file=self.file.destination.name, reason=reason),
+            tr("  address: {address}", address=self.file.url),
+            tr("  file:    {file}", file=self.file.destination),
+            *([kept] if arrived else []),
+            tr("By hand: {by_hand}; then run the same command again.", by_hand=self.by_hand),
+        ]
+        return DownloadError("\n".join(lines))

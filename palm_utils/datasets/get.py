@@ -6,6 +6,7 @@ from palm_utils.datasets import sources
 from palm_utils.datasets.download import Remote, download
 from palm_utils.datasets.kinds import CifarData, MnistData, PalmData
 from palm_utils.datasets.prepare import COMPLETE, Expected, is_complete, prepare_palm
+from palm_utils.language import tr
 
 
 def download_palm(folder: Path, *, force: bool = False, expected: Expected | None = COMPLETE) -> tuple[PalmData, bool]:
@@ -19,7 +20,7 @@ def download_palm(folder: Path, *, force: bool = False, expected: Expected | Non
     archive = folder / "PALM.zip"
     download(
         [Remote(sources.PALM_URL, archive, "sha256", sources.PALM_SHA256)],
-        by_hand=f"open the address in a browser and save the file as {archive}",
+        by_hand=tr("open the address in a browser and save the file as {archive}", archive=archive),
     )
     return prepare_palm(archive, folder, force=force, expected=expected)
 

@@ -1,5 +1,6 @@
 """What is known about a data set once it is found: its files, whether they are real, how many images."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -7,6 +8,7 @@ from typing import ClassVar, Literal
 from palm_utils.datasets import contents
 from palm_utils.datasets.sources import CIFAR10_FILE
 from palm_utils.errors import DataError
+from palm_utils.language import mark, tr
 
 Kind = Literal["real", "sample"]
 
@@ -14,6 +16,9 @@ Kind = Literal["real", "sample"]
 TRAINING, VALIDATION, TEST = "PALM-Training400", "PALM-Validation400", "PALM-Test400"
 LABELS, TEST_LABELS = "labels.csv", "test_labels.csv"
 _AI_STUDIO_LABELS = Path("PALM-Validation-GT", LABELS)
+
+# For the catalogue of translations: what kinds and splits are called.
+_WORDS = (mark("real"), mark("sample"), mark("training"), mark("validation"), mark("test"))
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 
@@ -42,19 +47,32 @@ class DataSet:
 
     def __str__(self) -> str:
         # Stored in committed notebooks, so it says nothing of the machine's folders.
-        kind = "real data" if self.is_real else f"SAMPLE (generated, not the real {self.noun})"
-        counts = [f"{count:,} {split}" for split, count in self.counts().items()]
-        numbers = ", ".join(counts[:-1]) + (" and " if len(counts) > 1 else "") + counts[-1]
-        return f"{self.title}: {kind}, {numbers} {self.noun}"
+        # They are the same in both editions of the notebooks, so it is always English.
+        return self._described(str.format)
 
     __repr__ = __str__
+
+    def describe(self) -> str:
+        """The same as `str`, in the language that counts: for the command line."""
+        return self._described(tr)
+
+    def _described(self, fill: Callable[..., str]) -> str:
+        kind, noun = mark("real data"), fill(self.noun)
+        if not self.is_real:
+            kind = mark("SAMPLE (generated, not the real {images})")
+        counts = [fill(mark("{count:,} {split}"), count=c, split=fill(name)) for name, c in self.counts().items()]
+        numbers = counts[-1]
+        if counts[:-1]:
+            numbers = fill(mark("{first} and {last}"), first=", ".join(counts[:-1]), last=counts[-1])
+        template = mark("{title}: {kind}, {numbers} {images}")
+        return fill(template, title=self.title, kind=fill(kind, images=noun), numbers=numbers, images=noun)
 
 
 class PalmData(DataSet):
     """iChallenge-PM: fundus photographs as JPEG files, labelled 1 for pathologic myopia, else 0."""
 
     title = "iChallenge-PM"
-    noun = "photographs"
+    noun = mark("photographs")
 
     @property
     def is_tiny(self) -> bool:
@@ -96,9 +114,13 @@ class PalmData(DataSet):
 
     def missing(self) -> list[str]:
         """What the tutorial's steps need and is not there, in words; empty if the data set is usable."""
-        missing = [f"no photographs in {name}" for name in (TRAINING, VALIDATION) if not jpegs(self._folder_of(name))]
+        missing = [
+            tr("no photographs in {folder}", folder=name)
+            for name in (TRAINING, VALIDATION)
+            if not jpegs(self._folder_of(name))
+        ]
         if not Path(self.CSVFILE).is_file():
-            missing.append(f"{LABELS} is missing")
+            missing.append(tr("{file} is missing", file=LABELS))
         return missing
 
     @property
@@ -115,7 +137,7 @@ class MnistData(DataSet):
     """MNIST: handwritten digits, 28 x 28, in four IDX files."""
 
     title = "MNIST"
-    noun = "digits"
+    noun = mark("digits")
 
     def files(self, mode: str) -> dict[str, str]:
         """Arguments for `paddle.vision.datasets.MNIST(mode=mode, **files(mode))`; mode "train" or "test".
@@ -141,7 +163,7 @@ class CifarData(DataSet):
     """CIFAR-10: 32 x 32 colour pictures of ten classes, in one archive of pickles."""
 
     title = "CIFAR-10"
-    noun = "pictures"
+    noun = mark("pictures")
 
     @property
     def data_file(self) -> str:

@@ -17,6 +17,7 @@ from palm_utils.datasets.kinds import CifarData, DataSet, Kind, MnistData, PalmD
 from palm_utils.datasets.sources import CIFAR10_FILE, CIFAR10_MD5, MNIST_FILES, has_checksum
 from palm_utils.errors import DataError, DataNotFound
 from palm_utils.files import can_be_written, expanded, user_cache_folder
+from palm_utils.language import tr
 
 SAMPLE_SIZES = ("default", "tiny")
 
@@ -88,9 +89,13 @@ def data_folder() -> Path:
         folder = from_checkout if from_checkout.is_dir() else folder
     if not folder.is_dir():
         raise DataNotFound(
-            f"PALM_DATA is {named!r}, but {folder} is {'not a folder' if folder.exists() else 'not there'}. "
-            "Make the folder, set PALM_DATA to the one that holds palm/, mnist/ or cifar10/, "
-            "or unset PALM_DATA to use the course's own data folder."
+            tr(
+                "PALM_DATA is {named!r}, but {folder} is {state}. Make the folder, set PALM_DATA to the one that "
+                "holds palm/, mnist/ or cifar10/, or unset PALM_DATA to use the course's own data folder.",
+                named=named,
+                folder=folder,
+                state=tr("not a folder") if folder.exists() else tr("not there"),
+            )
         )
     return folder
 
@@ -100,8 +105,11 @@ def sample_size() -> str:
     size = os.environ.get("PALM_SAMPLE") or "default"
     if size not in SAMPLE_SIZES:
         raise DataError(
-            f"PALM_SAMPLE is {size!r}; it can be {' or '.join(map(repr, SAMPLE_SIZES))}. "
-            "Unset it to use real data where there is some."
+            tr(
+                "PALM_SAMPLE is {size!r}; it can be {known}. Unset it to use real data where there is some.",
+                size=size,
+                known=" or ".join(map(repr, SAMPLE_SIZES)),
+            )
         )
     return size
 
@@ -133,9 +141,13 @@ def _find_palm(folder: Path) -> PalmData | None:
     missing = found.missing()
     if missing:
         raise DataNotFound(
-            f"iChallenge-PM in {root} is incomplete: {', '.join(missing)}. "
-            "Prepare it again: python -m palm_utils data palm --from PATH, with the archives or the unpacked "
-            "data set at PATH; or move the folder away to work with the sample."
+            tr(
+                "iChallenge-PM in {root} is incomplete: {missing}. Prepare it again: python -m palm_utils data "
+                "palm --from PATH, with the archives or the unpacked data set at PATH; or move the folder away "
+                "to work with the sample.",
+                root=root,
+                missing=", ".join(missing),
+            )
         )
     return found
 
@@ -158,9 +170,14 @@ def _find_files(folder: Path, name: str, files: Iterable[str], data_set: type[_F
     missing = [file for file in files if not (root / file).is_file()]
     if missing:
         raise DataNotFound(
-            f"{data_set.title} in {root} is incomplete: {', '.join(missing)} missing. "
-            f"Get it: python -m palm_utils data {name} --download; "
-            "or move the folder away to work with the sample."
+            tr(
+                "{title} in {root} is incomplete: {missing} missing. Get it: python -m palm_utils data {name} "
+                "--download; or move the folder away to work with the sample.",
+                title=data_set.title,
+                root=root,
+                missing=", ".join(missing),
+                name=name,
+            )
         )
     return data_set(root, _kind(folder))
 

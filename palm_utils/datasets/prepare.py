@@ -12,6 +12,7 @@ from palm_utils.datasets.labels import read_labels, write_labels
 from palm_utils.datasets.space import is_disk_full
 from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.files import expanded, locked, replacing_folder
+from palm_utils.language import mark, tr
 
 AI_STUDIO_FOLDER = Path("~/data/data19065")
 AI_STUDIO_ARCHIVES = ("training.zip", "validation.zip", "valid_gt.zip")
@@ -73,10 +74,16 @@ def prepare_palm(
         raise
     except OSError as error:
         if is_disk_full(error):
-            raise DataError(f"The disk is full: {target} was not prepared. Make room and try again.") from None
+            raise DataError(
+                tr("The disk is full: {target} was not prepared. Make room and try again.", target=target)
+            ) from None
         raise DataError(
-            f"{target} was not prepared: {error}. Make that accessible, or set PALM_DATA to a folder that can be "
-            "written to, and try again."
+            tr(
+                "{target} was not prepared: {error}. Make that accessible, or set PALM_DATA to a folder that can "
+                "be written to, and try again.",
+                target=target,
+                error=error,
+            )
         ) from None
     return PalmData(target, "real"), True
 
@@ -87,16 +94,18 @@ def shortcomings(training: list[str], validation: Split, test: Split, expected: 
     kinds = Counter(name[0].upper() for name in training)
     for kind in sorted(set(kinds) - set("HNP")):
         names = [name for name in training if name[0].upper() == kind]
-        found.append(f"training photographs start with H, N or P, but there is {_some(names)}")
+        found.append(tr("training photographs start with H, N or P, but there is {names}", names=_some(names)))
     if not training:
-        found.append("there are no training photographs")
+        found.append(tr("there are no training photographs"))
     elif expected:
         for kind, count in expected.training.items():
             if kinds[kind] != count:
-                found.append(f"{kinds[kind]} of {count} training photographs {kind}….jpg")
-    wanted = [(validation, "validation", expected and (expected.validation, expected.validation_positive))]
+                found.append(
+                    tr("{found} of {count} training photographs {kind}….jpg", found=kinds[kind], count=count, kind=kind)
+                )
+    wanted = [(validation, mark("validation"), expected and (expected.validation, expected.validation_positive))]
     if test.photographs:
-        wanted.append((test, "test", expected and (expected.test, expected.test_positive)))
+        wanted.append((test, mark("test"), expected and (expected.test, expected.test_positive)))
     for split, title, counts in wanted:
         found += _split_shortcomings(split, title, counts)
     return found
@@ -104,28 +113,38 @@ def shortcomings(training: list[str], validation: Split, test: Split, expected: 
 
 def _split_shortcomings(split: Split, title: str, counts: tuple[int, int] | None) -> list[str]:
     if not split.photographs:
-        return [f"there are no {title} photographs"]
+        return [tr("there are no {split} photographs", split=tr(title))]
     if not split.labels:
-        return [f"there is no label table of the {title} photographs (columns imgName and Label)"]
+        return [tr("there is no label table of the {split} photographs (columns imgName and Label)", split=tr(title))]
     found = []
     unlabelled = sorted(set(split.photographs) - set(split.labels))
     if unlabelled:
-        found.append(f"no label for the {title} photographs {_some(unlabelled)}")
+        found.append(tr("no label for the {split} photographs {names}", split=tr(title), names=_some(unlabelled)))
     if counts is None:
         return found
     if len(split.photographs) != counts[0]:
-        found.append(f"{len(split.photographs)} of {counts[0]} {title} photographs")
+        found.append(
+            tr("{found} of {count} {split} photographs", found=len(split.photographs), count=counts[0], split=tr(title))
+        )
     unseen = sorted(set(split.labels) - set(split.photographs))
     if unseen:
-        found.append(f"labels, but no {title} photographs, for {_some(unseen)}")
+        found.append(tr("labels, but no {split} photographs, for {names}", split=tr(title), names=_some(unseen)))
     positive = sum(split.labels.values())
     if positive != counts[1]:
-        found.append(f"{positive} {title} photographs are labelled 1, not {counts[1]}")
+        found.append(
+            tr(
+                "{positive} {split} photographs are labelled 1, not {count}",
+                positive=positive,
+                split=tr(title),
+                count=counts[1],
+            )
+        )
     return found
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    shown = ", ".join(names[:3])
+    return tr("{list} and {count} more", list=shown, count=len(names) - 3) if len(names) > 3 else shown
 
 
 def is_complete(target: Path, expected: Expected | None) -> bool:
@@ -152,32 +171,44 @@ def _existing_source(source: str | Path | None) -> Path:
         path = expanded(AI_STUDIO_FOLDER)
         if not path.is_dir():
             raise DataNotFound(
-                f"There is no {AI_STUDIO_FOLDER} to take iChallenge-PM from. Say where it is: "
-                "python -m palm_utils data palm --from PATH (a folder with AI Studio's training.zip, "
-                "validation.zip and valid_gt.zip; PALM.zip of the open release; or a folder into which "
-                "either was unpacked). Or download the open release: "
-                "python -m palm_utils data palm --download"
+                tr(
+                    "There is no {AI_STUDIO_FOLDER} to take iChallenge-PM from. Say where it is: python -m "
+                    "palm_utils data palm --from PATH (a folder with AI Studio's training.zip, validation.zip and "
+                    "valid_gt.zip; PALM.zip of the open release; or a folder into which either was unpacked). Or "
+                    "download the open release: python -m palm_utils data palm --download",
+                    AI_STUDIO_FOLDER=AI_STUDIO_FOLDER,
+                )
             )
         return path
     path = expanded(source).absolute()
     if not path.exists():
-        raise DataNotFound(f"--from: {path} is not there. Give an archive or a folder that exists.")
+        raise DataNotFound(tr("--from: {path} is not there. Give an archive or a folder that exists.", path=path))
     return path.parent if path.name.lower() in AI_STUDIO_ARCHIVES else path
 
 
 def _require(splits: dict[str, Split], source: Path, expected: Expected | None) -> None:
     if not any(split.photographs for split in splits.values()):
         raise DataNotFound(
-            f"{source} holds nothing of iChallenge-PM. It should be PALM.zip, a folder with "
-            f"{', '.join(AI_STUDIO_ARCHIVES)}, or a folder into which they were unpacked."
+            tr(
+                "{source} holds nothing of iChallenge-PM. It should be PALM.zip, a folder with {archives}, or a "
+                "folder into which they were unpacked.",
+                source=source,
+                archives=", ".join(AI_STUDIO_ARCHIVES),
+            )
         )
     lacking = shortcomings(list(splits["training"].photographs), splits["validation"], splits["test"], expected)
     if lacking:
         raise DataError(
-            f"iChallenge-PM in {source} is not complete:\n  "
-            + "\n  ".join(lacking)
-            + "\nNothing was changed. Get what is missing and try again"
-            + ("; --allow-incomplete takes any number of labelled photographs." if expected else ".")
+            "\n  ".join([tr("iChallenge-PM in {source} is not complete:", source=source), *lacking])
+            + "\n"
+            + (
+                tr(
+                    "Nothing was changed. Get what is missing and try again; "
+                    "--allow-incomplete takes any number of labelled photographs."
+                )
+                if expected
+                else tr("Nothing was changed. Get what is missing and try again.")
+            )
         )
 
 
