@@ -56,14 +56,14 @@ lab: setup ## open JupyterLab on the course (PORT=8888, BROWSER=0 for a server w
 
 test: setup ## re-execute every notebook on the tiny sample, and run the unit tests
 	@PALM_SAMPLE=tiny $(RUN) data sample --if-needed
-	PALM_SAMPLE=tiny PALM_EPOCHS=1 $(PYTEST) $(NBVAL) notebooks tests
+	PALM_SAMPLE=tiny PALM_EPOCHS=1 PALM_BATCHES=1 $(PYTEST) $(NBVAL) notebooks tests
 
 test-unit: setup ## the unit tests alone
 	PALM_SAMPLE=tiny $(PYTEST) tests
 
 test-notebooks: setup ## the notebooks alone (CH=02 for one)
 	@PALM_SAMPLE=tiny $(RUN) data sample --if-needed
-	PALM_SAMPLE=tiny PALM_EPOCHS=1 $(PYTEST) $(NBVAL) $(CHAPTERS)
+	PALM_SAMPLE=tiny PALM_EPOCHS=1 PALM_BATCHES=1 $(PYTEST) $(NBVAL) $(CHAPTERS)
 
 test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 	@$(PYTHON) tools/setup_env.py --venv .venv-compat --requirements requirements-compat.txt

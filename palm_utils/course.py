@@ -76,7 +76,8 @@ def _execute(path: Path, again: bool) -> str:
     import nbformat
 
     env = {**os.environ, **_ENVIRONMENT}
-    env.pop("PALM_EPOCHS", None)
+    for shorter in ("PALM_EPOCHS", "PALM_BATCHES"):
+        env.pop(shorter, None)
     if again:
         del env["PALM_RESUME"]
     book = nbformat.read(path, as_version=4)

@@ -7,7 +7,7 @@ import linecache
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -214,12 +214,24 @@ def _of_student(cell) -> bool:
 
 
 def tidy(book):
-    """Drop what only a live kernel can show: progress widgets, their state, and empty outputs."""
+    """Drop what only a live kernel can show, progress widgets and their state; join what came in several pieces."""
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if _WIDGET not in o.get("data", {})]
+            cell.outputs = _joined(o for o in cell.outputs if _WIDGET not in o.get("data", {}))
     return book
+
+
+def _joined(outputs: Iterable) -> list:
+    """Join texts of one stream with nothing in between; where a kernel divides them changes from run to run."""
+    joined = []
+    for output in outputs:
+        stream = output.get("name")
+        if stream and joined and joined[-1].get("name") == stream:
+            joined[-1]["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
 
 
 def _place_of_failure(path: Path, target: Path) -> Path:

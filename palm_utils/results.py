@@ -53,11 +53,13 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> N
 
     scores: of the trained network on the validation photographs, in the order of their table; None for
         a network with more than one logit.
-    Raises CourseError for data that is not real, and for fewer epochs than the recipe has.
+    Raises CourseError for data that is not real, and for fewer epochs or batches than the recipe has.
     """
     recipe = run.arguments
     if not data.is_real:
         raise CourseError(f"{run}: only what was measured on real data is stored, and this is {data}")
+    if "batches" in history.about:
+        raise CourseError(f"{run}: PALM_BATCHES cut its epochs short: not stored")
     if len(history) != recipe.epochs:
         raise CourseError(f"{run}: {len(history)} epochs were trained and the recipe has {recipe.epochs}: not stored")
     content = {

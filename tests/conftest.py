@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch):
     """No test depends on the environment it was started in."""
-    for name in ("DATA", "EPOCHS", "EXERCISES", "REQUIRE_REAL", "RESUME", "KEEP_RESULTS"):
+    for name in ("DATA", "EPOCHS", "BATCHES", "EXERCISES", "REQUIRE_REAL", "RESUME", "KEEP_RESULTS"):
         monkeypatch.delenv(f"PALM_{name}", raising=False)
 
 

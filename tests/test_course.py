@@ -110,6 +110,7 @@ def test_another_way_of_running_does_not_count_as_done(chapters):
 
 def test_a_chapter_trains_in_full_resumes_and_keeps_its_results(chapters, monkeypatch):
     monkeypatch.setenv("PALM_EPOCHS", "1")
+    monkeypatch.setenv("PALM_BATCHES", "1")
     ours = ("PALM_DATA", "PALM_CACHE", "PALM_LANG")
     names = f"sorted(n for n in os.environ if n.startswith('PALM_') and n not in {ours})"
     show = f"import os\nprint({{n: os.environ[n] for n in {names}}})"

@@ -380,6 +380,16 @@ def test_progress_widgets_are_not_stored(tmp_path):
     assert "widgets" not in done.metadata
 
 
+def test_a_text_that_came_in_pieces_is_stored_as_one():
+    cell = nbformat.v4.new_code_cell("1")
+    new = nbformat.v4.new_output
+    texts = [new("stream", name=name, text=text) for name, text in (("stdout", "a"), ("stdout", "\n"), ("stderr", "b"))]
+    figure = new("display_data", {"image/png": ""})
+    cell.outputs = [*texts, figure, new("stream", name="stderr", text="c")]
+    notebooks.tidy(nbformat.v4.new_notebook(cells=[cell]))
+    assert [o.get("text") for o in cell.outputs] == ["a\n", "b", None, "c"]
+
+
 def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
     for name in ("02_b", "01_a", "solutions", "01_a-Copy1", "01_a (1)"):
         write_book(tmp_path / f"{name}.ipynb")

@@ -64,6 +64,10 @@ def test_neither_the_sample_nor_half_a_run_is_stored(small, scores, data):
         results.store(Run(NETWORK, "steady", 0), history([0.5, 0.75]), scores, PalmData(data.root, "sample"))
     with pytest.raises(CourseError, match="1 epochs were trained and the recipe has 2"):
         results.store(Run(NETWORK, "steady", 0), history([0.5]), scores, data)
+    short = history([0.5, 0.75])
+    short.about["batches"] = 1
+    with pytest.raises(CourseError, match="PALM_BATCHES cut its epochs short: not stored"):
+        results.store(Run(NETWORK, "steady", 0), short, scores, data)
     assert not results.FOLDER.exists()
 
 
