@@ -22,6 +22,9 @@ def test_prose_has_the_same_build(prose):
 
 # "two" and "50" may be words in one language and digits in the other; these are digits in both.
 FIGURE = re.compile(r"\d+(?:,\d{3})+|\d+\.\d+|\d+%|\d{3,}")
+# 134 million is 1.34 亿.
+AMOUNT = re.compile(r"(\d[\d,.]*) ?(million|billion|万|亿)")
+WORTH = {"million": 10**6, "billion": 10**9, "万": 10**4, "亿": 10**8}
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.S)
 
 
@@ -34,7 +37,25 @@ def test_prose_has_the_same_code_formulas_and_figures(prose):
         code, code_new = ({t.content for t in inline(text, "code_inline")} for text in (old, new))
         assert code <= code_new <= code | set(" ".join(fences).split()), english.id
         assert sorted(FORMULA.findall(new)) == sorted(FORMULA.findall(old)), english.id
-        assert set(FIGURE.findall(old)) <= set(FIGURE.findall(new)), english.id
+        assert figures_missing(old, new) == set(), english.id
+
+
+def figures_missing(english, chinese):
+    """The figures of the English text that the Chinese one has neither as they are nor as the same amount."""
+    said = amounts(chinese).values()
+    equal = {figure for figure, amount in amounts(english).items() if amount in said}
+    return set(FIGURE.findall(english)) - set(FIGURE.findall(chinese)) - equal
+
+
+def amounts(text):
+    found = {figure.rstrip(",."): word for figure, word in AMOUNT.findall(text)}
+    return {figure: round(float(figure.replace(",", "")) * WORTH[word]) for figure, word in found.items()}
+
+
+def test_an_amount_may_be_counted_in_ten_thousands():
+    assert figures_missing("134 million, 8.5 million and 3.8 billion", "1.34 亿、850 万和 38 亿") == set()
+    assert figures_missing("134 million and 92%", "13.4 亿和 92%") == {"134"}
+    assert figures_missing("134 pixels", "1.34 亿") == {"134"}
 
 
 # --- set as Chinese is
