@@ -69,7 +69,7 @@ test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 	@$(PYTHON) tools/setup_env.py --venv .venv-compat --requirements requirements-compat.txt
 	@$(MAKE) --no-print-directory test VENV=.venv-compat READY=1
 
-test-hard: setup ## slow tests in strange surroundings: paths, rights, full disks, no network
+test-hard: setup ## slow tests: strange paths, rights, full disks, no network; killed, interrupted, at once, twice
 	PALM_HARD=1 PALM_SAMPLE=tiny $(PYTEST) tests/hard
 
 test-matrix: ## all tests with other versions of Python, PaddlePaddle and the rest, an hour (CASES=oldest)

@@ -5,6 +5,7 @@ The modules build on one another in one direction; each imports only from those 
     language              messages in English or Chinese
     errors, files, seeds  what the rest stands on
     threads, prefetch     how many cores are used; the next batch while the present one is used
+    workers               processes that read batches end with the one that they read for
     distributed           what processes that train together tell one another
     metrics               accuracy, AUC, confusion matrix
     history               the figures of a training run
@@ -13,7 +14,7 @@ The modules build on one another in one direction; each imports only from those 
     datasets              where each data set is; preparing and downloading the real ones
     image_cache           photographs decoded once
     readers, augment      transform_img, data_loader, valid_data_loader; random changes to images
-    checkpoints           saving and resuming training, all or nothing
+    saving, checkpoints   saving and resuming training, all or nothing
     identity              whether two runs are the same run
     layers                what a network is made of, layer by layer
     scoring               evaluation, predict

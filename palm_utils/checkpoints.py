@@ -17,7 +17,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -26,6 +26,7 @@ from palm_utils import distributed
 from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.files import flush, replacing
 from palm_utils.language import tr
+from palm_utils.saving import not_saved, refuse_full_disk, saying_what_to_do
 
 
 class Checkpoint:
@@ -42,23 +43,24 @@ class Checkpoint:
         self.opt = self.folder / f"{name}.pdopt"
         self.best = self.folder / f"{name}.best.pdparams"
         self.state = self.folder / f"{name}.json"
-        self._next = {p: self.folder / f"{name}.next{p.suffix}" for p in (self.params, self.opt, self.state)}
+        files = (self.params, self.opt, self.best, self.state)
+        self._next = {path: path.with_name(path.name.replace(name, f"{name}.next", 1)) for path in files}
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, model=None) -> Iterator[None]:
         """Keep the run's files to this training; make the folder and `recover` first.
 
-        Raises CourseError at once when another training holds them.
+        Raises CourseError when another training holds them, or nothing (or not this `model`) can be written there.
         """
         with ExitStack() as stack:
-            distributed.by_first(lambda: stack.enter_context(self._held()))
+            distributed.by_first(lambda: stack.enter_context(self._held(model)))
             yield
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _held(self, model) -> Iterator[None]:
         lock = filelock.FileLock(self.folder / f".{self.name}.lock")
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise CourseError(
@@ -68,8 +70,14 @@ class Checkpoint:
                     file=self.params,
                 )
             ) from None
+        except NotImplementedError:
+            print(tr("{folder} cannot be locked: let no other training write there meanwhile.", folder=self.folder))
+        except OSError as error:
+            raise not_saved(self.folder, error) from None
         try:
-            self.recover()
+            with saying_what_to_do(self.folder):
+                self.recover()
+            refuse_full_disk(self.folder, model)
             yield
         finally:
             lock.release()
@@ -78,6 +86,10 @@ class Checkpoint:
         """Bring what an interrupted `save` left into order."""
         if self._next[self.state].exists():
             self._finish()
+        self._clear()
+
+    def _clear(self) -> None:
+        """Remove what a `save` has left that did not come to its end."""
         for leftover in (*self._next.values(), *self.folder.glob(f".{self.name}.*.part")):
             leftover.unlink(missing_ok=True)
 
@@ -85,10 +97,21 @@ class Checkpoint:
         """Put a new checkpoint in the place of the old one.
 
         state: what JSON can hold; best: whether this epoch's parameters are the best so far.
+        Raises NotSaved where that cannot be written.
         """
         distributed.by_first(lambda: self._save(model, optimizer, state, best))
 
     def _save(self, model, optimizer, state: dict, best: bool) -> None:
+        with saying_what_to_do(self.folder, state.get("history"), earlier=self.state.exists()):
+            try:
+                self._write_next(model, optimizer, state, best)
+            except OSError:
+                with suppress(OSError):
+                    self._clear()  # gives back the room
+                raise
+            self._finish()
+
+    def _write_next(self, model, optimizer, state: dict, best: bool) -> None:
         import paddle
 
         checksums = {}
@@ -101,11 +124,12 @@ class Checkpoint:
             "parameter_names": [p.name for p in model.parameters()],
             "optimizer": type(optimizer).__name__,
             "checksums": checksums,
-            "best": best,
         }
+        if best:
+            shutil.copyfile(self._next[self.params], self._next[self.best])
+            flush(self._next[self.best])
         with replacing(self._next[self.state]) as path:
             path.write_text(json.dumps({**state, "saved": saved}), encoding="utf-8")
-        self._finish()
 
     def load(self, model, optimizer) -> dict | None:
         """Put the saved parameters and optimizer state in place; return the state, None where none is saved.
@@ -186,13 +210,9 @@ class Checkpoint:
         return state
 
     def _finish(self) -> None:
-        state = json.loads(self._next[self.state].read_text(encoding="utf-8"))
-        for target in (self.params, self.opt):
+        for target in (self.params, self.opt, self.best):
             if self._next[target].exists():
                 self._next[target].replace(target)
-        if state["saved"]["best"]:
-            with replacing(self.best) as path:
-                shutil.copyfile(self.params, path)
         self._next[self.state].replace(self.state)
 
 

@@ -1,6 +1,7 @@
 """Writing files so that a reader sees the old content or the new, never half of it; and where they may go."""
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -48,9 +49,13 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         fresh.chmod(0o777 & ~_umask())
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-            path.replace(old / path.name)
-            fresh.replace(path)
-            shutil.rmtree(old, ignore_errors=True)
+            try:
+                path.replace(old / path.name)
+                fresh.replace(path)
+            finally:
+                if not path.exists() and (old / path.name).exists():
+                    (old / path.name).replace(path)
+                shutil.rmtree(old, ignore_errors=True)
         else:
             fresh.replace(path)
     finally:
@@ -61,7 +66,8 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
 def locked(path: str | Path, doing: str) -> Iterator[None]:
     """Hold `path` + '.lock' so that one process at a time does `doing`; say so when it has to wait.
 
-    Where the file system has no locks, it says so and does not wait.
+    What a process that was killed meanwhile has left of `path` is put in order first: its lock is free. Where the
+    file system has no locks, it says so and does not wait.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,9 +80,26 @@ def locked(path: str | Path, doing: str) -> Iterator[None]:
     except NotImplementedError:
         print(f"{path.parent} cannot be locked: let no other process be {doing} meanwhile.", flush=True)
     try:
+        if lock.is_locked:
+            _clear_leftovers(path)
         yield
     finally:
         lock.release()
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Put in order what a process that was killed in `replacing` or `replacing_folder` has left beside `path`.
+
+    A folder that was moved aside comes back where nothing had taken its place yet.
+    """
+    left = re.compile(rf"\.{re.escape(path.name)}\.[^.]+\.(part|old)")
+    for leftover in [entry for entry in path.parent.iterdir() if left.fullmatch(entry.name)]:
+        if leftover.suffix == ".old" and not path.exists() and (leftover / path.name).exists():
+            (leftover / path.name).replace(path)
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def user_cache_folder() -> Path:

@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, nullcontext
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -26,6 +28,12 @@ def loaded_ahead(load: Callable[[Item], Loaded], items: Iterable[Item], ahead: i
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def first(batches: Iterable[Item], limit: int) -> Iterator[Item]:
+    """Yield the first batches; ended, it closes the generator that they come from."""
+    with closing(batches) if isinstance(batches, Generator) else nullcontext():
+        yield from islice(batches, limit)
 
 
 def on_gpu() -> bool:

@@ -63,7 +63,8 @@ def train_pm(
     train_loader, valid_loader: readers as data_loader and valid_data_loader return them; by default of
         the data set that palm_utils.datasets.palm() finds, in batches of `batch_size`, the training
         images changed by `augment` (see data_loader).
-    epochs: 5 (EPOCH_NUM), or the environment variable PALM_EPOCHS.
+    epochs: 5 (EPOCH_NUM), or the environment variable PALM_EPOCHS. Where PALM_BATCHES is set, an epoch ends after
+        so many batches: a look at whether everything runs.
     folder, name: after every epoch `name`.pdparams and `name`.pdopt are replaced there, `name`.json
         (history) with them, and `name`.best.pdparams when the validation accuracy was the best so far.
     resume: go on after the last epoch saved there, to the same figures as without the interruption. By
@@ -97,12 +98,13 @@ def train_pm(
     new_seed = distributed.by_first(lambda: new_seed)
     rank, processes = distributed.world()
     unusual = ({"processes": processes} if processes > 1 else {}) | ({"amp": True} if amp else {})
+    unusual |= {"batches": limit} if (limit := _count("PALM_BATCHES")) else {}
     history = History([], {"model": type(model).__name__, "optimizer": type(optimizer).__name__})
     history.about["seed"] = new_seed
     history.about |= {"batch_size": getattr(train_loader, "batch_size", None), **describe_machine(), **unusual}
     history.about["identity"] = identity(model, optimizer, train_loader, new_seed, **unusual)
     log = Log(log_every, progress, shown=rank == 0)
-    with distributed.interrupted_together(), checkpoint.held():
+    with distributed.interrupted_together(), checkpoint.held(model):
         log.show("start training ...")
         if resume:
             history = _resume(checkpoint, model, optimizer, precision, history, seed, log)
@@ -173,15 +175,21 @@ def _parallel(model, train_loader) -> tuple:
 
 def default_epochs() -> int:
     """Return how many epochs train_pm trains: EPOCH_NUM, or what PALM_EPOCHS says."""
-    value = os.environ.get("PALM_EPOCHS", str(EPOCH_NUM))
-    if not value.isdigit() or int(value) < 1:
+    return _count("PALM_EPOCHS") or EPOCH_NUM
+
+
+def _count(variable: str) -> int | None:
+    """Return the number that an environment variable holds, None where it is not set."""
+    value = os.environ.get(variable)
+    if value is not None and (not value.isdigit() or int(value) < 1):
         raise CourseError(
             tr(
-                "The environment variable PALM_EPOCHS is {value!r}; it must be a number of epochs, 1 or more.",
+                "The environment variable {variable} is {value!r}; it must be a whole number, 1 or more.",
+                variable=variable,
                 value=value,
             )
         )
-    return int(value)
+    return None if value is None else int(value)
 
 
 def _default_loaders(train_loader, valid_loader, batch_size: int, augment) -> tuple[Callable, Callable]:
@@ -206,8 +214,10 @@ def _train_epoch(model, optimizer, precision, loader, epoch: int, history: Histo
         _refuse_divergence(loss, f"epoch {epoch}, batch {batch_id}", optimizer, history)
 
     losses, at_once = Losses(check), not prefetch.on_gpu()
-    number_of_batches = len(loader) if isinstance(loader, Reader) else None
-    batches = distributed.begun_together(prefetch.on_device(loader()))
+    limit = history.about.get("batches")
+    number_of_batches = min(len(loader), limit or len(loader)) if isinstance(loader, Reader) else None
+    batches = prefetch.first(loader(), limit) if limit else loader()
+    batches = distributed.begun_together(prefetch.on_device(batches))
     bar = tqdm(batches, total=number_of_batches, desc=f"epoch {epoch}", leave=False, disable=not log.progress)
     for batch_id, (images, labels) in enumerate(bar):
         with precision.computing():
@@ -261,10 +271,15 @@ def _resume(checkpoint, model, optimizer, precision, fresh: History, seed: int |
     if state is None:
         return fresh
     history = History.from_dict(state["history"])
-    for what, asked in (("seed", seed), ("batch_size", fresh.about["batch_size"])):
-        if None not in (asked, history.about[what]) and asked != history.about[what]:
+    saved = {"batches": "all", **history.about}
+    for what, asked in (
+        ("seed", seed),
+        ("batch_size", fresh.about["batch_size"]),
+        ("batches", fresh.about.get("batches", "all")),
+    ):
+        if None not in (asked, saved[what]) and asked != saved[what]:
             raise ValueError(
-                f"{what} is {asked}, but the run saved in {checkpoint.state} has {history.about[what]}: going on "
+                f"{what} is {asked}, but the run saved in {checkpoint.state} has {saved[what]}: going on "
                 "would mix two runs. Resume with the same, or train in another folder."
             )
     log.lines = state.get("lines", [])

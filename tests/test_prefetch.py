@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from palm_utils import readers
-from palm_utils.prefetch import loaded_ahead
+from palm_utils.prefetch import first, loaded_ahead
 from palm_utils.readers import data_loader
 from palm_utils.seeds import seed_everything
 
@@ -33,6 +33,28 @@ def test_the_next_one_is_loaded_while_this_one_is_used():
         if i < 3:
             assert started[i + 1].wait(30)  # nobody has asked for it yet
         assert i > 1 or not started[i + 2].is_set()  # and no further
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_of_the_first_batches_no_more_are_made_and_what_makes_them_is_closed(left):
+    said = []
+
+    def batches():
+        try:
+            for i in range(9):
+                said.append(i)
+                yield i
+        finally:
+            said.append("closed")
+
+    taken = first(batches(), 3)
+    if left:
+        assert next(taken) == 0
+        taken.close()
+        assert said == [0, "closed"]
+    else:
+        assert list(taken) == [0, 1, 2] and said == [0, 1, 2, "closed"]
+    assert list(first([5, 6], 3)) == [5, 6]
 
 
 class Unusual(Exception):

@@ -40,6 +40,24 @@ def test_the_default_number_of_epochs_is_five_and_can_be_set_from_outside(train,
         train(model, momentum(model))
 
 
+def test_an_epoch_can_be_cut_short_from_outside_and_the_run_says_so(train, monkeypatch):
+    seen = []
+    model, whole = Tiny(), Tiny()
+    model.register_forward_post_hook(lambda *_: seen.append(model.training))
+    history = train(whole, momentum(whole), epochs=1, seed=0)
+    monkeypatch.setenv("PALM_BATCHES", "2")
+    short = train(model, momentum(model), epochs=2, seed=0)
+    assert seen.count(True) == 4 and seen.count(False) == 4  # 12 images in 3 batches, 7 in 2
+    assert short.about["batches"] == 2 and "batches" not in history.about
+    assert short.about["identity"] != history.about["identity"]
+    monkeypatch.delenv("PALM_BATCHES")
+    with pytest.raises(ValueError, match=r"batches is all, but the run saved in .* has 2"):
+        train(model, momentum(model), epochs=3, resume=True)
+    monkeypatch.setenv("PALM_BATCHES", "-1")
+    with pytest.raises(CourseError, match="PALM_BATCHES is '-1'; it must be a whole number"):
+        train(model, momentum(model))
+
+
 def test_without_readers_it_trains_on_the_data_set_that_is_found(palm_folder, monkeypatch, tmp_path):
     monkeypatch.delenv("PALM_SAMPLE", raising=False)
     monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))

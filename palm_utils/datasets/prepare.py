@@ -61,8 +61,6 @@ def prepare_palm(
             if not force and is_complete(target, expected):
                 return PalmData(target, "real"), False
             source = _existing_source(source)
-            for left_behind in folder.glob(".palm.*.part"):  # by a killed process: this one holds the lock
-                shutil.rmtree(left_behind, ignore_errors=True)
             with replacing_folder(target) as fresh:
                 unpacked = fresh / "unpacked"
                 splits = collect(source, unpacked)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from palm_utils import language
@@ -24,6 +24,7 @@ from palm_utils.exercises import all_exercises, examine, find
 from palm_utils.exercises.answers import Answers, UnreadableNotebook, read
 from palm_utils.exercises.limits import OutOfTime, time_limit
 from palm_utils.exercises.model import Status, not_right, remark
+from palm_utils.exercises.orphans import none_left
 from palm_utils.exercises.surroundings import Excerpt
 from palm_utils.language import mark, tr
 
@@ -34,8 +35,10 @@ except ImportError:  # Windows
 
 # What answers and checks import. Each process is a copy of one that has done so, where the system can copy.
 _PRELOAD = ["palm_utils", "palm_utils.exercises.judging", "numpy", "cv2", "paddle", "nbformat"]
+_PRELOAD += ["palm_utils.exercises.adopting"]
 _PREPARING = 20.0  # seconds for what an answer needs besides the function itself
 _STARTING = 300.0  # seconds for a process to import PaddlePaddle and to read a notebook
+_FILE = 2**30  # bytes that a file may have which an answer writes
 
 MISSING, UNREADABLE, NO_EXERCISES = mark("missing"), mark("unreadable"), mark("no exercises")
 TIMEOUT, CRASHED = mark("timeout"), mark("crashed")
@@ -128,8 +131,12 @@ def _messages(work: tuple, seconds: float, stop: threading.Event | None) -> Iter
         allowed = _STARTING
         deadline = time.monotonic() + allowed
         while stop is None or not stop.is_set():
-            if connection.poll(min(max(deadline - time.monotonic(), 0), 0.5)):
+            # Both: the connection stays open while anything that an answer has started holds it.
+            wait([connection, process.sentinel], min(max(deadline - time.monotonic(), 0), 0.5))
+            if connection.poll() or not process.is_alive():
                 try:
+                    if not connection.poll():
+                        raise EOFError
                     # JSON, since unpickling what a student's process sends would run it here.
                     message = json.loads(connection.recv_bytes())
                 except (EOFError, OSError, ValueError):
@@ -150,8 +157,7 @@ def _process(work: tuple) -> Iterator[tuple]:
     connection, theirs = context.Pipe(duplex=False)
     # Not a daemon: one may not start processes of its own, which data loaders do.
     process = context.Process(target=_work, args=(theirs, *work), daemon=False)
-    with connection:
-        process.start()
+    with connection, none_left(process):
         theirs.close()
         try:
             yield process, connection
@@ -201,7 +207,10 @@ def _work(connection: Connection, path: Path, numbers: list[str] | None, memory:
 
 
 def _confine(path: Path, memory: int, folder: str) -> None:
-    """Leave the caller's terminal and folder alone, and take no more than `memory` bytes beyond the present."""
+    """Leave the caller's terminal and folder alone, and take no more than `memory` bytes beyond the present.
+
+    No file that it writes gets larger than _FILE bytes.
+    """
     if hasattr(os, "setsid"):
         os.setsid()
     with open(os.devnull, "r+b") as nothing:
@@ -217,6 +226,7 @@ def _confine(path: Path, memory: int, folder: str) -> None:
         room = pages * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE, _FILE))
 
 
 def judge_one(answers: Answers, number: str) -> Result:

@@ -84,7 +84,7 @@ class Logbook(ModelCheckpoint):
             f"{start} {epochs} {about['batch_size']} {_data(train_data)}".encode()
         ).hexdigest()
         self.history, self._first = History([], about), 0
-        with self.checkpoint.held():
+        with self.checkpoint.held(network):
             saved = self._saved()
             if resume and saved is None:
                 raise DataNotFound(f"{self.checkpoint.state}: no run is saved there to go on with")

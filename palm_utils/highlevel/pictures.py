@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 
 from palm_utils.errors import DataError
+from palm_utils.workers import end_with_this_process
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Of CIFAR-10's training pictures, red, green and blue, on the scale 0...1.
@@ -115,8 +116,10 @@ def loader_workers(batch_bytes: int) -> int:
 
     0 on macOS and Windows, where a worker starts without what a notebook has defined, and where the
     shared memory in which workers hand over their batches is too small (64 MB in a Docker container).
-    Otherwise one for each core that this process may use but the one that trains, at most 8.
+    Otherwise one for each core that this process may use but the one that trains, at most 8; they will end when
+    this process does (palm_utils.workers).
     """
+    end_with_this_process()
     if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
         return 0
     workers = min(8, joblib.cpu_count() - 1)

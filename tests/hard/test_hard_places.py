@@ -201,3 +201,31 @@ def test_a_set_up_in_a_clone_that_cannot_be_written_to_says_what_to_do(clone):
     places.read_only(clone)
     out = set_up(clone, before=places.ordinary_user(), check=False)
     assert ".venv cannot be written" in out and "make setup VENV=FOLDER" in out
+
+
+# --- training where nothing can be saved
+
+
+def trained(folder, before, *, tmp_path):
+    options = TINY | {"PALM_CACHE": tmp_path / "cache", "PYTHONPATH": places.ROOT}
+    command = ["-m", "palm_utils", "train", "02:LeNetReLU", "--epochs", "2", "--folder", folder]
+    return places.run(*command, before=before, check=False, cwd=tmp_path, **options)
+
+
+@pytest.mark.parametrize(("size", "lines"), [("100m", 0), ("200m", 1)], ids=["no room", "no room for all"])
+def test_training_on_a_disk_that_is_too_small(tmp_path, size, lines):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    out = trained(disk / "run", within(f"mount -t tmpfs -o size={size} tmpfs '{disk}'"), tmp_path=tmp_path)
+    assert out.count("[validation]") == lines, out
+    assert f"NotSaved: Training cannot be saved in {disk / 'run'}" in out and "Make room on that disk" in out
+    assert ("MB are needed" in out) == (lines == 0) and ("The epoch that has just ended is in" in out) == bool(lines)
+    assert "What was saved before" not in out
+
+
+def test_training_in_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "closed").mkdir()
+    places.read_only(tmp_path / "closed")
+    out = trained(tmp_path / "closed" / "run", places.ordinary_user(), tmp_path=tmp_path)
+    assert "[validation]" not in out
+    assert "Permission denied). Make that folder writable, or name another (folder=, save_dir= or --folder)." in out

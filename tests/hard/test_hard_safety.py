@@ -1,0 +1,243 @@
+"""What may be reached from outside, where files are written, and what an answer can do to whoever grades it."""
+
+import csv
+import http.client
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import places
+import psutil
+import pytest
+from student_notebooks import SIZE, chapter_one, solved
+from test_hard_places import TINY, clone, make  # noqa: F401 (a fixture)
+
+from palm_utils.__main__ import main
+from palm_utils.exercises import judging
+
+pytestmark = pytest.mark.skipif(not judging.can_limit_memory(), reason="this system cannot limit a process's memory")
+
+
+# --- JupyterLab
+
+
+def test_make_lab_listens_on_this_machine_only_and_asks_for_a_token(clone, tmp_path):  # noqa: F811
+    (tmp_path / "home").mkdir()
+    port = free_port()
+    script = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "make",
+        f"VENV={sys.prefix}",
+        "READY=1",
+        "lab",
+        "BROWSER=0",
+        f"PORT={port}",
+    ]
+    environment = os.environ | TINY | {"PYTHONPATH": str(clone), "HOME": str(tmp_path / "home"), "MAKEFLAGS": ""}
+    log = open(tmp_path / "log", "w+")  # noqa: SIM115 (closed below)
+    server = subprocess.Popen(
+        command, cwd=clone, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 180
+        while not (found := re.search(r"http://(\S+?):\d+/lab\?token=(\w+)", Path(log.name).read_text())):
+            assert server.poll() is None and time.monotonic() < deadline, Path(log.name).read_text()
+            time.sleep(0.2)
+        token = found[2]
+        assert len(token) >= 32
+        listening = [
+            connection.laddr.ip
+            for process in (psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True))
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert listening and set(listening) <= {"127.0.0.1", "::1"}
+        for path in ("/api/contents", "/api/kernels", "/api/sessions", "/lab/api/settings", "/api/terminals"):
+            assert answer(port, path) == 403, path
+            assert answer(port, f"{path}?token=wrong") == 403, path
+        assert answer(port, f"/api/contents?token={token}") == 200
+        # A page elsewhere that guesses the address is refused although the browser sends what it has.
+        assert answer(port, "/api/contents", Host="evil.example") in (403, 404)
+    finally:
+        for process in (*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)):
+            process.kill()
+        server.wait()
+        log.close()
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def answer(port, path, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path, headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+# --- where files are written
+
+
+def test_nothing_is_written_but_in_the_clone_the_cache_and_the_named_place(clone, tmp_path):  # noqa: F811
+    """Every command, with a home and a temporary folder of its own; no more is left in these than belongs there."""
+    for name in ("home", "tmp", "elsewhere", "cwd"):
+        (tmp_path / name).mkdir()
+    chapter_one(tmp_path / "elsewhere" / "hand-ins" / "ada.ipynb", solved())
+    before = clone_and_all(tmp_path)
+    options = TINY | {
+        "PYTHONPATH": clone,
+        "TMPDIR": tmp_path / "tmp",
+        "home": tmp_path / "home",
+        "cwd": tmp_path / "cwd",
+    }
+    options |= {"IPYTHONDIR": None, "JUPYTER_CONFIG_DIR": None, "XDG_CONFIG_HOME": None, "XDG_DATA_HOME": None}
+    elsewhere = tmp_path / "elsewhere"
+    for command in (
+        ["data", "sample"],
+        ["data"],
+        ["doctor"],
+        ["progress", "01"],
+        ["run", "02"],
+        ["train", "02:LeNetReLU", "--epochs", "1", "--folder", elsewhere / "run"],
+        ["grade", elsewhere / "hand-ins", "--output", elsewhere / "grades.csv", "--jobs", "1"],
+        ["reset", "01", "--from", clone],
+    ):
+        places.run("-m", "palm_utils", *command, **options)
+    new = {path for path in clone_and_all(tmp_path) - before if not path.is_dir()}
+    named = {path for path in new if path.is_relative_to(elsewhere)}
+    assert named >= {elsewhere / "grades.csv", elsewhere / "run" / "palm.pdparams"}
+    rest = [path for path in new - named if not path.is_relative_to(clone)]
+    # Decoded photographs; and what Jupyter, matplotlib and PaddlePaddle keep for every program that uses them.
+    allowed = (
+        ".cache/palm_utils/",
+        ".cache/matplotlib/",
+        ".cache/paddle/",
+        ".ipython/",
+        ".local/share/jupyter/",
+        ".jupyter/",
+    )
+    strange = [path for path in rest if not path.relative_to(tmp_path / "home").as_posix().startswith(allowed)]
+    assert strange == []
+
+
+def clone_and_all(folder):
+    return {*folder.rglob("*")}
+
+
+# --- the grader
+
+
+def graded(tmp_path, answer_to_1_1, **options):
+    """Grade a notebook with this answer and a right one to 1.2; return the verdicts and the first message."""
+    chapter_one(tmp_path / "class" / "eve.ipynb", {"1.1": answer_to_1_1, "1.2": solved()["1.2"]})
+    table = tmp_path / "g.csv"
+    arguments = [item for name, value in options.items() for item in (f"--{name}", str(value))]
+    assert main(["grade", str(tmp_path / "class"), "--output", str(table), *arguments]) == 0
+    rows = list(csv.reader(table.read_text("utf-8-sig").splitlines()))[1:]
+    return [row[2] for row in rows], rows[0][3]
+
+
+def body(text):
+    return SIZE + "".join(f"    {line}\n" for line in text.strip().splitlines())
+
+
+FORKS = """
+import os, time
+held = open(PIPE, "w")
+for _ in range(50):
+    if os.fork() == 0:
+        time.sleep(600)
+        os._exit(0)
+time.sleep(600)
+"""
+# Each leaves its parent's group and session, and its parent.
+DAEMONS = """
+import os, time
+held = open(PIPE, "w")
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(600)
+        os._exit(0)
+ENDING
+"""
+MEMORY = """
+held = []
+while True:
+    held.append(bytearray(2**26))
+"""
+ONE_FILE = """
+with open("junk", "wb") as file:
+    file.truncate(2**40)
+"""
+STUBBORN = """
+import signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+    signal.signal(number, signal.SIG_IGN)
+while True:
+    try:
+        time.sleep(600)
+    except BaseException:
+        pass
+"""
+
+
+def ended_with_all(tmp_path, source, verdict):
+    """Grade an answer that opens PIPE; whoever has inherited that is gone afterwards, and 1.2 is judged."""
+    os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    answer = f"PIPE = {str(tmp_path / 'pipe')!r}\n{body(source)}"
+    verdicts, _ = graded(tmp_path, answer, seconds=8)
+    assert verdicts == [verdict, "right", "not attempted"]
+    # At its end, for nobody is left who could write into it.
+    assert select.select([pipe], [], [], 20)[0] and os.read(pipe, 1) == b""
+    os.close(pipe)
+
+
+def test_an_answer_that_forks(tmp_path):
+    ended_with_all(tmp_path, FORKS, "timeout")
+
+
+@pytest.mark.parametrize(
+    ("ending", "verdict"),
+    [("time.sleep(600)", "timeout"), ("return 24", "wrong"), ("os._exit(0)", "crashed")],
+    ids=["and waits", "and answers", "and ends"],
+)
+def test_an_answer_that_becomes_a_daemon(tmp_path, ending, verdict):
+    ended_with_all(tmp_path, DAEMONS.replace("ENDING", ending), verdict)
+
+
+def test_an_answer_that_takes_all_memory(tmp_path):
+    verdicts, message = graded(tmp_path, body(MEMORY), memory=0.5)
+    assert verdicts[:2] == ["wrong", "right"] and "MemoryError" in message
+
+
+def test_an_answer_that_writes_one_endless_file(tmp_path):
+    verdicts, message = graded(tmp_path, body(ONE_FILE))
+    assert verdicts[:2] == ["wrong", "right"] and "File too large" in message
+
+
+def test_what_an_answer_writes_is_gone_afterwards(tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    graded(tmp_path, body("open('junk', 'wb').write(bytes(2**20))\nreturn 24"))
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert [path.name for path in (tmp_path / "class").iterdir()] == ["eve.ipynb"]
+
+
+def test_an_answer_that_ignores_signals(tmp_path):
+    verdicts, message = graded(tmp_path, body(STUBBORN), seconds=3)
+    assert verdicts == ["timeout", "right", "not attempted"] and "its process was ended" in message
