@@ -23,6 +23,9 @@ CHAPTER = "01_lenet_mnist.ipynb"
 EDITIONS = {"en": "", "zh": "zh/"}
 LIMIT = 600_000  # ms: for a machine that does other things as well; everything here waits for what it is about
 
+# A cell waits its turn, or has run.
+BEGUN = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+    .some(prompt => /\\[(\\*|\\d+)\\]/.test(prompt.innerText))"""
 # Every cell has a number, or one has shown an error, after which Jupyter runs no more.
 RUN_OR_FAILED = """count => {
     const numbered = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
@@ -144,6 +147,19 @@ class Notebook:
         )
         return "\n".join(self.output(index).all_inner_texts())
 
+    def run_all(self) -> None:
+        """Ask for all cells to be run, until the first of them begins: on a slow machine JupyterLab may miss it."""
+        from playwright.sync_api import TimeoutError
+
+        for attempt in reversed(range(5)):
+            self.page.get_by_role("menuitem", name="Run", exact=True).click()
+            self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            try:
+                return self.page.wait_for_function(BEGUN, timeout=60_000)
+            except TimeoutError:
+                if not attempt:
+                    raise
+
     def write(self, index: int, source: str) -> None:
         """Put `source` in the place of what a cell holds."""
         self.cell(index).locator(".cm-content").click()
@@ -169,8 +185,7 @@ def test_chapter_1_runs_and_tells_right_from_wrong(browser, copy, lab, folder):
     )
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
 
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    notebook.run_all()
     codes = [i for i, cell in enumerate(notebook.cells) if cell["cell_type"] == "code" and cell["source"]]
     page.wait_for_function(RUN_OR_FAILED, arg=len(codes), timeout=LIMIT)
     assert [i for i in codes if not re.fullmatch(r"\[\d+\]:", notebook.prompt(i).strip())] == []
