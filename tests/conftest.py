@@ -6,17 +6,12 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch):
-    """No test depends on the environment it was started in."""
-    for name in ("DATA", "EPOCHS", "BATCHES", "EXERCISES", "REQUIRE_REAL", "RESUME", "KEEP_RESULTS"):
-        monkeypatch.delenv(f"PALM_{name}", raising=False)
-
-
 @pytest.fixture(autouse=True, scope="module")
-def _in_english():
-    """Nor on the locale of who starts it; a module's own fixtures come later."""
+def _own_environment():
+    """No test depends on the environment or the locale it was started in; a module's own fixtures come later."""
     with pytest.MonkeyPatch.context() as environment:
+        for name in ("DATA", "EPOCHS", "BATCHES", "EXERCISES", "REQUIRE_REAL", "RESUME", "KEEP_RESULTS"):
+            environment.delenv(f"PALM_{name}", raising=False)
         environment.setenv("PALM_LANG", "en")
         yield
 
