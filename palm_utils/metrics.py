@@ -1,13 +1,12 @@
 """How well a network with a single logit tells pathologic myopia (1) from the rest (0).
 
 Thin over scikit-learn; what is added is the arithmetic of one logit, and answers (nan) instead of
-errors where a class is absent.
+errors where a class is absent. scikit-learn takes seconds to import, so that waits until it is needed.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn import metrics as sk
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -57,12 +56,16 @@ class Scores:
         """Area under the ROC curve; nan where only one class is present."""
         if len(np.unique(self.labels)) < 2 or not np.all(np.isfinite(self.logits)):
             return float("nan")
-        return float(sk.roc_auc_score(self.labels, self.logits))
+        from sklearn.metrics import roc_auc_score
+
+        return float(roc_auc_score(self.labels, self.logits))
 
     @property
     def confusion(self) -> np.ndarray:
         """Counts, int64 [2, 2]: row = label, column = prediction, so [[TN, FP], [FN, TP]]."""
-        return sk.confusion_matrix(self.labels, self.predictions, labels=[0, 1])
+        from sklearn.metrics import confusion_matrix
+
+        return confusion_matrix(self.labels, self.predictions, labels=[0, 1])
 
     @property
     def sensitivity(self) -> float:
@@ -76,7 +79,9 @@ class Scores:
 
     def roc(self) -> tuple[np.ndarray, np.ndarray]:
         """False positive rates and true positive rates of every threshold, both float64 [T]."""
-        false_positive, true_positive, _ = sk.roc_curve(self.labels, self.logits)
+        from sklearn.metrics import roc_curve
+
+        false_positive, true_positive, _ = roc_curve(self.labels, self.logits)
         return false_positive, true_positive
 
     def __str__(self) -> str:

@@ -37,8 +37,8 @@ def in_paddle_instead(bench, **arguments):
 # --- every row
 
 
-# Half a minute each: tests/hard.
-SLOW_ROWS = ("processes", "steps", "training")
+# Up to half a minute each: tests/hard.
+SLOW_ROWS = ("processes", "steps", "suite", "training")
 
 
 @pytest.mark.parametrize("name", [name for name in benchmarks.ROWS if name not in SLOW_ROWS])

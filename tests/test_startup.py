@@ -24,6 +24,10 @@ def test_the_package_itself_is_light():
     assert loaded_by("import palm_utils") == []
 
 
+def test_scikit_learn_waits_until_something_is_scored():
+    assert "sklearn" not in loaded_by("from palm_utils import figures, readers, scoring, training")
+
+
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_is_given_without_loading_what_the_commands_need(argument):
     command = f"from palm_utils.__main__ import main\ntry:\n    main([{argument!r}])\nexcept SystemExit:\n    pass"
