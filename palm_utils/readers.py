@@ -85,8 +85,8 @@ class Reader:
             def load(batch: list[int]) -> np.ndarray:
                 images = np.empty((len(batch), 3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
                 for image, i in zip(images, batch, strict=True):
-                    image[:] = np.transpose(decoded(self.files[i]), (2, 0, 1))
-                    _to_unit_range(image)
+                    for channel, plane in zip(image, cv2.split(decoded(self.files[i])), strict=True):
+                        cv2.LUT(plane, _IN_UNIT_RANGE, dst=channel)
                 return images
 
             with closing(loaded_ahead(load, batches)) as loaded:
@@ -170,6 +170,10 @@ def _to_unit_range(img: np.ndarray) -> np.ndarray:
     img *= 2.0
     img -= 1.0
     return img
+
+
+# Of every value of a byte: looking it up gives the same bits in less time than computing it.
+_IN_UNIT_RANGE = _to_unit_range(np.arange(256, dtype=np.float32))
 
 
 def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None = None, cache: bool = True) -> Reader:
