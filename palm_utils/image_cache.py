@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -88,6 +89,7 @@ class _Store:
     def __init__(self, path: Path):
         self.path, self.damaged = path, False
         self._file = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
+        self._lock = Lock()
         try:
             self.folder, self._slots, self._entries = self._read_index()
         except BaseException:
@@ -120,15 +122,25 @@ class _Store:
         slot = self._slots.get(name)
         if slot is None:
             return None
+        image = np.empty(self._shape, np.uint8)
         try:
-            # Mapped one by one: pages of one long mapping would all count as this process's memory.
-            image = np.array(np.memmap(self._file, np.uint8, "r", slot * math.prod(self._shape), self._shape))
-        except (OSError, ValueError):
-            image = None
-        if image is None or zlib.crc32(image) != self._entries[slot, 2]:
+            whole = self._read_into(image, slot * image.nbytes) == image.nbytes
+        except OSError:
+            whole = False
+        if not whole or zlib.crc32(image) != self._entries[slot, 2]:
             self.damaged = True
             return None
         return image
+
+    def _read_into(self, image: np.ndarray, start: int) -> int:
+        """Read an image of the file; return the number of bytes that were there.
+
+        Not through a mapping: where another process cuts the file meanwhile, touching a page that is gone
+        ends this process (SIGBUS), and all pages of a long mapping would count as its memory.
+        """
+        with self._lock:  # the position belongs to the file, which several threads may read
+            self._file.seek(start)
+            return self._file.readinto(image)
 
     def _read_index(self) -> tuple[str, dict[str, int], np.ndarray]:
         length = self._file.seek(0, os.SEEK_END)

@@ -115,7 +115,6 @@ CANDIDATES = {
         "rate-1e-3": replace(_ALEXNET, learning_rate=1e-3),
         "rate-3e-4": replace(_ALEXNET, learning_rate=3e-4),
         "rate-1e-4": _ALEXNET,
-        "rate-1e-4-rotate": replace(_ALEXNET, augment=_PHOTOS),
     }
 }
 RECIPES = {"tutorial": TUTORIAL, "steady": STEADY}

@@ -4,6 +4,8 @@ import errno
 import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -207,6 +209,46 @@ def test_a_file_that_shrinks_while_it_is_read(folder, cache):
     os.truncate(stored(cache)[0], 1000)
     seed_everything(0)
     assert_same_batches([first, *batches], plain[:-1])
+
+
+CUT_AND_RESTORED = """
+import os, sys, threading
+import cv2, numpy as np
+from pathlib import Path
+from palm_utils import image_cache
+
+photograph, stop = Path(sys.argv[1]), threading.Event()
+image = np.full((448, 448, 3), 7, np.uint8)
+decode = lambda file: image
+with image_cache.opened([photograph], decode, (448, 448), cv2.INTER_LINEAR):
+    pass
+[file] = Path(os.environ["PALM_CACHE"]).glob("*.images")
+whole = file.read_bytes()
+
+def cut_and_restore():
+    with open(file, "r+b") as other:
+        while not stop.is_set():
+            other.truncate(1000)
+            other.seek(0)
+            other.write(whole)
+
+thread = threading.Thread(target=cut_and_restore)
+try:
+    with image_cache.opened([photograph], decode, (448, 448), cv2.INTER_LINEAR) as image_of:
+        thread.start()
+        for _ in range(400):
+            assert (image_of(photograph) == 7).all()
+finally:
+    stop.set()
+    thread.join()
+"""
+
+
+def test_a_file_that_is_cut_at_any_moment_does_not_end_the_process(folder):
+    run = subprocess.run(
+        [sys.executable, "-c", CUT_AND_RESTORED, str(folder / "N0009.jpg")], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def test_an_unreadable_photograph_is_named_at_its_turn(folder, decoded):
