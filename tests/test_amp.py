@@ -12,7 +12,7 @@ import threading
 import numpy as np
 import paddle
 import pytest
-from networks import Tiny, adam_with_schedule, assert_same, momentum, weights
+from networks import Tiny, adam_with_schedule, assert_same, momentum, momentum_that_breaks, weights
 
 from palm_utils import distributed, prefetch
 from palm_utils.__main__ import main
@@ -157,16 +157,7 @@ def test_on_a_cpu_each_loss_is_read_before_the_step_that_follows_from_it(train, 
 @pytest.mark.parametrize("log_every", [0, 2])
 def test_a_loss_that_is_not_a_number_is_named_though_it_is_read_later(train, gpu, log_every):
     model = Tiny()
-    steps = []
-
-    class Breaks(paddle.optimizer.Momentum):
-        def step(self):
-            super().step()
-            steps.append(1)
-            if len(steps) == 4:  # first batch of the second epoch
-                model.fc.weight.set_value(paddle.full([48, 1], float("nan")))
-
-    optimizer = Breaks(0.01, parameters=model.parameters())
+    optimizer = momentum_that_breaks(model, after=4)  # the first batch of the second epoch
     with pytest.raises(TrainingDiverged, match="The loss is nan in epoch 1, batch 1:") as caught:
         train(model, optimizer, epochs=3, log_every=log_every)
     assert len(caught.value.history) == 1

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import paddle
 import pytest
-from networks import Constant, Tiny, adam_with_schedule, assert_same, momentum, weights
+from networks import Constant, Tiny, adam_with_schedule, assert_same, momentum, momentum_that_breaks, weights
 
 from palm_utils.checkpoints import Checkpoint
 from palm_utils.errors import CourseError, DataError
@@ -221,17 +221,9 @@ def test_gradients_left_over_from_before_do_not_enter_the_training(train):
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_network_that_breaks_in_the_last_step_of_an_epoch_is_not_saved(train, tmp_path, epoch):
     model = Tiny()
-    steps = []
-
-    class Breaks(paddle.optimizer.Momentum):
-        def step(self):
-            super().step()
-            steps.append(1)
-            if len(steps) == 3 * (epoch + 1):
-                model.fc.weight.set_value(paddle.full([48, 1], float("nan")))
-
+    optimizer = momentum_that_breaks(model, after=3 * (epoch + 1))
     with pytest.raises(TrainingDiverged, match=f"validation after epoch {epoch}") as caught:
-        train(model, Breaks(0.01, parameters=model.parameters()), epochs=2)
+        train(model, optimizer, epochs=2)
     assert len(caught.value.history) == epoch
     assert (tmp_path / "palm.pdparams").exists() == bool(epoch)
     if epoch:

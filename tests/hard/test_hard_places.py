@@ -64,9 +64,13 @@ def make(*arguments, clone, before=(), check=True, **options):
     """Run make in a clone with this environment's packages, as `places.run` runs Python."""
     script = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
     own = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"))
-    command = ["make", f"VENV={sys.prefix}", "READY=1", *arguments]
     variables = {"PYTHONPATH": clone} | own | options
-    return places.run("-c", script, *command, cwd=clone, before=before, check=check, **variables)
+    return places.run("-c", script, *make_command(*arguments), cwd=clone, before=before, check=check, **variables)
+
+
+def make_command(*arguments):
+    """Return the command that runs make with this environment's packages, which is not set up again."""
+    return ["make", f"VENV={sys.prefix}", "READY=1", *arguments]
 
 
 def executed(clone, chapter):

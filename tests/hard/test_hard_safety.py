@@ -7,7 +7,6 @@ import re
 import select
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import places
 import psutil
 import pytest
 from student_notebooks import SIZE, chapter_one, solved
-from test_hard_places import TINY, clone, make  # noqa: F401 (a fixture)
+from test_hard_places import TINY, clone, make_command  # noqa: F401 (a fixture)
 
 from palm_utils.__main__ import main
 from palm_utils.exercises import judging
@@ -29,22 +28,15 @@ pytestmark = pytest.mark.skipif(not judging.can_limit_memory(), reason="this sys
 def test_make_lab_listens_on_this_machine_only_and_asks_for_a_token(clone, tmp_path):  # noqa: F811
     (tmp_path / "home").mkdir()
     port = free_port()
-    script = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
-    command = [
-        sys.executable,
-        "-c",
-        script,
-        "make",
-        f"VENV={sys.prefix}",
-        "READY=1",
-        "lab",
-        "BROWSER=0",
-        f"PORT={port}",
-    ]
     environment = os.environ | TINY | {"PYTHONPATH": str(clone), "HOME": str(tmp_path / "home"), "MAKEFLAGS": ""}
     log = open(tmp_path / "log", "w+")  # noqa: SIM115 (closed below)
     server = subprocess.Popen(
-        command, cwd=clone, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        make_command("lab", "BROWSER=0", f"PORT={port}"),
+        cwd=clone,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     try:
         deadline = time.monotonic() + 180

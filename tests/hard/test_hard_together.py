@@ -2,13 +2,12 @@
 
 import os
 import subprocess
-import sys
 
 import palm_archives
 import pytest
 from test_hard_interruption import killing
 from test_hard_kernels import SET_UP, Kernel
-from test_hard_places import TINY, clone, make  # noqa: F401 (a fixture)
+from test_hard_places import TINY, clone, make, make_command  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes and signals as Unix has them")
 
@@ -72,20 +71,9 @@ def test_make_test_beside_a_notebook_that_trains(clone, tmp_path):  # noqa: F811
 
 
 def test_make_test_twice_at_once(clone):  # noqa: F811
-    script = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
-    command = [
-        sys.executable,
-        "-c",
-        script,
-        "make",
-        f"VENV={sys.prefix}",
-        "READY=1",
-        "test-notebooks",
-        "CH=02",
-        "JOBS=1",
-    ]
     environment = os.environ | TINY | {"PYTHONPATH": str(clone), "MAKEFLAGS": "", "PALM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command = make_command("test-notebooks", "CH=02", "JOBS=1")
     processes = [subprocess.Popen(command, cwd=clone, env=environment, **pipes) for _ in range(2)]
     for process in processes:
         assert process.wait() == 0, process.stdout.read()
