@@ -12,13 +12,13 @@ Loaded = TypeVar("Loaded")
 
 
 def loaded_ahead(load: Callable[[Item], Loaded], items: Iterable[Item], ahead: int = 1) -> Iterator[Loaded]:
-    """Yield load(item) of each item in order, the next `ahead` of them being loaded in a thread meanwhile.
+    """Yield load(item) of each item in order, the next `ahead` of them being loaded in as many threads meanwhile.
 
-    What `load` raises is raised here, at that item's turn. The thread ends with the generator, whether it
+    What `load` raises is raised here, at that item's turn. The threads end with the generator, whether it
     was used up, closed or left.
     """
     waiting: deque[Future[Loaded]] = deque()
-    pool = ThreadPoolExecutor(1, thread_name_prefix="palm-prefetch")
+    pool = ThreadPoolExecutor(ahead, thread_name_prefix="palm-prefetch")
     try:
         for item in items:
             waiting.append(pool.submit(load, item))

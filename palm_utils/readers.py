@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from palm_utils import image_cache
+from palm_utils import image_cache, threads
 from palm_utils.datasets.labels import read_labels
 from palm_utils.errors import DataError, DataNotFound
 from palm_utils.language import tr
@@ -89,7 +89,8 @@ class Reader:
                         cv2.LUT(plane, _IN_UNIT_RANGE, dst=channel)
                 return images
 
-            with closing(loaded_ahead(load, batches)) as loaded:
+            ahead = min(2, threads.count())  # more would only take the cores from the training
+            with closing(loaded_ahead(load, batches, ahead)) as loaded:
                 for batch, images in zip(batches, loaded, strict=True):
                     if self.augment is not None:
                         # Not in the other thread: what it draws must come from numpy's generator in turn.

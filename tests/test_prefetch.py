@@ -35,6 +35,16 @@ def test_the_next_one_is_loaded_while_this_one_is_used():
         assert i > 1 or not started[i + 2].is_set()  # and no further
 
 
+def test_the_next_two_are_loaded_side_by_side():
+    both = threading.Barrier(2, timeout=30)
+
+    def load(i):
+        both.wait()  # BrokenBarrierError if no other one is loaded meanwhile
+        return i
+
+    assert list(loaded_ahead(load, range(4), ahead=2)) == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("left", [False, True])
 def test_of_the_first_batches_no_more_are_made_and_what_makes_them_is_closed(left):
     said = []
