@@ -24,6 +24,7 @@ from palm_utils.exercises import all_exercises, examine, find
 from palm_utils.exercises.answers import Answers, UnreadableNotebook, read
 from palm_utils.exercises.limits import OutOfTime, time_limit
 from palm_utils.exercises.model import Status, not_right, remark
+from palm_utils.exercises.offline import leave_network
 from palm_utils.exercises.orphans import none_left
 from palm_utils.exercises.surroundings import Excerpt
 from palm_utils.language import mark, tr
@@ -209,10 +210,11 @@ def _work(connection: Connection, path: Path, numbers: list[str] | None, memory:
 def _confine(path: Path, memory: int, folder: str) -> None:
     """Leave the caller's terminal and folder alone, and take no more than `memory` bytes beyond the present.
 
-    No file that it writes gets larger than _FILE bytes.
+    No file that it writes gets larger than _FILE bytes, and the network is out of reach where it can be.
     """
     if hasattr(os, "setsid"):
         os.setsid()
+    leave_network()
     with open(os.devnull, "r+b") as nothing:
         for descriptor in (0, 1, 2):
             os.dup2(nothing.fileno(), descriptor)
