@@ -76,6 +76,7 @@ def set_up(tmp_path, monkeypatch):
 
     monkeypatch.setattr(setup_env.subprocess, "run", run)
     monkeypatch.setattr(setup_env, "pip_install", lambda venv, packages: calls.append(packages))
+    monkeypatch.setattr(setup_env, "compile_packages", lambda venv: None)
     monkeypatch.setattr(setup_env, "has_nvidia_gpu", lambda: False)
     main.venv = venv
     return main
@@ -149,6 +150,18 @@ def test_what_went_wrong_is_shown_in_whatever_encoding_it_comes(tmp_path, monkey
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(SystemExit, match=r"could not make a virtual environment:\n.* ensurepip\nOn Debian"):
         setup_env.make_venv(tmp_path / "venv")
+
+
+def test_packages_are_compiled_even_where_python_keeps_nothing(tmp_path, monkeypatch, capfd):
+    packages = tmp_path / "venv" / "lib" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "good.py").write_text("x = 1")
+    (packages / "template.py").write_text("class {{ name }}:")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(setup_env, "venv_python", lambda venv: Path(sys.executable))
+    setup_env.compile_packages(tmp_path / "venv")
+    assert [path.name.split(".")[0] for path in (packages / "__pycache__").iterdir()] == ["good"]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_interrupted_set_up_is_not_taken_for_a_finished_one(set_up, monkeypatch):

@@ -35,6 +35,7 @@ def main():
     make_venv(args.venv)
     for packages in (["-r", str(requirements)], ["--no-deps", "-e", str(ROOT)]):
         pip_install(args.venv, packages)
+    compile_packages(args.venv)
     text = "\n".join([python_id(), requirements.name, fingerprint(requirements)])
     (args.venv / STAMP).write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
     print("Set up. `make lab` opens the course, `make test` checks it.", flush=True)
@@ -139,8 +140,7 @@ def venv_python(folder):
 
 
 def pip_install(venv, packages):
-    # Compiling every module of a hundred packages takes longer than installing them; Python compiles
-    # those that are used when they are first imported.
+    # What it would compile on one core, compile_packages compiles on all.
     options = ["--quiet", "--disable-pip-version-check", "--no-compile"]
     command = [str(venv_python(venv)), "-m", "pip", "install", *options, *packages]
     if subprocess.run(command).returncode:
@@ -148,6 +148,17 @@ def pip_install(venv, packages):
             "pip could not install the packages (its message is above). Behind a proxy or far from PyPI, set "
             "a mirror: pip config set global.index-url ADDRESS; then run this again."
         )
+
+
+def compile_packages(venv):
+    """Compile every module now.
+
+    Python would do that when one is first imported, but not keep it where PYTHONDONTWRITEBYTECODE is set, as in
+    many containers: there each kernel and each test would compile PaddlePaddle again, for some ten seconds.
+    """
+    command = [str(venv_python(venv)), "-m", "compileall", "-qq", "-j", "0", str(venv / "lib")]
+    # Packages hold files that no Python compiles, templates for instance; nobody imports those.
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
