@@ -1,11 +1,14 @@
 """One reading of a folder of photographs in a process of its own, with its time and memory."""
 
+import os
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import psutil  # comes with ipykernel
 
+from palm_utils.image_cache import cache_folder
 from palm_utils.readers import data_loader
 
 _EVERY = 0.005  # seconds between two looks at the memory
@@ -41,17 +44,21 @@ class Watch:
 
 
 def run(folder: str, epochs: int, small: str) -> dict:
-    """Return seconds of the first epoch and of later ones, on average, and the growth of memory in bytes.
+    """Return seconds of a first epoch and of a later one, on average, and the growth of memory in bytes.
 
+    epochs: how many of each; every first one finds an empty cache, and the later one what the first has kept.
     The reader is made anew for each epoch, as chapters make theirs anew: listing the folder counts.
     small: a folder of a few photographs that is read first, so that what any reading loads into memory once (code,
     threads) is not counted.
     """
     _epoch(small)
+    first, later, cache = 0.0, 0.0, cache_folder()
     with Watch() as watch:
-        first = _epoch(folder)
-        later = sum(_epoch(folder) for _ in range(epochs)) / epochs
-    return {"first": first, "later": later, "memory": watch.growth}
+        for _ in range(epochs):
+            with tempfile.TemporaryDirectory(dir=cache) as os.environ["PALM_CACHE"]:
+                first += _epoch(folder)
+                later += _epoch(folder)
+    return {"first": first / epochs, "later": later / epochs, "memory": watch.growth}
 
 
 def _epoch(folder: str) -> float:
