@@ -103,7 +103,7 @@ doctor: setup ## check Python, packages, device, data and disk
 sync-zh: setup ## bring the Chinese edition in step with the English one, list what to translate
 	$(BIN)/python tools/sync_zh.py
 
-bench: setup ## measure how fast the course is, about 40 minutes (ROWS="reader steps", QUICK=1 to see that it runs)
+bench: setup ## measure how fast the course is, about 70 minutes (ROWS="reader steps", QUICK=1 to see that it runs)
 	@PIP_RETRIES=1 $(PYTHON) tools/setup_env.py --venv .venv-bench --requirements benchmarks/requirements.txt $(KEEP_PYTHON)
 	@$(BIN)/python -m benchmarks $(ROWS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 

@@ -25,7 +25,7 @@ How fast the course is, side by side with other ways of doing the same.
 """
 _COMMANDS = """\
 ```
-make bench                          # every row, about 40 minutes on two cores that do nothing else
+make bench                          # every row, about 70 minutes on two cores that do nothing else
 make bench ROWS="reader steps"      # some of them; the others keep their figures
 make bench QUICK=1                  # does everything run? The figures mean nothing, and are kept apart in build/
 ```
