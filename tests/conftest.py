@@ -42,6 +42,18 @@ def write_photograph(path, rng, *, bright=False, size=(40, 48)):
 
 
 @pytest.fixture
+def images():
+    """20 pictures of CIFAR-10's size and random pixels."""
+    return np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32)).astype(np.uint8)
+
+
+@pytest.fixture
+def labels():
+    """Of `images`: each of the ten classes twice."""
+    return np.arange(20) % 10
+
+
+@pytest.fixture
 def readers(palm_folder):
     from palm_utils import readers as readers_module
 

@@ -17,17 +17,6 @@ from palm_utils.highlevel import Batches, CifarRecipe, CifarRun, pictures, recip
 from palm_utils.history import History
 from palm_utils.seeds import seed_everything
 
-
-@pytest.fixture
-def images():
-    return np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32)).astype(np.uint8)
-
-
-@pytest.fixture
-def labels():
-    return np.arange(20) % 10
-
-
 # epochs -----------------------------------------------------------------------------------------
 
 

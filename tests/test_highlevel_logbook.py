@@ -19,16 +19,6 @@ from palm_utils.training import TrainingDiverged
 pytestmark = pytest.mark.filterwarnings("ignore:To copy construct from a tensor")  # by paddle.Model, of its own tensors
 
 
-@pytest.fixture
-def images():
-    return np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32)).astype(np.uint8)
-
-
-@pytest.fixture
-def labels():
-    return np.arange(20) % 10
-
-
 def small_network(classes=10):
     return paddle.nn.Sequential(
         paddle.nn.Conv2D(3, 4, 3, stride=2),
