@@ -177,6 +177,14 @@ def loops_and_catches_everything(size, kernel, stride=1, padding=0):
             pass
 
 
+def loops_and_calls_and_catches_everything(size, kernel, stride=1, padding=0):
+    while True:
+        try:  # noqa: SIM105
+            right_size(size, kernel, stride, padding)
+        except:  # noqa: E722
+            pass
+
+
 def loops_and_prints(size, kernel, stride=1, padding=0):
     while True:
         print("still here")
@@ -189,6 +197,7 @@ def loops_and_prints(size, kernel, stride=1, padding=0):
         loops_and_catches,
         loops_inside_a_catch,
         loops_and_catches_everything,
+        loops_and_calls_and_catches_everything,
         loops_and_prints,
     ],
 )

@@ -116,25 +116,34 @@ def _tracer() -> Callable:
     known: dict[CodeType, bool] = {}
     lines_left = None  # once the time is up
 
+    # An interruption may come wherever these two call or jump, and that would raise it in the student's code, whose
+    # own `try` may catch it, and end the tracing. So all that they do is inside a `try` of theirs.
+
     def look_at_call(frame: FrameType, event: str, arg: object) -> Callable | None:
-        code = frame.f_code
-        traced = known.get(code)
-        if traced is None:
-            traced = known[code] = _is_deaf(code)
-        return look_at_line if traced else None
+        nonlocal lines_left
+        try:
+            code = frame.f_code
+            if code not in known:
+                known[code] = _is_deaf(code)
+            return look_at_line if known[code] else None
+        except OutOfTime:
+            lines_left = _GRACE
+            return look_at_line
 
     def look_at_line(frame: FrameType, event: str, arg: object) -> Callable:
         nonlocal lines_left
         try:
             _let_in()
-        except OutOfTime:
-            lines_left = lines_left or _GRACE
-        # Raised at the `try` itself, the interruption is outside of it and is not caught by it.
-        if lines_left is not None:
+            if lines_left is None:
+                return look_at_line
             lines_left -= 1
-            if lines_left <= 0 or frame.f_code.co_code[frame.f_lasti] == dis.opmap["SETUP_FINALLY"]:
-                raise OutOfTime
-        return look_at_line
+            # Raised at the `try` itself, the interruption is outside of it and is not caught by it.
+            if lines_left > 0 and frame.f_code.co_code[frame.f_lasti] != dis.opmap["SETUP_FINALLY"]:
+                return look_at_line
+        except OutOfTime:
+            lines_left = _GRACE
+            return look_at_line
+        raise OutOfTime
 
     return look_at_call
 
