@@ -140,17 +140,16 @@ def training_curves(
 ) -> Figure:
     """Draw loss (training dashed, validation solid) and validation accuracy over the epochs.
 
-    histories: one History, or several by name. baseline: name and value of an accuracy to compare with,
-    drawn as a dotted line, such as ("always PM", 0.5275).
+    histories: one History, or several by name, a colour each, named beside the accuracy.
+    baseline: name and value of an accuracy to compare with, drawn as a dotted line, such as ("always PM", 0.5275).
     """
     if isinstance(histories, History):
         histories = {"": histories}
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
     for color, (name, history) in zip(cycle(CYCLE), histories.items(), strict=False):
         epochs = [epoch + 1 for epoch in history["epoch"]]
-        prefix = f"{name}, " if name else ""
-        left.plot(epochs, history["train_loss"], "o--", color=color, alpha=0.6, label=f"{prefix}training")
-        left.plot(epochs, history["valid_loss"], "o-", color=color, label=f"{prefix}validation")
+        left.plot(epochs, history["train_loss"], "o--", color=color, alpha=0.6, label="training")
+        left.plot(epochs, history["valid_loss"], "o-", color=color, label="validation")
         right.plot(epochs, history["valid_accuracy"], "o-", color=color, label=name or "validation")
     if baseline is not None:
         right.axhline(baseline[1], color=GREY, linestyle=":", label=baseline[0])
@@ -160,7 +159,12 @@ def training_curves(
     for ax in (left, right):
         ax.set_xlim(0.5, longest + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        ax.legend(fontsize=9)
+    # Both kinds of line once, however many runs there are: their names would cover the curves.
+    legend = left.legend(handles=left.lines[:2], fontsize=9)
+    if len(histories) > 1:
+        for line in legend.get_lines():
+            line.set_color(GREY)
+    right.legend(fontsize=9)
     fig.suptitle(title)
     return fig
 

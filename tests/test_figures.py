@@ -72,6 +72,16 @@ def test_curves_show_the_figures_of_the_history_with_epochs_from_one(history):
     assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["validation", "guessing"]
 
 
+def test_of_several_runs_the_colours_are_named_once_and_the_kinds_of_line_once(history):
+    loss, accuracy = figures.training_curves({"a": history, "b": history, "c": history}, title="Three").axes
+    kinds, names = loss.get_legend(), accuracy.get_legend()
+    assert [text.get_text() for text in kinds.get_texts()] == ["training", "validation"]
+    assert [line.get_linestyle() for line in kinds.get_lines()] == ["--", "-"]
+    assert {line.get_color() for line in kinds.get_lines()} == {figures.GREY}
+    assert [text.get_text() for text in names.get_texts()] == ["a", "b", "c"]
+    assert [line.get_color() for line in names.get_lines()] == [line.get_color() for line in loss.lines[::2]]
+
+
 def test_the_confusion_matrix_shows_counts_and_shares():
     texts = [text.get_text() for text in figures.confusion_matrix(scores()).axes[0].texts]
     assert texts == ["1\n(50%)"] * 4
