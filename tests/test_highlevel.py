@@ -98,6 +98,28 @@ def test_a_crop_is_a_window_of_the_bordered_picture_and_half_are_mirrored(images
     np.testing.assert_array_equal(many, np.tile(images[:1], (400, 1, 1, 1)))
 
 
+def test_a_small_window_shows_a_part_of_the_picture_alone(images):
+    many = np.tile(images[:1], (400, 1, 1, 1))
+    seed_everything(0)
+    changed = highlevel.crop_and_flip(many, padding=0, side=24)
+    windows = set()
+    for top in range(9):
+        for left in range(9):
+            window = images[0][:, top : top + 24, left : left + 24]
+            windows |= {window.tobytes(), window[..., ::-1].tobytes()}
+    found = {picture.tobytes() for picture in np.ascontiguousarray(changed)}
+    assert changed.shape == (400, 3, 24, 24) and len(found) > 100 and found <= windows
+    with pytest.raises(ValueError, match="side is 41; pictures of 32 x 32 with a border of 4 are smaller"):
+        highlevel.crop_and_flip(many, side=41)
+
+
+def test_small_pictures_come_first_and_never_in_all_epochs():
+    recipe = CifarRecipe(0.1, 5e-4, epochs=11, batch_size=8, small_first=0.65, small_side=24)
+    assert [recipe.small_epochs(epochs) for epochs in (1, 2, 4, 11)] == [0, 1, 2, 7]
+    assert "24 × 24 pixels of each picture in the first 65%" in str(recipe)
+    assert CifarRecipe(0.1, 5e-4, epochs=11, batch_size=8).small_epochs(11) == 0
+
+
 def test_pictures_come_out_of_paddle_s_dataset(monkeypatch):
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
     from palm_utils.datasets import cifar10

@@ -148,6 +148,9 @@ def test_another_run_is_not_gone_on_with(tmp_path, data, images, labels):
         train(tmp_path, data, epochs=1, resume=True, rate=0.01)
     with pytest.raises(CourseError, match="started in another way"):
         train(tmp_path, (Batches(images, labels[::-1], 8, shuffle=True), data[1]), epochs=1, resume=True)
+    with pytest.raises(CourseError, match="started in another way"):
+        Logbook(tmp_path).start(small_model(), data[0], epochs=1, resume=True, how="another callback changes the data")
+    assert Logbook(tmp_path).start(small_model(), data[0], epochs=1, resume=True) == 0
     with pytest.raises(DataNotFound, match="no run is saved there"):
         train(tmp_path / "empty", data, epochs=1, resume=True)
 

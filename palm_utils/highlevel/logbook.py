@@ -54,6 +54,7 @@ class Logbook(ModelCheckpoint):
         batch_size: int | None = None,
         resume: bool | None = None,
         input_shape: tuple[int, ...] = (1, 3, 32, 32),
+        how: object = "",
     ) -> int:
         """Return how many of `epochs` are left to train; 0 when the run is complete already.
 
@@ -61,7 +62,8 @@ class Logbook(ModelCheckpoint):
         train_data has none of its own. resume: go on with the run saved in save_dir, its momentum, learning
         rate and history put in place. By default False; where the environment variable PALM_RESUME is set
         (as `make course` does), a run that started exactly like this one is gone on with.
-        input_shape: of the image whose multiply-adds are noted.
+        input_shape: of the image whose multiply-adds are noted. how: what else the run depends on and cannot be
+        seen here, such as what a callback changes; a run is gone on with only where its text is the same.
 
         Raises CourseError for a model that was not prepared, and with resume=True where a different run is
         saved; DataError where what is saved is damaged or of another network.
@@ -81,7 +83,7 @@ class Logbook(ModelCheckpoint):
         }
         start = identity(network, optimizer, train_data, self.seed)
         about["identity"] = hashlib.sha256(
-            f"{start} {epochs} {about['batch_size']} {_data(train_data)}".encode()
+            f"{start} {epochs} {about['batch_size']} {_data(train_data)}{how}".encode()
         ).hexdigest()
         self.history, self._first = History([], about), 0
         with self.checkpoint.held(network):

@@ -54,16 +54,19 @@ def _per_channel(mean, std) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array(values, np.float32).reshape(3, 1, 1) * 255 for values in (std, mean))
 
 
-def crop_and_flip(pictures: np.ndarray, padding: int = 4) -> np.ndarray:
+def crop_and_flip(pictures: np.ndarray, padding: int = 4, side: int | None = None) -> np.ndarray:
     """Return each picture of uint8 [N, C, H, W] cut from a random place of itself with a black border, half mirrored.
 
-    padding: width of the border in pixels, and how far a picture moves at most. Draws from numpy's
-    global generator.
+    padding: width of the border in pixels. side: of the square that is cut out; by default it is as large as
+    the picture, which then moves by `padding` at most. Draws from numpy's global generator.
     """
     count, _, height, width = pictures.shape
     padded = np.pad(pictures, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-    top, left = np.random.randint(2 * padding + 1, size=(2, count))
+    window = (height, width) if side is None else (side, side)
+    if window[0] > padded.shape[2] or window[1] > padded.shape[3]:
+        raise ValueError(f"side is {side}; pictures of {height} x {width} with a border of {padding} are smaller")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(2, 3))
+    top, left = (np.random.randint(places, size=count) for places in windows.shape[2:4])
     cropped = windows[np.arange(count), :, top, left]
     mirrored = np.random.random(count) < 0.5
     return np.where(mirrored[:, None, None, None], cropped[..., ::-1], cropped)

@@ -28,6 +28,8 @@ class CifarRecipe:
     from a 25th of learning_rate to it, before it falls to 0 along a cosine; None: it stays constant.
     label_smoothing: share of each label that is spread over all classes. held_out: training pictures that
     are kept for validation. normalised: pixels with mean 0 and deviation 1 instead of 0...255.
+    small_first: share of the epochs, the first ones, in which small_side x small_side pixels of each picture are
+    shown. mirrored: each picture is classified together with its mirror image.
     """
 
     learning_rate: float
@@ -40,6 +42,13 @@ class CifarRecipe:
     held_out: int = 0
     normalised: bool = False
     augment: tuple[str, ...] = field(default=())
+    small_first: float = 0.0
+    small_side: int = 24
+    mirrored: bool = False
+
+    def small_epochs(self, epochs: int) -> int:
+        """Return how many of a run's epochs show a part of each picture; never all of them."""
+        return int(self.small_first * epochs)
 
     def make_optimizer(self, network, steps: int):
         """Return Momentum (0.9) for a network, its schedule laid over `steps` steps."""
@@ -73,6 +82,9 @@ class CifarRecipe:
         parts = [f"Momentum{' (Nesterov)' if self.nesterov else ''}, {rate}", f"weight decay {self.weight_decay:g}"]
         parts += [f"label smoothing {self.label_smoothing:g}"] if self.label_smoothing else []
         parts += ["normalised" if self.normalised else "pixels 0...255", *self.augment]
+        side = f"{self.small_side} × {self.small_side}"
+        parts += [f"{side} pixels of each picture in the first {self.small_first:.0%}"] if self.small_first else []
+        parts += ["classified with their mirror images"] if self.mirrored else []
         parts += [f"{self.held_out:,} training pictures held out"] if self.held_out else []
         return ", ".join([*parts, f"batches of {self.batch_size}, {self.epochs} epochs"])
 
@@ -82,7 +94,7 @@ TUTORIAL = CifarRecipe(0.01, 1e-4, epochs=4, batch_size=64)
 IMPROVED = CifarRecipe(
     0.1,
     5e-4,
-    epochs=10,
+    epochs=11,
     batch_size=128,
     nesterov=True,
     warmup=0.2,
@@ -90,6 +102,8 @@ IMPROVED = CifarRecipe(
     held_out=5000,
     normalised=True,
     augment=("crop", "flip"),
+    small_first=0.65,
+    mirrored=True,
 )
 
 
