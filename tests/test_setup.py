@@ -115,6 +115,15 @@ def test_changed_requirements_are_installed(set_up, tmp_path):
     assert set_up("--requirements", str(extra)) == ["requirements-extra.txt", ROOT.name]
 
 
+def test_a_requirements_file_that_is_not_known_any_more_makes_it_anew(set_up, tmp_path):
+    extra = tmp_path / "requirements-extra.txt"
+    extra.write_text("six\n")
+    set_up("--requirements", str(extra))
+    assert set_up() == ["requirements.txt", ROOT.name]
+    (set_up.venv / setup_env.STAMP).write_text("one\n\nthree\n")
+    assert set_up() == ["requirements.txt", ROOT.name]
+
+
 def test_a_folder_of_somebody_else_is_left_alone(set_up):
     set_up.venv.mkdir()
     (set_up.venv / "thesis.txt").write_text("precious")

@@ -50,7 +50,8 @@ def is_current(args, before):
     wanted = args.requirements.name if args.requirements else REQUIREMENTS.get(args.paddle, name)
     if name != wanted or not (args.any_python or python == python_id()):
         return False
-    return fingerprint(args.requirements or ROOT / name) == digest
+    requirements = args.requirements or ROOT / name
+    return requirements.is_file() and fingerprint(requirements) == digest
 
 
 REQUIREMENTS = {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}
