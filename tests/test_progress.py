@@ -228,7 +228,8 @@ def test_in_a_kernel_that_does_not_know_its_notebook_s_name(tmp_path):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     resources = {"metadata": {"path": tmp_path}}
     nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
-    assert book.cells[1].outputs[0].text.startswith("1 of 3 exercises done\n✓ 1.1  ")
+    # A busy kernel sends what is printed in several pieces.
+    assert notebooks.tidy(book).cells[1].outputs[0].text.startswith("1 of 3 exercises done\n✓ 1.1  ")
 
 
 def test_a_console_without_the_marks(monkeypatch):
