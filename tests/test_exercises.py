@@ -164,7 +164,8 @@ def test_in_a_notebook(tmp_path):
     ).execute()
     ((untouched_output,), (wrong_output,), (exit_output,), (right_output,)) = (
         # A busy kernel sends what is printed in several pieces.
-        cell.outputs for cell in notebooks.tidy(notebook).cells[1::2]
+        cell.outputs
+        for cell in notebooks.tidy(notebook).cells[1::2]
     )
     assert untouched_output.text == "Exercise 1.1: not attempted yet.\n"
     assert (wrong_output.output_type, wrong_output.ename) == ("error", "Wrong")
