@@ -15,6 +15,7 @@ machines without them, wait for it and get what it has read.
 import json
 import re
 import shutil
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -154,7 +155,11 @@ class Checkpoint:
             return None
         saved_names = state.pop("saved")["parameter_names"]
         names = [p.name for p in model.parameters()]
-        optimizer.set_state_dict(_renamed(distributed.state_of_first(tensors), saved_names, names, optimizer))
+        tensors = _renamed(distributed.state_of_first(tensors), saved_names, names, optimizer)
+        with warnings.catch_warnings():
+            # PaddlePaddle's LinearWarmup takes the state of the schedule inside it for one too many, then uses it.
+            warnings.filterwarnings("ignore", "There are some unused values in state_dict")
+            optimizer.set_state_dict(tensors)
         return state
 
     def _read(self, optimizer) -> dict | None:

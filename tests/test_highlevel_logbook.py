@@ -31,10 +31,12 @@ def small_network(classes=10):
     )
 
 
-def small_model(rate=0.05, seed=0, topk=(1, 5)):
+def small_model(rate=0.05, seed=0, topk=(1, 5), warmup=0):
     seed_everything(seed)
     model = paddle.Model(small_network())
-    schedule = paddle.optimizer.lr.CosineAnnealingDecay(rate, T_max=9)
+    schedule = paddle.optimizer.lr.CosineAnnealingDecay(rate, T_max=9 - warmup)
+    if warmup:
+        schedule = paddle.optimizer.lr.LinearWarmup(schedule, warmup, rate / 25, rate)
     optimizer = paddle.optimizer.Momentum(schedule, parameters=model.parameters(), weight_decay=1e-4)
     model.prepare(optimizer, paddle.nn.CrossEntropyLoss(), paddle.metric.Accuracy(topk=topk))
     return model
@@ -114,11 +116,13 @@ def test_figures_of_an_earlier_model_with_other_metrics_are_not_taken(tmp_path, 
     )
 
 
-def test_a_stopped_run_goes_on_to_the_figures_of_an_uninterrupted_one(tmp_path, data):
-    whole, model, _ = train(tmp_path / "whole", data)
+@pytest.mark.filterwarnings("error:There are some unused values in state_dict")
+@pytest.mark.parametrize("warmup", [0, 2, 5])  # none; over, or under way, where the run is stopped
+def test_a_stopped_run_goes_on_to_the_figures_of_an_uninterrupted_one(tmp_path, data, warmup):
+    whole, model, _ = train(tmp_path / "whole", data, warmup=warmup)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "stopped", data, Stop())
-    resumed, other, left = train(tmp_path / "stopped", data, resume=True)
+        train(tmp_path / "stopped", data, Stop(), warmup=warmup)
+    resumed, other, left = train(tmp_path / "stopped", data, resume=True, warmup=warmup)
     assert left == 2
     assert figures_of(resumed) == figures_of(whole)
     for name, value in model.network.state_dict().items():

@@ -247,15 +247,7 @@ def test_exercise_cells_are_those_of_the_package(path):
         assert (cell.source, tuple(cell.tags)) in stated
 
 
-# Training these on the real data takes hours; until it is done, their outputs come from the sample.
-_FROM_THE_SAMPLE = ("07_highlevel_api_cifar10",)
-UNFINISHED = [
-    pytest.param(path, marks=pytest.mark.xfail(strict=True)) if path.stem in _FROM_THE_SAMPLE else path
-    for path in CHAPTERS
-]
-
-
-@pytest.mark.parametrize("path", UNFINISHED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_the_stored_outputs_are_those_of_the_code_on_the_real_data(path):
     book = read_committed(path) or nbformat.read(path, as_version=4)
     assert notebooks.stamp_of(book) == course.digest(book, path.stem), "run `make course`"
