@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import mmap
 import os
 import sys
 from dataclasses import replace
@@ -291,10 +292,12 @@ def test_many_photographs_are_many_to_the_cache(links, palm_folder, tmp_path, mo
 
 def test_memory_is_followed_while_it_is_used_and_after():
     with scaling_side.Watch() as watch:
-        held = np.ones(40_000_000, np.uint8)
+        # Mapped, so that it cannot be what an earlier test had and the process still holds.
+        held = mmap.mmap(-1, 40_000_000)
+        held.write(bytes(len(held)))
         peak = watch._process.memory_info().rss
         watch._look()
-        del held
+        held.close()
     assert watch.peak >= peak and watch.growth >= peak - watch.start > 30e6
     assert not watch._thread.is_alive()
 

@@ -1,5 +1,6 @@
 import gzip
 import pickle
+import pickletools
 import struct
 import tarfile
 from pathlib import Path
@@ -93,6 +94,14 @@ def test_pictures_have_the_archive_layout_of_cifar10(tiny):
     assert np.bincount(batches["test_batch"][b"labels"]).tolist() == [10] * 10
     everything = np.concatenate([data, batches["test_batch"][b"data"]])
     assert len(np.unique(everything, axis=0)) == 350
+
+
+def test_the_pictures_can_be_read_by_numpy_1_and_2(tiny):
+    with tarfile.open(tiny / "cifar10" / "cifar-10-python.tar.gz") as tar:
+        opcodes = [o for member in tar.getmembers() for o in pickletools.genops(tar.extractfile(member).read())]
+    named = {argument for opcode, argument, _ in opcodes if opcode.name == "GLOBAL"}
+    assert named == {"numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype", "_codecs encode"}
+    assert not any(opcode.name == "STACK_GLOBAL" for opcode, *_ in opcodes)
 
 
 def test_classes_differ_in_outline_not_in_colour():

@@ -19,7 +19,7 @@ from palm_utils.errors import DataError
 from palm_utils.files import locked, replacing_folder
 from palm_utils.sample import digits, fundus, pictures
 
-VERSION = 4  # raise it with every change to what is generated: folders of other versions are made anew
+VERSION = 5  # raise it with every change to what is generated: folders of other versions are made anew
 SEED = 2019
 _MARKER = "GENERATED SAMPLE DATA"
 _TRAINING, _VALIDATION = "PALM-Training400", "PALM-Validation400"

@@ -49,7 +49,8 @@ def _batch(
 
 
 def _add(tar: tarfile.TarFile, name: str, content: dict) -> None:
-    raw = pickle.dumps(content, protocol=2)
+    # By NumPy 1's name for its inner package, as in CIFAR-10's own files: both majors know it, 1 knows no other.
+    raw = pickle.dumps(content, protocol=2).replace(b"cnumpy._core.", b"cnumpy.core.")
     info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")  # its time stamp is 0
     info.size = len(raw)
     tar.addfile(info, io.BytesIO(raw))
