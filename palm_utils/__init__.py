@@ -14,6 +14,7 @@ The modules build on one another in one direction; each imports only from those 
     datasets              where each data set is; preparing and downloading the real ones
     image_cache           photographs decoded once
     readers, augment      transform_img, data_loader, valid_data_loader; random changes to images
+    optimizer_state       momentum and learning rate put back into a new optimizer
     saving, checkpoints   saving and resuming training, all or nothing
     identity              whether two runs are the same run
     layers                what a network is made of, layer by layer

@@ -15,7 +15,6 @@ machines without them, wait for it and get what it has read.
 import json
 import re
 import shutil
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import filelock
 
-from palm_utils import distributed
+from palm_utils import distributed, optimizer_state
 from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.files import flush, replacing
 from palm_utils.language import tr
@@ -155,11 +154,7 @@ class Checkpoint:
             return None
         saved_names = state.pop("saved")["parameter_names"]
         names = [p.name for p in model.parameters()]
-        tensors = _renamed(distributed.state_of_first(tensors), saved_names, names, optimizer)
-        with warnings.catch_warnings():
-            # PaddlePaddle's LinearWarmup takes the state of the schedule inside it for one too many, then uses it.
-            warnings.filterwarnings("ignore", "There are some unused values in state_dict")
-            optimizer.set_state_dict(tensors)
+        optimizer_state.put_back(optimizer, distributed.state_of_first(tensors), saved_names, names)
         return state
 
     def _read(self, optimizer) -> dict | None:
@@ -265,33 +260,6 @@ def load_parameters(model, path: str | Path) -> None:
 
 def _shape(value) -> str:
     return "nothing" if value is None else str(list(value.shape))
-
-
-def _renamed(state: dict, old_names: list[str], new_names: list[str], optimizer) -> dict:
-    """Key a saved optimizer state by the names that `optimizer` uses, or will use, for the same tensors.
-
-    PaddlePaddle keys momentum and the like by generated names, linear_0.w_0_velocity_0: both numbers
-    count what was made before in the process. The second model of a notebook has other ones, and
-    a second optimizer of the same model too.
-    """
-    from paddle.utils import unique_name
-
-    names = dict(zip(old_names, new_names, strict=True))
-    in_use = {key.rpartition("_")[0]: key for key in optimizer.state_dict()}
-    renamed = {}
-    for key, value in state.items():
-        owner = next((old for old in names if key.startswith(f"{old}_")), None)
-        if key == "master_weights":
-            renamed[key] = {names.get(old, old): weight for old, weight in value.items()}
-        elif owner is None:  # LR_Scheduler
-            renamed[key] = value
-        else:
-            prefix = (names[owner] + key[len(owner) :]).rpartition("_")[0]
-            if prefix not in in_use:
-                # Not made yet: the optimizer will take the number after the one that is handed out here.
-                in_use[prefix] = f"{prefix}_{int(unique_name.generate(prefix).rpartition('_')[2]) + 1}"
-            renamed[in_use[prefix]] = value
-    return renamed
 
 
 def _checksum(path: Path) -> int:
