@@ -12,10 +12,10 @@ def put_back(optimizer, state: dict, old_names: list[str], new_names: list[str])
     with warnings.catch_warnings():
         # PaddlePaddle's LinearWarmup takes the state of the schedule inside it for one too many, then uses it.
         warnings.filterwarnings("ignore", "There are some unused values in state_dict")
-        optimizer.set_state_dict(renamed(state, old_names, new_names, optimizer))
+        optimizer.set_state_dict(_renamed(state, old_names, new_names, optimizer))
 
 
-def renamed(state: dict, old_names: list[str], new_names: list[str], optimizer) -> dict:
+def _renamed(state: dict, old_names: list[str], new_names: list[str], optimizer) -> dict:
     """Key a saved optimizer state by the names that `optimizer` uses, or will use, for the same tensors.
 
     PaddlePaddle keys momentum and the like by generated names, linear_0.w_0_velocity_0: both numbers
@@ -26,17 +26,17 @@ def renamed(state: dict, old_names: list[str], new_names: list[str], optimizer) 
 
     names = dict(zip(old_names, new_names, strict=True))
     in_use = {key.rpartition("_")[0]: key for key in optimizer.state_dict()}
-    found = {}
+    renamed = {}
     for key, value in state.items():
         owner = next((old for old in names if key.startswith(f"{old}_")), None)
         if key == "master_weights":
-            found[key] = {names.get(old, old): weight for old, weight in value.items()}
+            renamed[key] = {names.get(old, old): weight for old, weight in value.items()}
         elif owner is None:  # LR_Scheduler
-            found[key] = value
+            renamed[key] = value
         else:
             prefix = (names[owner] + key[len(owner) :]).rpartition("_")[0]
             if prefix not in in_use:
                 # Not made yet: the optimizer will take the number after the one that is handed out here.
                 in_use[prefix] = f"{prefix}_{int(unique_name.generate(prefix).rpartition('_')[2]) + 1}"
-            found[in_use[prefix]] = value
-    return found
+            renamed[in_use[prefix]] = value
+    return renamed
