@@ -12,6 +12,9 @@ from palm_utils.errors import CourseError
 # that are compared come from the same number of threads.
 _ENVIRONMENT = {"PALM_RESUME": "1", "PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
 
+# On cells that show what lies in results/ and need nothing of the chapter but its imports.
+TAG = "results"
+
 
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
@@ -28,7 +31,8 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     paths = [path for name in args.chapters or [""] for path in notebooks.find(name)]
-    needed = [datasets.palm, datasets.mnist, *([datasets.cifar10] if any("cifar10" in p.stem for p in paths) else [])]
+    on_cifar = [path for path in paths if "cifar10" in path.stem and (args.again or not is_done(path))]
+    needed = [datasets.palm, datasets.mnist, *([datasets.cifar10] if on_cifar else [])]
     for data in (find() for find in needed):
         if not data.is_real:
             raise CourseError(
@@ -52,19 +56,41 @@ def _execute_all(paths: list[Path], args: argparse.Namespace) -> int:
 
 def is_done(path: Path) -> bool:
     """Tell whether a chapter's stored outputs are those of its code on the real data."""
+    return _stamps(path)[0] == _stamps(path)[1]
+
+
+def is_trained(path: Path) -> bool:
+    """Tell whether at most the outputs of the cells that show stored results are out of date."""
+    stored, wanted = _stamps(path)
+    return (stored or "").partition("-")[0] == wanted.partition("-")[0]
+
+
+def _stamps(path: Path) -> tuple[str | None, str]:
     import nbformat
 
     book = nbformat.read(path, as_version=4)
-    return notebooks.stamp_of(book) == digest(book, path.stem)
+    return notebooks.stamp_of(book), digest(book, path.stem)
 
 
 def digest(book, chapter: str) -> str:
-    """Return a digest of what a chapter's outputs on the real data follow from: its code and its stored results."""
-    content = hashlib.sha256(notebooks.code_digest(book).encode())
-    folder = results.FOLDER if _is_summary(chapter) else results.FOLDER / chapter
-    for file in sorted(folder.rglob("*.json")):
-        content.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
-    return content.hexdigest()[:16]
+    """Return a digest of what a chapter's outputs on the real data follow from, in two parts, "0123-4567".
+
+    The first is of the chapter's code and of the results that it measures itself, the second of its cells
+    with the tag `results` and of all other stored results of its networks.
+    """
+    everything = sorted(results.FOLDER.rglob("*.json") if _is_summary(chapter) else _results_of(chapter))
+    own = [path for path in everything if _is_summary(chapter) or not results.is_measured_apart(path)]
+    parts = []
+    for tagged, files in ((False, own), (True, [path for path in everything if path not in own])):
+        content = hashlib.sha256(notebooks.code_digest(book, TAG, tagged).encode())
+        for file in files:
+            content.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
+        parts.append(content.hexdigest()[:16])
+    return "-".join(parts)
+
+
+def _results_of(chapter: str) -> list[Path]:
+    return list((results.FOLDER / chapter).rglob("*.json"))
 
 
 def _is_summary(chapter: str) -> bool:
@@ -81,5 +107,9 @@ def _execute(path: Path, again: bool) -> str:
     if again:
         del env["PALM_RESUME"]
     book = nbformat.read(path, as_version=4)
-    notebooks.execute(path, path, env=env, stamp=lambda: digest(book, path.stem))
+    stamp = {"env": env, "stamp": lambda: digest(book, path.stem)}
+    if is_trained(path) and not again:
+        notebooks.execute_tagged(path, TAG, **stamp)
+        return ": its tables and figures of stored results alone, since nothing else has changed"
+    notebooks.execute(path, path, **stamp)
     return ""

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import copy
 import hashlib
 import linecache
 import os
@@ -170,10 +171,45 @@ def execute(
     so far lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed, which is no chapter).
     """
     import nbformat
+
+    book = nbformat.read(path, as_version=4)
+    book.metadata.pop(_STAMP, None)
+    _execute_book(book, path, target, env, on_cell)
+    if stamp is not None:
+        book.metadata[_STAMP] = stamp()
+    _write(tidy(book), target)
+
+
+def execute_tagged(path: Path, tag: str, *, env: dict[str, str], stamp: Callable[[], str]) -> None:
+    """Execute, in place, only the cells with a tag, in a fresh kernel; all others keep their outputs.
+
+    Before them run the chapter's first code cell, which imports and seeds, and the imports of the others;
+    nothing else that they use may come from cells without the tag. env, stamp and errors as in `execute`.
+    """
+    import nbformat
+
+    book = nbformat.read(path, as_version=4)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    tagged = [cell for cell in code if tag in cell.metadata.get("tags", [])]
+    others = [cell for cell in code[1:] if cell not in tagged and not _of_student(cell)]
+    imports = "\n".join(line for cell in others for line in _imports(cell.source))
+    part = nbformat.v4.new_notebook(metadata=copy.deepcopy(book.metadata))
+    part.cells = [nbformat.v4.new_code_cell(source) for source in (code[0].source, imports)]
+    part.cells += [nbformat.v4.new_code_cell(cell.source) for cell in tagged]
+    _execute_book(part, path, path, env)
+    for cell, executed in zip(tagged, part.cells[2:], strict=True):
+        cell.outputs = executed.outputs
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output["execution_count"] = cell.execution_count
+    book.metadata[_STAMP] = stamp()
+    _write(tidy(book), path)
+
+
+def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None, on_cell=None) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    book = nbformat.read(path, as_version=4)
     # No time-out: how long a chapter trains depends on the machine. Timing of cells would change every run.
     client = NotebookClient(
         book,
@@ -185,7 +221,6 @@ def execute(
     )
     if on_cell is not None:
         client.on_cell_start = lambda cell, cell_index: on_cell(cell_index, len(book.cells))
-    book.metadata.pop(_STAMP, None)
     try:
         client.execute(**({} if env is None else {"env": env}))
     except (CellExecutionError, DeadKernelError) as error:
@@ -194,14 +229,15 @@ def execute(
         raise NotebookFailed(
             tr("{failure}\nExecuted so far: {left}", failure=_failure(book, error), left=left)
         ) from None
-    if stamp is not None:
-        book.metadata[_STAMP] = stamp()
-    _write(tidy(book), target)
 
 
-def code_digest(book) -> str:
-    """Return a digest of a notebook's code, exercises apart: those are the student's."""
-    code = [cell.source for cell in book.cells if cell.cell_type == "code" and not _of_student(cell)]
+def code_digest(book, tag: str, tagged: bool) -> str:
+    """Return a digest of the code of the cells with a tag, or of those without; exercises are the student's."""
+    code = [
+        cell.source
+        for cell in book.cells
+        if cell.cell_type == "code" and not _of_student(cell) and (tag in cell.metadata.get("tags", [])) == tagged
+    ]
     return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
 
 

@@ -6,6 +6,7 @@ recipe from seed 0. `python -m palm_utils results` makes the files that are miss
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -143,6 +144,11 @@ def keep(network: str, history: History, scores: Scores | None = None, *, seed: 
         print(f"{here}; stored result with the same seed: {there[len(history) - 1]:.4f}")
     else:
         print(f"{here}; stored result after {len(known)} epochs on the real data: {there[-1]:.4f}")
+
+
+def is_measured_apart(path: Path) -> bool:
+    """Tell whether a stored result comes from `results` or `choose`, and not from its chapter's own training."""
+    return path.parent.name == "choice" or not re.search(r"(?<!-steady)-seed0\.json$", path.name)
 
 
 def table(network: str, *, claim: str) -> None:

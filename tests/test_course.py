@@ -66,6 +66,72 @@ def test_new_code_makes_a_chapter_undone_and_new_text_or_an_answer_do_not(chapte
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "2\n"
 
 
+def shows_results(path):
+    """Give a chapter a cell that shows what lies in its folder of results; return that folder."""
+    folder = results.FOLDER / path.stem
+    book = nbformat.read(path, as_version=4)
+    book.cells.append(nbformat.v4.new_code_cell("import math", metadata={"tags": ["measured"]}))
+    source = f"print(math.floor(1.5), x, sorted(f.name for f in Path({str(folder)!r}).iterdir()))"
+    book.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": ["results"]}))
+    nbformat.write(book, path)
+    folder.mkdir(parents=True)
+    (folder / "A-tutorial-seed0.json").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["A-steady-seed0.json", "A-tutorial-seed1.json", "choice/A-x-fold0.json"])
+def test_a_result_measured_apart_is_shown_without_training_again(chapters, name, capsys):
+    path = chapters("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
+    runs, folder = path.parent / "runs.txt", shows_results(path)
+    trains = "with Path('trained.txt').open('a') as f:\n    f.write('t')\nPath('trained.txt').read_text()"
+    edit(path, 2, "text")
+    book = nbformat.read(path, as_version=4)
+    book.cells.insert(1, nbformat.v4.new_code_cell(trains))
+    nbformat.write(book, path)
+    assert main(["course"]) == 0
+    before = nbformat.read(path, as_version=4)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("{}")
+    assert not course.is_done(path)
+    assert main(["course"]) == 0
+    assert "stored results alone" in capsys.readouterr().out
+    after = nbformat.read(path, as_version=4)
+    assert course.is_done(path)
+    assert (path.parent / "trained.txt").read_text() == "t" and runs.read_text() == "aa"
+    assert (
+        after.cells[-1].outputs[0].text.startswith("1 2 ['A-") and name.split("/")[0] in after.cells[-1].outputs[0].text
+    )
+    assert after.cells[:-1] == before.cells[:-1]
+    assert [c.get("execution_count") for c in after.cells] == [c.get("execution_count") for c in before.cells]
+    assert after.metadata.language_info == before.metadata.language_info
+
+
+def test_a_new_result_of_the_chapter_s_own_training_trains_it_again(chapters):
+    path = chapters("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
+    folder = shows_results(path)
+    edit(path, 3, "with open('trained.txt', 'a') as f:\n    f.write('t')\nimport math")
+    assert main(["course"]) == 0
+    (folder / "A-tutorial-seed0.json").write_text('{"other": 1}')
+    assert not course.is_trained(path)
+    assert main(["course"]) == 0
+    assert (path.parent / "trained.txt").read_text() == "tt"
+
+
+def test_a_cell_of_results_that_needs_more_than_the_first_cell_is_named_and_the_chapter_stays(chapters, capsys):
+    path = chapters("01_a", "from pathlib import Path\nx = 2")
+    folder = shows_results(path)
+    edit(path, 3, "import math\ny = 3")
+    assert main(["course"]) == 0
+    book = nbformat.read(path, as_version=4)
+    book.cells[-1].source = "print(y)"
+    nbformat.write(book, path)
+    before = path.read_bytes()
+    (folder / "A-steady-seed0.json").write_text("{}")
+    assert main(["course"]) == 1
+    assert "NameError: name 'y' is not defined" in capsys.readouterr().out
+    assert path.read_bytes() == before and not course.is_done(path)
+
+
 def test_a_new_result_makes_its_chapter_undone(chapters, tmp_path):
     first, second = chapters("01_a", "print(1)"), chapters("02_b", "print(1)")
     assert main(["course"]) == 0
@@ -142,9 +208,11 @@ def test_the_sample_is_refused(chapters, monkeypatch, capsys):
 
 def test_a_chapter_on_cifar10_needs_it(chapters, monkeypatch, capsys):
     chapters("01_a", "print(1)")
-    chapters("02_on_cifar10", "print(2)")
+    second = chapters("02_on_cifar10", "print(2)")
     sample = CifarData(notebooks.FOLDER, "sample")
     monkeypatch.setattr(datasets, "cifar10", lambda: sample)
     assert main(["course", "01"]) == 0
     assert main(["course"]) == 1
     assert "CIFAR-10: only the sample is here" in capsys.readouterr().err
+    monkeypatch.setattr(course, "is_done", lambda path: path == second)  # done, it needs nothing
+    assert main(["course"]) == 0

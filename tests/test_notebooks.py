@@ -19,7 +19,7 @@ CHAPTERS = notebooks.find("", FOLDER)
 BOOKS = [path for part in ("", "solutions", "zh", "zh/solutions") for path in notebooks.find("", FOLDER / part)]
 
 TAG = re.compile(
-    r"nbval-(ignore-output|check-output|raises-exception|skip)|raises-exception|model|measured|progress"
+    r"nbval-(ignore-output|check-output|raises-exception|skip)|raises-exception|model|measured|results|progress"
     r"|(exercise|check|solution):\d+\.\d+"
 )
 # Absolute paths below a home, work or temporary folder; the second form is Windows'.
@@ -29,7 +29,7 @@ HOT_LINK = re.compile(
     r"|^\s*\[[^\]]+\]:\s*https?:\S+\.(png|jpe?g|gif|svg|webp)",
     re.IGNORECASE | re.MULTILINE,
 )
-NO_COMPARISON = {"nbval-skip", "nbval-ignore-output", "measured"}
+NO_COMPARISON = {"nbval-skip", "nbval-ignore-output", "measured", "results"}
 
 
 def problems(book, committed=None) -> list[str]:
@@ -67,7 +67,7 @@ def _of_tags(cell, own: bool, cleared: bool) -> list[str]:
     tags = set(cell.metadata.get("tags", []))
     of_exercise = {tag for tag in tags if tag.startswith(("exercise:", "check:", "solution:"))}
     found = []
-    if cell.outputs and not own and not tags & {"nbval-check-output", "measured"} | of_exercise:
+    if cell.outputs and not own and not tags & {"nbval-check-output", "measured", "results"} | of_exercise:
         found.append("output, but no tag that says whether it is a fact")
     # nbval does not compare pictures.
     compared = [
@@ -251,6 +251,30 @@ def test_exercise_cells_are_those_of_the_package(path):
 def test_the_stored_outputs_are_those_of_the_code_on_the_real_data(path):
     book = read_committed(path) or nbformat.read(path, as_version=4)
     assert notebooks.stamp_of(book) == course.digest(book, path.stem), "run `make course`"
+
+
+SHOWING = [path for path in CHAPTERS if any(network.startswith(path.stem) for network in recipes.STEADY)]
+
+
+@pytest.mark.parametrize("path", SHOWING, ids=lambda path: path.stem)
+def test_cells_that_show_stored_results_say_what_these_are_now(path, tmp_path):
+    """They run without the chapter's training, and print what is stored in the chapter, in both editions."""
+    stored = read_committed(path) or nbformat.read(path, as_version=4)
+    readers = [c for c in stored.cells if re.search(r"results\.(load|table)\(|choose\.table\(", c.source)]
+    showing = [c for c in stored.cells if course.TAG in c.metadata.get("tags", [])]
+    assert [c.id for c in readers if c.cell_type == "code"] == [c.id for c in showing]
+    copy = tmp_path / path.name
+    nbformat.write(stored, copy)
+    notebooks.execute_tagged(copy, course.TAG, env=dict(os.environ), stamp=lambda: "")
+    again = [c for c in nbformat.read(copy, as_version=4).cells if course.TAG in c.metadata.get("tags", [])]
+    assert [texts(c) for c in again] == [texts(c) for c in showing]
+    chinese = path.parent / "zh" / path.name
+    translated = read_committed(chinese) or nbformat.read(chinese, as_version=4)
+    assert [texts(c) for c in translated.cells if course.TAG in c.metadata.get("tags", [])] == [*map(texts, showing)]
+
+
+def texts(cell) -> list[str]:
+    return [output.get("text", "") for output in cell.outputs]
 
 
 README_ROW = re.compile(r"^\| \d \| \[.+?\]\((notebooks/\S+)\) \|.*\|([^|]*)\|$", re.M)
