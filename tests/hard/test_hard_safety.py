@@ -1,20 +1,15 @@
 """What may be reached from outside, where files are written, and what an answer can do to whoever grades it."""
 
 import csv
-import http.client
 import os
-import re
 import select
-import socket
-import subprocess
-import time
-from pathlib import Path
 
 import places
 import psutil
 import pytest
+from lab import lab
 from student_notebooks import SIZE, chapter_one, solved
-from test_hard_places import TINY, clone, make_command  # noqa: F401 (a fixture)
+from test_hard_places import TINY, clone  # noqa: F401 (a fixture)
 
 from palm_utils.__main__ import main
 from palm_utils.exercises import judging
@@ -26,57 +21,21 @@ pytestmark = pytest.mark.skipif(not judging.can_limit_memory(), reason="this sys
 
 
 def test_make_lab_listens_on_this_machine_only_and_asks_for_a_token(clone, tmp_path):  # noqa: F811
-    (tmp_path / "home").mkdir()
-    port = free_port()
-    environment = os.environ | TINY | {"PYTHONPATH": str(clone), "HOME": str(tmp_path / "home"), "MAKEFLAGS": ""}
-    log = open(tmp_path / "log", "w+")  # noqa: SIM115 (closed below)
-    server = subprocess.Popen(
-        make_command("lab", "BROWSER=0", f"PORT={port}"),
-        cwd=clone,
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 180
-        while not (found := re.search(r"http://(\S+?):\d+/lab\?token=(\w+)", Path(log.name).read_text())):
-            assert server.poll() is None and time.monotonic() < deadline, Path(log.name).read_text()
-            time.sleep(0.2)
-        token = found[2]
-        assert len(token) >= 32
+    with lab(clone, tmp_path) as server:
+        assert len(server.token) >= 32
         listening = [
             connection.laddr.ip
-            for process in (psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True))
+            for process in server.processes()
             for connection in process.net_connections("inet")
             if connection.status == psutil.CONN_LISTEN
         ]
         assert listening and set(listening) <= {"127.0.0.1", "::1"}
         for path in ("/api/contents", "/api/kernels", "/api/sessions", "/lab/api/settings", "/api/terminals"):
-            assert answer(port, path) == 403, path
-            assert answer(port, f"{path}?token=wrong") == 403, path
-        assert answer(port, f"/api/contents?token={token}") == 200
+            assert server.ask("GET", path)[0] == 403, path
+            assert server.ask("GET", f"{path}?token=wrong")[0] == 403, path
+        assert server.ask("GET", f"/api/contents?token={server.token}")[0] == 200
         # A page elsewhere that guesses the address is refused although the browser sends what it has.
-        assert answer(port, "/api/contents", Host="evil.example") in (403, 404)
-    finally:
-        for process in (*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)):
-            process.kill()
-        server.wait()
-        log.close()
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def answer(port, path, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", path, headers=headers)
-    status = connection.getresponse().status
-    connection.close()
-    return status
+        assert server.ask("GET", "/api/contents", Host="evil.example")[0] in (403, 404)
 
 
 # --- where files are written

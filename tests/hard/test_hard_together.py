@@ -5,6 +5,7 @@ import subprocess
 
 import palm_archives
 import pytest
+from lab import lab
 from test_hard_interruption import killing
 from test_hard_kernels import SET_UP, Kernel
 from test_hard_places import TINY, clone, make, make_command  # noqa: F401 (a fixture)
@@ -68,6 +69,31 @@ def test_make_test_beside_a_notebook_that_trains(clone, tmp_path):  # noqa: F811
         assert kernel.run("from palm_utils import datasets; print(datasets.palm().kind)")[0] == "sample\n"
     finally:
         kernel.close()
+
+
+def test_make_test_beside_make_lab(clone, tmp_path):  # noqa: F811
+    """A chapter is open in JupyterLab with its kernel while `make test` runs it, and is saved while that goes on."""
+    with lab(clone, tmp_path) as server:
+        asked = {"path": "01_lenet_mnist.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
+        status, session = server.allowed("POST", "/api/sessions", asked)
+        assert status == 201
+        kernel = f"/api/kernels/{session['kernel']['id']}"
+        status, opened = server.allowed("GET", "/api/contents/01_lenet_mnist.ipynb")
+        assert status == 200
+        before = palm_archives.tree(clone / "notebooks")
+        environment = os.environ | TINY | {"PYTHONPATH": str(clone), "MAKEFLAGS": "", "PALM_THREADS": "1"}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        command = make_command("test-notebooks", "CH=01", "JOBS=1")
+        test = subprocess.Popen(command, cwd=clone, env=environment, **pipes)
+        saved = {key: opened[key] for key in ("type", "format", "content")}
+        assert server.allowed("PUT", "/api/contents/01_lenet_mnist.ipynb", saved)[0] == 200
+        assert test.wait() == 0, test.stdout.read()
+        after = palm_archives.tree(clone / "notebooks")
+        assert before.keys() <= after.keys()
+        changed = {name for name in after if after[name] != before.get(name)}
+        assert changed <= {"01_lenet_mnist.ipynb", ".ipynb_checkpoints/01_lenet_mnist-checkpoint.ipynb"}
+        assert server.allowed("GET", "/api/contents/01_lenet_mnist.ipynb")[1]["content"] == opened["content"]
+        assert server.allowed("GET", kernel)[0] == 200
 
 
 def test_make_test_twice_at_once(clone):  # noqa: F811
