@@ -20,9 +20,9 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUTF8 := 1
 
 BIN := $(VENV)/bin
-RUN := $(BIN)/python -m palm_utils
+RUN := "$(BIN)/python" -m palm_utils
 # One worker a notebook: nbval keeps a kernel for each, and splitting one over workers fails.
-PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+PYTEST := "$(BIN)/python" -m pytest -q -n $(JOBS) --dist loadfile
 # The time-out is for a dead kernel, which nbval would otherwise wait for.
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=900
 # Asked for no Python in particular, set-up keeps the one that the environment has.
@@ -47,11 +47,11 @@ help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv and install everything (PYTHON=python3.12, PADDLE=cpu|gpu, LOCKED=1 for exact versions)
-	@$(if $(READY),true,$(PYTHON) tools/setup_env.py --venv $(VENV) --paddle "$(PADDLE)" $(KEEP_PYTHON) $(LOCK))
+	@$(if $(READY),true,$(PYTHON) tools/setup_env.py --venv "$(VENV)" --paddle "$(PADDLE)" $(KEEP_PYTHON) $(LOCK))
 
 lab: setup ## open JupyterLab on the course (PORT=8888, BROWSER=0 for a server without a window)
 	@$(RUN) data sample --if-needed
-	$(BIN)/jupyter lab --notebook-dir=notebooks --port=$(PORT) --LabApp.news_url=None \
+	"$(BIN)/jupyter" lab --notebook-dir=notebooks --port=$(PORT) --LabApp.news_url=None \
 	  $(if $(filter 0,$(BROWSER)),--no-browser) $(ALLOW_ROOT)
 
 test: setup ## re-execute every notebook on the tiny sample, and run the unit tests
@@ -101,11 +101,11 @@ doctor: setup ## check Python, packages, device, data and disk
 	@$(RUN) doctor
 
 sync-zh: setup ## bring the Chinese edition in step with the English one, list what to translate
-	$(BIN)/python tools/sync_zh.py
+	"$(BIN)/python" tools/sync_zh.py
 
 bench: setup ## measure how fast the course is, about 70 minutes (ROWS="reader steps", QUICK=1 to see that it runs)
 	@PIP_RETRIES=1 $(PYTHON) tools/setup_env.py --venv .venv-bench --requirements benchmarks/requirements.txt $(KEEP_PYTHON)
-	@$(BIN)/python -m benchmarks $(ROWS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
+	@"$(BIN)/python" -m benchmarks $(ROWS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
 book: ## make the reading copy: both editions with their stored outputs, a static site in build/book
 	@$(PYTHON) tools/setup_env.py --venv .venv-book --requirements book/requirements.txt
@@ -113,19 +113,19 @@ book: ## make the reading copy: both editions with their stored outputs, a stati
 
 test-browser: setup book ## open the book, and JupyterLab, in a real browser (Debian: apt install chromium)
 	@$(PYTHON) tools/setup_env.py --venv .venv-browser --requirements tests/browser/requirements.txt
-	LAB_VENV=$(VENV) .venv-browser/bin/python -m pytest -q -c tests/browser/pytest.ini tests/browser
+	LAB_VENV="$(VENV)" .venv-browser/bin/python -m pytest -q -c tests/browser/pytest.ini tests/browser
 
 messages: setup ## bring the translations of palm_utils up to date with the code
 	@mkdir -p build
-	$(BIN)/pybabel -q extract --no-default-keywords -k tr -k trn:1,2 -k mark -k Mistake --add-location=file \
+	"$(BIN)/pybabel" -q extract --no-default-keywords -k tr -k trn:1,2 -k mark -k Mistake --add-location=file \
 	  --sort-by-file --width=110 -o build/palm_utils.pot palm_utils
-	$(BIN)/pybabel -q update -i build/palm_utils.pot -d palm_utils/locale -D palm_utils --no-fuzzy-matching \
+	"$(BIN)/pybabel" -q update -i build/palm_utils.pot -d palm_utils/locale -D palm_utils --no-fuzzy-matching \
 	  --ignore-obsolete --ignore-pot-creation-date --width=110
-	$(BIN)/pybabel compile -d palm_utils/locale -D palm_utils --statistics
+	"$(BIN)/pybabel" compile -d palm_utils/locale -D palm_utils --statistics
 
 lint: setup ## check code and notebooks with ruff
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
 
 clean: ## remove what can be made again: environments, builds, the sample (never your data or notebooks)
 	rm -rf .venv .venv-compat .venv-bench .venv-book .venv-browser build data/sample .pytest_cache .ruff_cache *.egg-info

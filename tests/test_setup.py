@@ -192,6 +192,22 @@ def test_an_old_python_can_read_the_program_far_enough_to_be_told():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="make")
+def test_an_environment_may_lie_under_a_path_with_a_space(tmp_path):
+    """`make test-matrix` has it in a clone under such a path, and whoever names VENV for a read-only clone."""
+    venv = tmp_path / "my environments" / "venv"
+    venv.parent.mkdir()
+    venv.symlink_to(sys.prefix)
+    done = make("progress", "CH=01", f"VENV={venv}", "READY=1")
+    assert done.returncode == 0 and "1.1" in done.stdout, done.stderr
+    for target, part in (
+        ("setup", f'--venv "{venv}"'),
+        ("test", f'"{venv}/bin/python" -m pytest'),
+        ("lint", f'"{venv}/bin/ruff"'),
+    ):
+        assert part in make("-n", target, f"VENV={venv}", *(["READY=1"] if target != "setup" else [])).stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="make")
 def test_make_help_lists_every_target_with_one_line():
     out = make("help").stdout
     listed = {line.split()[1] for line in out.splitlines()}
