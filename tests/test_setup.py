@@ -199,12 +199,13 @@ def test_an_environment_may_lie_under_a_path_with_a_space(tmp_path):
     venv.symlink_to(sys.prefix)
     done = make("progress", "CH=01", f"VENV={venv}", "READY=1")
     assert done.returncode == 0 and "1.1" in done.stdout, done.stderr
-    for target, part in (
-        ("setup", f'--venv "{venv}"'),
-        ("test", f'"{venv}/bin/python" -m pytest'),
-        ("lint", f'"{venv}/bin/ruff"'),
+    # READY is said each time: `make test READY=1` hands it down to the makes of its tests.
+    for target, ready, part in (
+        ("setup", "", f'--venv "{venv}"'),
+        ("test", "1", f'"{venv}/bin/python" -m pytest'),
+        ("lint", "1", f'"{venv}/bin/ruff"'),
     ):
-        assert part in make("-n", target, f"VENV={venv}", *(["READY=1"] if target != "setup" else [])).stdout
+        assert part in make("-n", target, f"VENV={venv}", f"READY={ready}").stdout
 
 
 @pytest.mark.skipif(os.name == "nt", reason="make")
