@@ -56,7 +56,8 @@ def _execute_all(paths: list[Path], args: argparse.Namespace) -> int:
 
 def is_done(path: Path) -> bool:
     """Tell whether a chapter's stored outputs are those of its code on the real data."""
-    return _stamps(path)[0] == _stamps(path)[1]
+    stored, wanted = _stamps(path)
+    return stored == wanted
 
 
 def is_trained(path: Path) -> bool:

@@ -87,7 +87,8 @@ def test_make_test_beside_make_lab(clone, tmp_path):  # noqa: F811
         test = subprocess.Popen(command, cwd=clone, env=environment, **pipes)
         saved = {key: opened[key] for key in ("type", "format", "content")}
         assert server.allowed("PUT", "/api/contents/01_lenet_mnist.ipynb", saved)[0] == 200
-        assert test.wait() == 0, test.stdout.read()
+        said = test.communicate()[0]
+        assert test.returncode == 0, said
         after = palm_archives.tree(clone / "notebooks")
         assert before.keys() <= after.keys()
         changed = {name for name in after if after[name] != before.get(name)}
