@@ -3,6 +3,9 @@
 The training photographs are split into four parts. Each candidate of palm_utils.recipes.CANDIDATES is
 trained four times on three of them and scored on the fourth. What is chosen so may then be measured once
 on the validation photographs, and that figure is no luckier than it should be.
+
+For the networks that take hours the same was done in PyTorch on a GPU (benchmarks/choose_torch.py). The
+tables show those figures until there are some of PaddlePaddle's own.
 """
 
 import argparse
@@ -74,26 +77,76 @@ def table(network: str) -> None:
 
 
 def table_text(network: str) -> str:
-    """Return each candidate's mean and range over the held-out parts, at the last epoch."""
-    lines = [f"{'candidate':18}  {'loss':>6}  {'AUC':>6}  accuracy, %"]
-    for name, recipe in CANDIDATES[network].items():
-        paths = [path for path in _paths(network, name) if path.is_file()]
-        last = [_stored(path, recipe).last for path in paths]
-        if len(last) < FOLDS:
-            lines.append(f"{name:18}  ({len(last)} of {FOLDS} parts measured)")
+    """Return each candidate's mean and range over the held-out parts, at the last epoch.
+
+    Raises DataError for a file that is damaged, or measured by another recipe than the candidate has now.
+    """
+    here = any(path.is_file() for name in CANDIDATES[network] for path in _paths(network, name))
+    if here or not _pytorch_path(network).is_file():
+        measured, wanted, source = _measured_here(network), FOLDS, None
+    else:
+        measured, wanted, source = _measured_in_pytorch(network)
+    width = max(18, *(len(name) for name in measured))
+    lines = [f"{'candidate':{width}}  {'loss':>6}  {'AUC':>6}  accuracy, %"]
+    for name, last in measured.items():
+        if len(last) < wanted:
+            lines.append(f"{name:{width}}  ({len(last)} of {wanted} parts measured)")
             continue
         loss, auc = (mean(row[column] for row in last) for column in ("valid_loss", "valid_auc"))
         accuracy = results.spread([100 * row["valid_accuracy"] for row in last])
-        lines.append(f"{name:18}  {loss:6.4f}  {auc:6.4f}  {accuracy}   ({recipe.epochs} epochs)")
-    return "\n".join(lines)
+        epochs = CANDIDATES[network][name].epochs
+        lines.append(f"{name:{width}}  {loss:6.4f}  {auc:6.4f}  {accuracy}   ({epochs} epochs)")
+    return "\n".join([*lines, *(["", source] if source else [])])
+
+
+def _measured_here(network: str) -> dict[str, list[dict]]:
+    """Return the last epochs of each candidate's runs in PaddlePaddle."""
+    return {
+        name: [_stored(path, recipe).last for path in _paths(network, name) if path.is_file()]
+        for name, recipe in CANDIDATES[network].items()
+    }
+
+
+def _measured_in_pytorch(network: str) -> tuple[dict[str, list[dict]], int, str]:
+    """Return the last epochs of each candidate's runs, how many a whole one has, and where they come from."""
+    path = _pytorch_path(network)
+    columns = ("valid_loss", "valid_accuracy", "valid_auc")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        recipes = {name: candidate["recipe"] for name, candidate in content["candidates"].items()}
+        runs = {name: candidate["runs"] for name, candidate in content["candidates"].items()}
+        last = {name: [{column: run[column][-1] for column in columns} for run in runs[name]] for name in runs}
+        seeds = {run["seed"] for name in runs for run in runs[name]}
+        version, device = content["about"]["pytorch"], content["about"]["device"]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path}: not a stored comparison ({error!r}). Remove it, and measure it again: "
+            "python -m benchmarks.choose_torch"
+        ) from error
+    for name, recipe in CANDIDATES[network].items():
+        if name in recipes and recipes[name] != _as_stored(recipe):
+            raise DataError(_OTHER_RECIPE.format(path=f"{path}, {name}", how="python -m benchmarks.choose_torch"))
+    source = f"Measured with PyTorch {version} on one {device}: {FOLDS} parts, {len(seeds)} seeds."
+    return {name: last.get(name, []) for name in CANDIDATES[network]}, FOLDS * max(1, len(seeds)), source
+
+
+_OTHER_RECIPE = "{path}: measured by another recipe than the candidate has now. Remove it, and measure it again: {how}"
+
+
+def _as_stored(recipe: Recipe) -> dict:
+    return json.loads(json.dumps(recipe.to_dict()))
 
 
 def _stored(path: Path, recipe: Recipe) -> History:
     history = History.load(path)
-    used = json.loads(path.read_text(encoding="utf-8")).get("recipe")
-    if used != json.loads(json.dumps(recipe.to_dict())):
-        raise DataError(f"{path}: measured by another recipe than the candidate has now. Remove it, and run `choose`.")
+    if json.loads(path.read_text(encoding="utf-8")).get("recipe") != _as_stored(recipe):
+        raise DataError(_OTHER_RECIPE.format(path=path, how="python -m palm_utils choose"))
     return history
+
+
+def _pytorch_path(network: str) -> Path:
+    chapter, _, name = network.partition(":")
+    return results.FOLDER / chapter / "choice" / f"{name}-pytorch.json"
 
 
 def _paths(network: str, candidate: str) -> list[Path]:

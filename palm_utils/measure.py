@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from palm_utils import datasets, results
+from palm_utils import datasets, distributed, processes, results
 from palm_utils.errors import CourseError
 from palm_utils.recipes import RECIPES
 from palm_utils.results import Run
@@ -32,6 +32,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--recipe", choices=[*RECIPES], help="one of the two only")
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the usual ones")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, one core each (default 1)")
+    parser.add_argument("--nproc", type=int, default=1, help="processes that share each run, a core each (default 1)")
     parser.add_argument("--again", action="store_true", help="measure what is stored already, too")
     parser.add_argument("--list", action="store_true", help="say what there is and what would be measured")
     parser.set_defaults(run=run)
@@ -68,28 +69,58 @@ def run(args: argparse.Namespace) -> int:
             "Results are measured on the real photographs, and only the sample is here. data/README.md says "
             "where they come from; PALM_DATA names the folder that holds them."
         )
+    if args.nproc != 1:
+        for one in missing:
+            _refuse_sharing(one, args.nproc)
     if args.jobs == 1:
         for one in missing:
-            measure(one, again=args.again)
+            _measure(one, args.nproc, args.again)
         return 0
     with ThreadPoolExecutor(max_workers=args.jobs) as pool:
-        return 0 if all(list(pool.map(lambda one: _in_a_process(one, args.again), missing))) else 1
+        return 0 if all(list(pool.map(lambda one: _in_a_process(one, args), missing))) else 1
 
 
-def measure(one: Run, *, again: bool = False) -> None:
-    """Train a run to its end, going on where an earlier attempt stopped, and store the result."""
-    from palm_utils.scoring import predict
+def _refuse_sharing(one: Run, nproc: int) -> None:
+    """Raise CourseError where several processes cannot train, or would train otherwise than one."""
+    import paddle
+
+    processes.refuse(nproc, make_loaders(datasets.palm(), one.arguments)[0].batch_size, None)
+    layers = find_network(one.network)[1]().sublayers()
+    if any(isinstance(layer, paddle.nn.BatchNorm2D) for layer in layers):
+        raise CourseError(
+            f"{one}: its batch norm sees the images of one process only, so {nproc} processes are another recipe. "
+            "Measure it in one: without --nproc"
+        )
+
+
+def _measure(one: Run, nproc: int, again: bool) -> None:
+    if again:
+        shutil.rmtree(working_folder(one), ignore_errors=True)
+    if nproc == 1:
+        measure(one)
+    else:
+        processes.start(measure, one, nproc)
+
+
+def measure(one: Run) -> None:
+    """Train a run to its end, going on where an earlier attempt stopped, and store the result.
+
+    In processes that were started together (palm_utils.distributed) they share the run, and the first stores it.
+    """
+    from palm_utils.scoring import predict_together
 
     work = working_folder(one)
-    if again:
-        shutil.rmtree(work, ignore_errors=True)
+    first = distributed.world()[0] == 0
     started = time.perf_counter()
-    print(f"{one}: {one.arguments}", flush=True)
+    if first:
+        print(f"{one}: {one.arguments}", flush=True)
     data = datasets.palm()
     loaders = make_loaders(data, one.arguments)
     network = find_network(one.network)[1]
     model, history = train(network, one.arguments, *loaders, one.seed, work, resume=True, progress=False)
-    scores = predict(model, loaders[1])
+    scores = predict_together(model, loaders[1])
+    if not first:
+        return
     results.store(one, history, scores, data)
     # A gigabyte and more for some of the networks.
     shutil.rmtree(work)
@@ -100,11 +131,12 @@ def working_folder(one: Run) -> Path:
     return WORK / one.path.parent.name / one.path.stem
 
 
-def _in_a_process(one: Run, again: bool) -> bool:
+def _in_a_process(one: Run, args: argparse.Namespace) -> bool:
     """Measure a run in a process of its own, which writes its lines to a file."""
     log = working_folder(one).with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    arguments = [one.network, "--recipe", one.recipe, "--seeds", str(one.seed), *(["--again"] if again else [])]
+    arguments = [one.network, "--recipe", one.recipe, "--seeds", str(one.seed), *(["--again"] if args.again else [])]
+    arguments += ["--nproc", str(args.nproc)]
     print(f"{one}: running, see {log}", flush=True)
     with open(log, "a", encoding="utf-8") as f:
         done = subprocess.run([sys.executable, "-m", "palm_utils", "results", *arguments], stdout=f, stderr=f)

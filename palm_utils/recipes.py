@@ -97,24 +97,55 @@ TUTORIAL = {
     "06_resnet:ResNet": Recipe("Momentum", 0.001, weight_decay=0.001),
 }
 
-# At most two and a half times the tutorial's epochs. Their learning rates and augmentations follow
-# exploratory runs in another framework that were scored on the validation photographs; here each is
-# measured there once per seed (`python -m palm_utils results`).
+# At most two and a half times the tutorial's epochs. Each is the best of its candidates below (ResNet has none), and
+# is measured on the validation photographs once per seed (`python -m palm_utils results`). What the candidates have
+# in common, cosine, augmentation and number of epochs, follows trial runs in another framework that were scored on
+# the validation photographs.
 STEADY = {
     "03_alexnet:AlexNet": Recipe("Adam", 1e-4, epochs=10, schedule="cosine", augment=("flip", "brightness")),
-    "04_vgg:VGG": Recipe("Momentum", 2e-3, 5e-4, epochs=10, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
-    "05_googlenet:GoogLeNet": Recipe(
-        "Momentum", 2e-3, 1e-3, epochs=12, schedule="cosine", warmup_epochs=3, augment=_PHOTOS
-    ),
+    "04_vgg:VGG": Recipe("Adam", 1e-4, epochs=10, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
+    "05_googlenet:GoogLeNet": Recipe("Adam", 3e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
     "06_resnet:ResNet": Recipe("Momentum", 2e-3, 1e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
 }
-# What is compared by cross-validation on the training photographs (`python -m palm_utils choose`).
-_ALEXNET = STEADY["03_alexnet:AlexNet"]
+
+
+def _candidates(steady: Recipe, momentum: dict[str, float], adam: dict[str, float], decay: float) -> dict[str, Recipe]:
+    """Return the steady recipe with other optimizers and learning rates, by name."""
+    with_momentum = replace(steady, optimizer="Momentum", weight_decay=decay)
+    found = {f"momentum-{name}": replace(with_momentum, learning_rate=rate) for name, rate in momentum.items()}
+    return found | {f"adam-{name}": replace(steady, learning_rate=rate) for name, rate in adam.items()}
+
+
+# What is compared by cross-validation on the training photographs: AlexNet's by `python -m palm_utils choose`, the
+# others', which take hours so, in PyTorch on a GPU by `python -m benchmarks.choose_torch`.
+_ALEXNET, _VGG, _GOOGLENET, _ = STEADY.values()
 CANDIDATES = {
     "03_alexnet:AlexNet": {
         "rate-1e-3": replace(_ALEXNET, learning_rate=1e-3),
         "rate-3e-4": replace(_ALEXNET, learning_rate=3e-4),
         "rate-1e-4": _ALEXNET,
-    }
+    },
+    "04_vgg:VGG": {
+        "tutorial": TUTORIAL["04_vgg:VGG"],
+        **_candidates(
+            _VGG, {"1e-3": 1e-3, "2e-3": 2e-3, "4e-3": 4e-3}, {"1e-5": 1e-5, "3e-5": 3e-5, "1e-4": 1e-4}, decay=5e-4
+        ),
+        "adam-3e-5-6-epochs": replace(_VGG, learning_rate=3e-5, epochs=6),
+        "adam-1e-4-6-epochs": replace(_VGG, epochs=6),
+    },
+    "05_googlenet:GoogLeNet": {
+        "tutorial": TUTORIAL["05_googlenet:GoogLeNet"],
+        "momentum-1e-3": replace(_GOOGLENET, optimizer="Momentum", learning_rate=1e-3, weight_decay=1e-3),
+        **{
+            f"momentum-{name}-warm-3": replace(
+                _GOOGLENET, optimizer="Momentum", learning_rate=rate, weight_decay=1e-3, warmup_epochs=3
+            )
+            for name, rate in (("2e-3", 2e-3), ("4e-3", 4e-3))
+        },
+        "adam-1e-4": replace(_GOOGLENET, learning_rate=1e-4),
+        "adam-3e-4": _GOOGLENET,
+        "adam-1e-4-8-epochs": replace(_GOOGLENET, learning_rate=1e-4, epochs=8),
+        "adam-3e-4-8-epochs": replace(_GOOGLENET, epochs=8),
+    },
 }
 RECIPES = {"tutorial": TUTORIAL, "steady": STEADY}

@@ -199,6 +199,8 @@ def spread(values: list[float]) -> str:
 def machine(history: History) -> str:
     about = history.about
     threads = "1 thread" if str(about["threads"]) == "1" else f"{about['threads']} threads"
+    if (processes := about.get("processes", 1)) > 1:
+        threads = f"{processes} processes of {threads}"
     return (
         f"PaddlePaddle {about['paddle']}, Python {about['python']}, numpy {about['numpy']}, "
         f"{about['device']} ({about['processor']}), {threads}"

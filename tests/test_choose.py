@@ -1,9 +1,13 @@
 """Comparing recipes by cross-validation: the validation photographs stay unseen."""
 
+import json
+
 import pytest
 
+from benchmarks.rates import rate_at
 from palm_utils import choose, measure, results
 from palm_utils.__main__ import main
+from palm_utils.errors import DataError
 from palm_utils.history import History
 from palm_utils.readers import data_loader
 from palm_utils.recipes import CANDIDATES, STEADY, Recipe
@@ -77,9 +81,11 @@ def test_a_network_without_candidates_and_the_sample_are_refused(course, monkeyp
     assert "only the sample is here" in capsys.readouterr().err
 
 
-def test_the_steady_recipe_is_one_of_the_candidates_it_was_compared_with():
-    for network, candidates in CANDIDATES.items():
-        assert STEADY[network] in candidates.values()
+@pytest.mark.parametrize("network", [network for network in CANDIDATES if network != NETWORK])
+def test_the_steady_recipe_has_the_lowest_loss_of_its_candidates(network):
+    rows = [line.split() for line in choose.table_text(network).split("\n\n")[0].splitlines()[1:]]
+    best = min(rows, key=lambda row: float(row[1]))
+    assert CANDIDATES[network][best[0]] == STEADY[network]
 
 
 def test_a_comparison_by_another_recipe_is_refused(course, monkeypatch, capsys):
@@ -88,3 +94,68 @@ def test_a_comparison_by_another_recipe_is_refused(course, monkeypatch, capsys):
     monkeypatch.setitem(CANDIDATES, NETWORK, changed)
     assert main(["choose", NETWORK]) == 1
     assert "Small-fast-fold0.json: measured by another recipe" in capsys.readouterr().err
+
+
+@pytest.fixture
+def in_pytorch(course):
+    """Writes what the candidates reached in PyTorch, two seeds each."""
+
+    def write(losses, **changes):
+        runs = {
+            name: [
+                {"fold": fold, "seed": seed, "valid_loss": [9.0, loss], "valid_accuracy": [0, 0.9], "valid_auc": [0, 1]}
+                for seed in (0, 1)
+                for fold in range(4)
+            ]
+            for name, loss in losses.items()
+        }
+        candidates = {
+            name: {"recipe": CANDIDATES[NETWORK][name].to_dict(), "runs": runs} for name, runs in runs.items()
+        }
+        about = {"pytorch": "2.11.0", "device": "Abacus"}
+        content = {"network": NETWORK, "about": about, "candidates": candidates, **changes}
+        path = results.FOLDER / "03_small" / "choice" / "Small-pytorch.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    return write
+
+
+def test_a_comparison_in_pytorch_stands_in_until_there_is_one_in_paddlepaddle(in_pytorch):
+    in_pytorch({"fast": 0.1234, "slow": 0.5678})
+    assert choose.table_text(NETWORK).splitlines() == [
+        "candidate             loss     AUC  accuracy, %",
+        "slow                0.5678  1.0000  90.0 ± 0.0 (90.0 to 90.0)   (2 epochs)",
+        "fast                0.1234  1.0000  90.0 ± 0.0 (90.0 to 90.0)   (2 epochs)",
+        "",
+        "Measured with PyTorch 2.11.0 on one Abacus: 4 parts, 2 seeds.",
+    ]
+    assert main(["choose", NETWORK]) == 0
+    assert "PyTorch" not in choose.table_text(NETWORK) and "0.1234" not in choose.table_text(NETWORK)
+
+
+def test_a_candidate_that_pytorch_has_not_seen_is_said(in_pytorch):
+    in_pytorch({"fast": 0.25})
+    assert "slow                (0 of 8 parts measured)" in choose.table_text(NETWORK)
+
+
+@pytest.mark.parametrize("changes", [{"about": {}}, {"candidates": []}, {"candidates": {"fast": {"recipe": {}}}}])
+def test_a_damaged_comparison_in_pytorch_is_told(in_pytorch, changes):
+    in_pytorch({"fast": 0.25}, **changes)
+    with pytest.raises(DataError, match=r"Small-pytorch\.json: not a stored comparison"):
+        choose.table_text(NETWORK)
+
+
+def test_a_comparison_in_pytorch_by_another_recipe_is_refused(in_pytorch, monkeypatch):
+    in_pytorch({"fast": 0.25})
+    monkeypatch.setitem(CANDIDATES, NETWORK, {"fast": Recipe("Adam", 0.01)})
+    with pytest.raises(DataError, match=r"Small-pytorch\.json, fast: measured by another recipe.*choose_torch"):
+        choose.table_text(NETWORK)
+
+
+@pytest.mark.parametrize("network", [network for network in CANDIDATES if network != NETWORK])
+def test_pytorch_is_given_the_same_learning_rates(network):
+    for recipe in CANDIDATES[network].values():
+        stored = json.loads(json.dumps(recipe.to_dict()))
+        expected = recipe.learning_rates(30)
+        assert [rate_at(stored, step, 30) for step in range(len(expected))] == pytest.approx(expected, abs=1e-12)

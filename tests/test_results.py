@@ -2,13 +2,15 @@
 
 import json
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
 
-from palm_utils import measure, results
+from palm_utils import measure, notebooks, processes, results
 from palm_utils.__main__ import main
 from palm_utils.datasets import PalmData
 from palm_utils.errors import CourseError, DataError
@@ -189,6 +191,47 @@ def test_only_real_photographs_are_measured_on(course, monkeypatch, palm_folder,
 def test_an_unknown_network_is_refused(course, capsys):
     assert main(["results", "03:Small"]) == 1
     assert "'03:Small' is not one of the networks that are measured" in capsys.readouterr().err
+
+
+def measure_there(places):
+    """In one of several processes: measure the small network where `course` would."""
+    results.FOLDER, measure.WORK, notebooks.FOLDER = places
+    TUTORIAL[NETWORK] = Recipe("Momentum", 0.01, epochs=2)
+    measure.measure(Run(NETWORK, "tutorial", 4))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
+def test_several_processes_share_a_run(course, monkeypatch):
+    arguments = ["results", NETWORK, "--recipe", "tutorial", "--seeds", "4"]
+    assert main(arguments) == 0
+    (alone,) = results.stored(NETWORK, "tutorial").values()
+    shared = []
+
+    def start(function, run, number):
+        assert function is measure.measure
+        shared.append((run, number))
+        places = results.FOLDER, measure.WORK, notebooks.FOLDER
+        processes.start(measure_there, places, number)
+
+    monkeypatch.setattr(measure, "processes", SimpleNamespace(start=start, refuse=processes.refuse))
+    assert main([*arguments, "--nproc", "2", "--again"]) == 0
+    assert shared == [(Run(NETWORK, "tutorial", 4), 2)]
+    (together,) = results.stored(NETWORK, "tutorial").values()
+    assert together["history"]["about"]["processes"] == 2
+    np.testing.assert_allclose(together["valid_logits"], alone["valid_logits"], rtol=1e-4)
+    assert "2 processes of 1 thread" in results.table_text(NETWORK, claim="90 %")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
+def test_processes_that_would_train_otherwise_than_one_are_refused(course, small_course, capsys):
+    assert main(["results", NETWORK, "--nproc", "3"]) == 1
+    assert "A batch of 10 cannot be shared evenly by 3 processes" in capsys.readouterr().err
+    path = small_course / "03_small.ipynb"
+    with_norm = path.read_text("utf-8").replace("AdaptiveAvgPool2D(2)", "BatchNorm2D(3)").replace("(12,", "(150528,")
+    path.write_text(with_norm, "utf-8")
+    assert main(["results", NETWORK, "--nproc", "2"]) == 1
+    assert "its batch norm sees the images of one process only" in capsys.readouterr().err
+    assert not results.FOLDER.exists()
 
 
 # --- what is committed
