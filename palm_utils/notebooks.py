@@ -199,11 +199,18 @@ def execute_tagged(path: Path, tag: str, *, env: dict[str, str], stamp: Callable
     _execute_book(part, path, path, env)
     for cell, executed in zip(tagged, part.cells[2:], strict=True):
         cell.outputs = executed.outputs
-        for output in cell.outputs:
-            if "execution_count" in output:
-                output["execution_count"] = cell.execution_count
+    _number(code)
     book.metadata[_STAMP] = stamp()
     _write(tidy(book), path)
+
+
+def _number(code: list) -> None:
+    """Number cells as a run from top to bottom does, also those that came in since."""
+    for number, cell in enumerate(code, start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output["execution_count"] = number
 
 
 def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None, on_cell=None) -> None:

@@ -106,6 +106,22 @@ def test_a_result_measured_apart_is_shown_without_training_again(chapters, name,
     assert after.metadata.language_info == before.metadata.language_info
 
 
+def test_a_cell_of_results_that_is_new_takes_its_number_among_the_others(chapters):
+    path = chapters("01_a", "from pathlib import Path\nx = 2")
+    shows_results(path)
+    assert main(["course"]) == 0
+    book = nbformat.read(path, as_version=4)
+    added = nbformat.v4.new_code_cell("x + 1", metadata={"tags": ["results"]})
+    book.cells.insert(2, added)
+    nbformat.write(book, path)
+    assert course.is_trained(path) and not course.is_done(path)
+    assert main(["course"]) == 0
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
+    assert code[2].id == added.id
+    assert [(o.data["text/plain"], o.execution_count) for o in code[2].outputs] == [("3", 3)]
+
+
 def test_a_new_result_of_the_chapter_s_own_training_trains_it_again(chapters):
     path = chapters("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
     folder = shows_results(path)
