@@ -18,6 +18,8 @@ from palm_utils.language import pad, tr
 
 Line = tuple  # status ("OK", "WARN" or "FAIL"), what was looked at, what was found
 
+# Compute capabilities that the GPU build on PyPI, PaddlePaddle 2.6.2, has machine code for; as tools/setup_env.py.
+GPU_BUILD_FROM, GPU_BUILD_BELOW = (6, 1), (9, 0)
 _GIB = 2**30
 _DISK_NEEDED = 2 * _GIB  # VGG's checkpoint is about 1 GiB, and its successor is written beside it
 _SHM_NEEDED = 256 * 2**20  # a few batches of 64 x 3 x 224 x 224 float32, between worker processes
@@ -102,7 +104,18 @@ def check_paddle() -> Iterator[Line]:
     if not paddle.device.is_compiled_with_cuda():
         yield "OK", tr("device"), tr("cpu (a build for the CPU)")
     elif gpus := paddle.device.cuda.device_count():
-        yield "OK", tr("device"), f"gpu ({gpus} x {paddle.device.cuda.get_device_name(0)})"
+        name, capability = paddle.device.cuda.get_device_name(0), paddle.device.cuda.get_device_capability(0)
+        if version >= (3,) or GPU_BUILD_FROM <= capability < GPU_BUILD_BELOW:
+            yield "OK", tr("device"), f"gpu ({gpus} x {name})"
+        else:
+            found = tr(
+                "gpu: PaddlePaddle {version} from PyPI has no code for {name} (compute capability {capability}); "
+                "README.md says where another build comes from, `make setup PADDLE=cpu` does without the GPU",
+                version=paddle.__version__,
+                name=name,
+                capability=".".join(map(str, capability)),
+            )
+            yield "FAIL", tr("device"), found
     else:
         found = tr("cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)")
         yield "WARN", tr("device"), found

@@ -36,6 +36,24 @@ def test_a_package_outside_its_bounds_and_one_that_is_missing(monkeypatch):
     assert status_of(lines, "matplotlib") == "OK"
 
 
+@pytest.mark.parametrize(
+    ("version", "capability", "status"),
+    [("2.6.2", (8, 6), "OK"), ("2.6.2", (9, 0), "FAIL"), ("2.6.2", (6, 0), "FAIL"), ("3.3.1", (9, 0), "OK")],
+)
+def test_a_gpu_that_paddlepaddle_has_no_code_for(version, capability, status, monkeypatch):
+    import paddle
+
+    monkeypatch.setattr(paddle, "__version__", version)
+    monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: True)
+    for name, value in (("device_count", 1), ("get_device_name", "H100"), ("get_device_capability", capability)):
+        monkeypatch.setattr(paddle.device.cuda, name, lambda *args, value=value: value)
+    lines = list(doctor.check_paddle())
+    assert status_of(lines, "device") == status
+    if status == "FAIL":
+        assert f"no code for H100 (compute capability {capability[0]}.{capability[1]})" in str(lines)
+        assert "PADDLE=cpu" in str(lines)
+
+
 def test_little_space_is_a_warning_with_its_remedy(monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage(0, 0, 64 * 2**20))

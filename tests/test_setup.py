@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from palm_utils import doctor
+
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("setup_env", ROOT / "tools" / "setup_env.py")
 setup_env = importlib.util.module_from_spec(spec)
@@ -39,6 +41,41 @@ def test_a_gpu_takes_the_gpu_requirements_and_says_so(fake_nvidia_smi, capsys):
     assert setup_env.choose_requirements("") == "requirements-gpu.txt"
     assert "NVIDIA GPU" in capsys.readouterr().out
     assert setup_env.choose_requirements("cpu") == "requirements.txt"
+
+
+@pytest.fixture
+def gpu(tmp_path, monkeypatch):
+    """A GPU of a compute capability, as nvidia-smi tells of it."""
+
+    def install(capability):
+        tool = tmp_path / "nvidia-smi"
+        lines = "case $1 in -L) echo 'GPU 0: NVIDIA (UUID: GPU-1)';; --query-gpu=compute_cap) echo", "'{}';; esac\n"
+        tool.write_text("#!/bin/sh\n" + " ".join(lines).format(capability))
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    return install
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
+@pytest.mark.parametrize("capability", ["6.1", "7.5", "8.9", "", 'Field "compute_cap" is not a valid field to query.'])
+def test_a_gpu_that_the_build_has_code_for_or_does_not_tell_takes_the_gpu_requirements(gpu, capability):
+    gpu(capability)
+    assert setup_env.choose_requirements("") == "requirements-gpu.txt"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
+@pytest.mark.parametrize("capability", ["6.0", "9.0", "12.0"])
+def test_a_gpu_that_the_build_has_no_code_for_takes_the_cpu_requirements_and_says_why(gpu, capability, capsys):
+    gpu(capability)
+    assert setup_env.choose_requirements("") == "requirements.txt"
+    said = capsys.readouterr().out
+    assert f"compute capability {capability} is here" in said and "6.1 to below 9.0 only: taking the CPU build" in said
+    assert setup_env.choose_requirements("gpu") == "requirements-gpu.txt"
+
+
+def test_set_up_and_doctor_know_the_same_gpus():
+    assert (setup_env.GPU_BUILD_FROM, setup_env.GPU_BUILD_BELOW) == (doctor.GPU_BUILD_FROM, doctor.GPU_BUILD_BELOW)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")

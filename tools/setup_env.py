@@ -8,6 +8,7 @@ arguments keeps them.
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST_TESTED = (3, 10), (3, 12)
+# Compute capabilities that PaddlePaddle 2.6.2's GPU build has machine code for (6.1, 7.0, 7.5, 8.0 and 8.6, read
+# off its libraries); it brings no code that a driver could compile for others. palm_utils.doctor knows them too.
+GPU_BUILD_FROM, GPU_BUILD_BELOW = (6, 1), (9, 0)
 STAMP = "palm-setup.txt"  # in the environment: what it was made with, once it is whole
 STARTED = "palm-setup-started.txt"  # in the environment: that this program made it
 
@@ -86,10 +90,19 @@ def choose_requirements(paddle, before=None):
         sys.exit("PADDLE is {!r}; it can be cpu or gpu".format(paddle))  # noqa: UP032
     if before is not None and before[1] in (*REQUIREMENTS.values(), LOCKED):
         return before[1]
-    if has_nvidia_gpu():
-        print("An NVIDIA GPU is here: taking requirements-gpu.txt (PADDLE=cpu for the CPU build).")
-        return REQUIREMENTS["gpu"]
-    return REQUIREMENTS["cpu"]
+    if not has_nvidia_gpu():
+        return REQUIREMENTS["cpu"]
+    for capability in gpu_capabilities():
+        if not GPU_BUILD_FROM <= capability < GPU_BUILD_BELOW:
+            print(
+                "An NVIDIA GPU of compute capability {}.{} is here, and the GPU build on PyPI has code for {}.{} to "
+                "below {}.{} only: taking the CPU build. README.md says where another comes from.".format(
+                    *capability, *GPU_BUILD_FROM, *GPU_BUILD_BELOW
+                )
+            )
+            return REQUIREMENTS["cpu"]
+    print("An NVIDIA GPU is here: taking requirements-gpu.txt (PADDLE=cpu for the CPU build).")
+    return REQUIREMENTS["gpu"]
 
 
 def has_nvidia_gpu():
@@ -99,6 +112,16 @@ def has_nvidia_gpu():
     except (OSError, subprocess.TimeoutExpired):
         return False
     return listed.returncode == 0 and b"GPU 0" in listed.stdout
+
+
+def gpu_capabilities():
+    """Return the compute capability of each GPU, such as (8, 6); nothing where the driver is too old to tell."""
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(query, capture_output=True, timeout=20).stdout.decode("ascii", "replace")
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [(int(major), int(minor)) for major, minor in re.findall(r"^(\d+)\.(\d+)\s*$", told, re.M)]
 
 
 def python_id():
