@@ -125,6 +125,8 @@ def _work(function: Callable[[Any], None], argument: Any, environment: dict[str,
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     paddle.disable_signal_handler()
+    for name in [name for name in os.environ if name.startswith("PALM_") and name not in environment]:
+        del os.environ[name]  # which the fork server was started with, and this process's parent no longer has
     os.environ.update(environment)
     threads.use(threads.count())
     try:

@@ -126,6 +126,22 @@ def seen(root):
     return [json.loads((root / f"seen{rank}.json").read_text()) for rank in range(2)]
 
 
+def tell_surroundings(folder):
+    told = {name: value for name, value in os.environ.items() if name.startswith("PALM_TEST_")}
+    (folder / f"told{distributed.world()[0]}.json").write_text(json.dumps(told))
+
+
+def test_processes_have_the_environment_of_now_and_not_of_the_first_start(tmp_path, monkeypatch):
+    for name in ("PALM_TEST_A", "PALM_TEST_B"):
+        monkeypatch.setenv(name, "before")
+    processes.start(tell_surroundings, tmp_path, 2)  # starts the fork server, unless an earlier test did
+    monkeypatch.delenv("PALM_TEST_A")
+    monkeypatch.setenv("PALM_TEST_B", "after")
+    processes.start(tell_surroundings, tmp_path, 2)
+    told = [json.loads((tmp_path / f"told{rank}.json").read_text()) for rank in range(2)]
+    assert told == [{"PALM_TEST_B": "after"}] * 2
+
+
 def test_two_processes_of_batch_5_train_as_one_of_batch_10(root, seen):
     losses, history, model = run(root, "one", epochs=10)
     assert len(losses) == 20
