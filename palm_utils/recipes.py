@@ -97,15 +97,15 @@ TUTORIAL = {
     "06_resnet:ResNet": Recipe("Momentum", 0.001, weight_decay=0.001),
 }
 
-# At most two and a half times the tutorial's epochs. Each is the best of its candidates below (ResNet has none), and
-# is measured on the validation photographs once per seed (`python -m palm_utils results`). What the candidates have
-# in common, cosine, augmentation and number of epochs, follows trial runs in another framework that were scored on
-# the validation photographs.
+# At most two and a half times the tutorial's epochs. Each is the best of its candidates below, and is measured
+# on the validation photographs once per seed (`python -m palm_utils results`). What the candidates have in common,
+# cosine, augmentation and number of epochs, follows trial runs in another framework that were scored on the
+# validation photographs.
 STEADY = {
     "03_alexnet:AlexNet": Recipe("Adam", 1e-4, epochs=10, schedule="cosine", augment=("flip", "brightness")),
     "04_vgg:VGG": Recipe("Adam", 1e-4, epochs=10, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
     "05_googlenet:GoogLeNet": Recipe("Adam", 3e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
-    "06_resnet:ResNet": Recipe("Momentum", 2e-3, 1e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
+    "06_resnet:ResNet": Recipe("Adam", 1e-3, epochs=12, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
 }
 
 
@@ -118,7 +118,7 @@ def _candidates(steady: Recipe, momentum: dict[str, float], adam: dict[str, floa
 
 # What is compared by cross-validation on the training photographs: AlexNet's by `python -m palm_utils choose`, the
 # others', which take hours so, in PyTorch on a GPU by `python -m benchmarks.choose_torch`.
-_ALEXNET, _VGG, _GOOGLENET, _ = STEADY.values()
+_ALEXNET, _VGG, _GOOGLENET, _RESNET = STEADY.values()
 CANDIDATES = {
     "03_alexnet:AlexNet": {
         "rate-1e-3": replace(_ALEXNET, learning_rate=1e-3),
@@ -146,6 +146,12 @@ CANDIDATES = {
         "adam-3e-4": _GOOGLENET,
         "adam-1e-4-8-epochs": replace(_GOOGLENET, learning_rate=1e-4, epochs=8),
         "adam-3e-4-8-epochs": replace(_GOOGLENET, epochs=8),
+    },
+    "06_resnet:ResNet": {
+        "tutorial": TUTORIAL["06_resnet:ResNet"],
+        **_candidates(
+            _RESNET, {"1e-3": 1e-3, "2e-3": 2e-3, "5e-3": 5e-3}, {"1e-4": 1e-4, "3e-4": 3e-4, "1e-3": 1e-3}, decay=1e-4
+        ),
     },
 }
 RECIPES = {"tutorial": TUTORIAL, "steady": STEADY}
