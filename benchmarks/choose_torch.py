@@ -2,8 +2,8 @@
 
 What `python -m palm_utils choose` does in PaddlePaddle, with the networks of torch_networks, PaddlePaddle's
 initial weights, and the same parts of the training photographs; the validation photographs are not read. The
-winner is then measured in PaddlePaddle (`python -m palm_utils results`). Runs where PyTorch, scikit-learn, OpenCV
-and a GPU are, without PaddlePaddle:
+winner is then measured in PaddlePaddle (`python -m palm_utils results`). Runs where PyTorch, scikit-learn and
+OpenCV are, without PaddlePaddle; on a CPU it takes days:
 
     python -m benchmarks.choose_torch PHOTOGRAPHS [CHAPTER:NETWORK ...] [--workers 8]
 
@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import multiprocessing
+import platform
 from pathlib import Path
 
 import cv2
@@ -33,6 +34,7 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 BATCH = 10
 FOLDS = 4  # as palm_utils.choose
 SEEDS = (0, 1)
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def read(folder: Path) -> tuple[np.ndarray, list[str]]:
@@ -111,11 +113,11 @@ def train(network: str, recipe: dict, images, labels, held_out, held_out_labels,
 def work(tasks, done, folder: Path) -> None:
     """Take tasks (network, candidate, recipe, fold, seed) until None comes; put what each gave."""
     images, letters = read(folder)
-    images = torch.from_numpy(images).to("cuda").float() / 255 * 2 - 1
-    labels = torch.tensor([[float(letter == "P")] for letter in letters], device="cuda")
+    images = torch.from_numpy(images).to(DEVICE).float() / 255 * 2 - 1
+    labels = torch.tensor([[float(letter == "P")] for letter in letters], device=DEVICE)
     parts = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(letters, letters))
     for network, candidate, recipe, fold, seed in iter(tasks.get, None):
-        rest, held_out = (torch.from_numpy(part).to("cuda") for part in parts[fold])
+        rest, held_out = (torch.from_numpy(part).to(DEVICE) for part in parts[fold])
         arguments = images[rest], labels[rest], images[held_out], labels[held_out], seed
         done.put((network, candidate, fold, seed, train(network, recipe, *arguments)))
 
@@ -130,7 +132,8 @@ def _known(network: str) -> dict:
     path = _path(network)
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
-    about = {"pytorch": torch.__version__, "device": torch.cuda.get_device_name(), "tf32": True}
+    device = torch.cuda.get_device_name() if DEVICE == "cuda" else f"{platform.machine()} CPU"
+    about = {"pytorch": torch.__version__, "device": device, "tf32": DEVICE == "cuda"}
     return {"network": network, "about": about, "candidates": {}}
 
 
