@@ -4,6 +4,7 @@ The modules build on one another in one direction; each imports only from those 
 
     language              messages in English or Chinese
     errors, files, seeds  what the rest stands on
+    kernels               multiplying matrices on AMD's processors
     threads, prefetch     how many cores are used; the next batch while the present one is used
     workers               processes that read batches end with the one that they read for
     distributed           what processes that train together tell one another
@@ -56,7 +57,8 @@ warnings.filterwarnings("ignore", message="No ccache found")
 # It warns about every batch norm in training mode that it does what batch norm is meant to do.
 warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
 
-# PaddlePaddle would compute on a single core; it is told otherwise once somebody imports it.
+# PaddlePaddle would multiply matrices by a slow path on AMD's processors, and compute on a single core.
+importlib.import_module("palm_utils.kernels").use_at_import()
 importlib.import_module("palm_utils.threads").use_at_import()
 
 __version__ = "0.1.0"
