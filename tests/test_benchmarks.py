@@ -64,13 +64,27 @@ def assert_row_runs(name, bench, monkeypatch):
 
 def test_the_rows_are_those_that_are_required():
     bounds = {"reader": 50, "first-epoch": 1.7, "training": 0.65, "processes": 1.5, "scaling": 1.2, "suite": 12}
-    assert list(benchmarks.ROWS) == ["reader", "first-epoch", "training", "processes", "steps", "scaling", "suite"]
+    assert list(benchmarks.ROWS) == [
+        "reader", "first-epoch", "training", "processes", "steps", "kernels", "scaling", "suite",
+    ]  # fmt: skip
     text = (report.FOLDER / report.README).read_text("utf-8")
     for name, bound in bounds.items():
         stored = report.load(report.FOLDER).get(name)
         if stored and stored["measures"]:
             assert stored["measures"][0]["bound"]["value"] == bound
         assert f"## {name}\n" in text
+
+
+def test_kernels_are_compared_with_paddlepaddles_own_choice(bench, monkeypatch):
+    asked = []
+
+    def in_paddle(bench, env=None, **arguments):
+        asked.append(env)
+        return {"seconds": [6.0 if env else 3.0]}
+
+    monkeypatch.setattr(benchmarks.kernels, "in_paddle", in_paddle)
+    (found,) = benchmarks.kernels.measure(bench)
+    assert found.value == 0.5 and asked == [None, {"MKL_DEBUG_CPU_TYPE": ""}]
 
 
 def test_the_page_is_what_the_stored_results_say():

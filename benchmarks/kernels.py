@@ -1,0 +1,58 @@
+"""Row `kernels`: a training step with the kernels that the course chooses, and with PaddlePaddle's own choice."""
+
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.bench import Bench
+from benchmarks.measures import Measure, Row, medians, ratio, take_turns
+from benchmarks.steps import in_paddle
+from palm_utils import kernels
+from palm_utils.comparison import NETWORKS as TITLES
+from palm_utils.recipes import RECIPES
+
+
+@dataclass(frozen=True)
+class Plan:
+    """steps: of each network, timed in one run after `warm_up` others; the slower, the fewer."""
+
+    steps: dict[str, int]
+    batch_size: int
+    warm_up: int
+    rounds: int
+
+
+FULL = Plan({"04_vgg:VGG": 1, "05_googlenet:GoogLeNet": 2, "06_resnet:ResNet": 3}, batch_size=10, warm_up=1, rounds=3)
+QUICK = Plan({"01_lenet_mnist:LeNet": 2}, batch_size=2, warm_up=1, rounds=1)
+
+
+def measure(bench: Bench) -> list[Measure]:
+    """Return each network's time for a step as a share of that with PaddlePaddle's own choice."""
+    plan = bench.plan(FULL, QUICK)
+    return [_measure_network(bench, plan, network) for network in plan.steps]
+
+
+def _measure_network(bench: Bench, plan: Plan, network: str) -> Measure:
+    arguments = {
+        "network": network, "recipe": RECIPES["tutorial"][network].to_dict(), "batch_size": plan.batch_size,
+        "warm_up": plan.warm_up, "steps": plan.steps[network], "number": 1,
+    }  # fmt: skip
+    course, own = "course", "PaddlePaddle's choice"
+    sides = {
+        course: lambda: median(in_paddle(bench, **arguments)["seconds"]),
+        own: lambda: median(in_paddle(bench, **arguments, env={kernels.VARIABLE: ""})["seconds"]),
+    }
+    samples = take_turns(sides, plan.rounds)
+    title = TITLES[network][0] if network in TITLES else network.partition(":")[2]
+    return Measure(title, unit="of its time", **{**ratio(samples, course, own), "detail": medians(samples, 1000, "ms")})
+
+
+ROW = Row(
+    "kernels",
+    "each network, training step, matrices multiplied as on an AMD processor",
+    "PaddlePaddle's own choice of kernels",
+    "",
+    "The same step as in `steps`, by PaddlePaddle on all cores, in fresh processes that take turns: as "
+    "`import palm_utils` leaves it, and with `MKL_DEBUG_CPU_TYPE` empty, which leaves the choice to PaddlePaddle's "
+    "MKL. The two differ on AMD processors only.",
+    measure,
+)
