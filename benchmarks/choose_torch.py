@@ -28,11 +28,10 @@ from torch import nn
 
 from benchmarks.rates import rate_at
 from benchmarks.torch_networks import NETWORKS
-from palm_utils.recipes import CANDIDATES
+from palm_utils.recipes import CANDIDATES, FOLDS
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 BATCH = 10
-FOLDS = 4  # as palm_utils.choose
 SEEDS = (0, 1)
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 

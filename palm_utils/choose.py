@@ -21,10 +21,8 @@ from palm_utils.errors import CourseError, DataError
 from palm_utils.files import replacing
 from palm_utils.history import History
 from palm_utils.readers import Reader
-from palm_utils.recipes import CANDIDATES, Recipe
+from palm_utils.recipes import CANDIDATES, FOLDS, Recipe
 from palm_utils.train import find_network, make_loaders, train
-
-FOLDS = 4
 
 
 def add_parser(subparsers) -> None:

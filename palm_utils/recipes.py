@@ -117,7 +117,9 @@ def _candidates(steady: Recipe, momentum: dict[str, float], adam: dict[str, floa
 
 
 # What is compared by cross-validation on the training photographs: AlexNet's by `python -m palm_utils choose`, the
-# others', which take hours so, in PyTorch on a GPU by `python -m benchmarks.choose_torch`.
+# others', which take hours so, in PyTorch on a GPU by `python -m benchmarks.choose_torch`. Each of FOLDS parts is held
+# out once.
+FOLDS = 4
 _ALEXNET, _VGG, _GOOGLENET, _RESNET = STEADY.values()
 CANDIDATES = {
     "03_alexnet:AlexNet": {

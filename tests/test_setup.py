@@ -12,6 +12,7 @@ import pytest
 from palm_utils import doctor
 
 ROOT = Path(__file__).parent.parent
+RTX = "GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-1)"
 spec = importlib.util.spec_from_file_location("setup_env", ROOT / "tools" / "setup_env.py")
 setup_env = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(setup_env)
@@ -25,10 +26,13 @@ def make(*arguments):
 
 
 @pytest.fixture
-def fake_nvidia_smi(tmp_path, monkeypatch):
-    def install(output, status=0):
+def nvidia_smi(tmp_path, monkeypatch):
+    """Stands in for the driver's program: what it says to -L, and of the GPU's compute capability."""
+
+    def install(gpus, capability="", status=0):
         tool = tmp_path / "nvidia-smi"
-        tool.write_text(f"#!/bin/sh\necho '{output}'\nexit {status}\n")
+        answers = f"case $1 in -L) echo '{gpus}';; --query-gpu=compute_cap) echo '{capability}';; esac"
+        tool.write_text(f"#!/bin/sh\n{answers}\nexit {status}\n")
         tool.chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
 
@@ -36,38 +40,24 @@ def fake_nvidia_smi(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
-def test_a_gpu_takes_the_gpu_requirements_and_says_so(fake_nvidia_smi, capsys):
-    fake_nvidia_smi("GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-1)")
+def test_a_gpu_takes_the_gpu_requirements_and_says_so(nvidia_smi, capsys):
+    nvidia_smi(RTX)
     assert setup_env.choose_requirements("") == "requirements-gpu.txt"
     assert "NVIDIA GPU" in capsys.readouterr().out
     assert setup_env.choose_requirements("cpu") == "requirements.txt"
 
 
-@pytest.fixture
-def gpu(tmp_path, monkeypatch):
-    """A GPU of a compute capability, as nvidia-smi tells of it."""
-
-    def install(capability):
-        tool = tmp_path / "nvidia-smi"
-        lines = "case $1 in -L) echo 'GPU 0: NVIDIA (UUID: GPU-1)';; --query-gpu=compute_cap) echo", "'{}';; esac\n"
-        tool.write_text("#!/bin/sh\n" + " ".join(lines).format(capability))
-        tool.chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-
-    return install
-
-
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
 @pytest.mark.parametrize("capability", ["6.1", "7.5", "8.9", "", 'Field "compute_cap" is not a valid field to query.'])
-def test_a_gpu_that_the_build_has_code_for_or_does_not_tell_takes_the_gpu_requirements(gpu, capability):
-    gpu(capability)
+def test_a_gpu_that_the_build_has_code_for_or_does_not_tell_takes_the_gpu_requirements(nvidia_smi, capability):
+    nvidia_smi(RTX, capability)
     assert setup_env.choose_requirements("") == "requirements-gpu.txt"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
 @pytest.mark.parametrize("capability", ["6.0", "9.0", "12.0"])
-def test_a_gpu_that_the_build_has_no_code_for_takes_the_cpu_requirements_and_says_why(gpu, capability, capsys):
-    gpu(capability)
+def test_a_gpu_that_the_build_has_no_code_for_takes_the_cpu_requirements_and_says_why(nvidia_smi, capability, capsys):
+    nvidia_smi(RTX, capability)
     assert setup_env.choose_requirements("") == "requirements.txt"
     said = capsys.readouterr().out
     assert f"compute capability {capability} is here" in said and "6.1 to below 9.0 only: taking the CPU build" in said
@@ -79,8 +69,8 @@ def test_set_up_and_doctor_know_the_same_gpus():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
-def test_a_driver_without_a_gpu_takes_the_cpu_requirements(fake_nvidia_smi):
-    fake_nvidia_smi("No devices were found", status=6)
+def test_a_driver_without_a_gpu_takes_the_cpu_requirements(nvidia_smi):
+    nvidia_smi("No devices were found", status=6)
     assert setup_env.choose_requirements("") == "requirements.txt"
     assert setup_env.choose_requirements("gpu") == "requirements-gpu.txt"
 
