@@ -6,6 +6,7 @@ The modules build on one another in one direction; each imports only from those 
     errors, files, seeds  what the rest stands on
     kernels               multiplying matrices on AMD's processors
     threads, prefetch     how many cores are used; the next batch while the present one is used
+    adopting              what processes leave behind, so that it can be ended
     workers               processes that read batches end with the one that they read for
     distributed           what processes that train together tell one another
     metrics               accuracy, AUC, confusion matrix

@@ -36,7 +36,7 @@ except ImportError:  # Windows
 
 # What answers and checks import. Each process is a copy of one that has done so, where the system can copy.
 _PRELOAD = ["palm_utils", "palm_utils.exercises.judging", "numpy", "cv2", "paddle", "nbformat"]
-_PRELOAD += ["palm_utils.exercises.adopting"]
+_PRELOAD += ["palm_utils.adopting"]
 _PREPARING = 20.0  # seconds for what an answer needs besides the function itself
 _STARTING = 300.0  # seconds for a process to import PaddlePaddle and to read a notebook
 _FILE = 2**30  # bytes that a file may have which an answer writes

@@ -1,6 +1,8 @@
-"""Imported by the process that copies itself for each notebook (see judging), and by nothing else.
+"""Imported by the process that is copied for each new one (multiprocessing's forkserver), and by nothing else.
 
-It makes that process adopt what its copies leave behind: a daemon of a student's, which would else belong to nobody.
+It makes that process adopt what its copies leave behind: a daemon of a student's, which would else belong to nobody
+(see exercises.orphans). A program has one such process, which imports what the first to need it names: everybody
+names this module.
 """
 
 import contextlib
