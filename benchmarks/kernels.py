@@ -5,10 +5,8 @@ from statistics import median
 
 from benchmarks.bench import Bench
 from benchmarks.measures import Measure, Row, medians, ratio, take_turns
-from benchmarks.steps import in_paddle
+from benchmarks.steps import arguments_of, in_paddle, title_of
 from palm_utils import kernels
-from palm_utils.comparison import NETWORKS as TITLES
-from palm_utils.recipes import RECIPES
 
 
 @dataclass(frozen=True)
@@ -32,23 +30,21 @@ def measure(bench: Bench) -> list[Measure]:
 
 
 def _measure_network(bench: Bench, plan: Plan, network: str) -> Measure:
-    arguments = {
-        "network": network, "recipe": RECIPES["tutorial"][network].to_dict(), "batch_size": plan.batch_size,
-        "warm_up": plan.warm_up, "steps": plan.steps[network], "number": 1,
-    }  # fmt: skip
+    arguments = {**arguments_of(plan, network), "number": 1}
     course, own = "course", "PaddlePaddle's choice"
     sides = {
         course: lambda: median(in_paddle(bench, **arguments)["seconds"]),
         own: lambda: median(in_paddle(bench, **arguments, env={kernels.VARIABLE: ""})["seconds"]),
     }
     samples = take_turns(sides, plan.rounds)
-    title = TITLES[network][0] if network in TITLES else network.partition(":")[2]
-    return Measure(title, unit="of its time", **{**ratio(samples, course, own), "detail": medians(samples, 1000, "ms")})
+    return Measure(
+        title_of(network), unit="of its time", **{**ratio(samples, course, own), "detail": medians(samples, 1000, "ms")}
+    )
 
 
 ROW = Row(
     "kernels",
-    "each network, training step, matrices multiplied as on an AMD processor",
+    "training step with the kernels that the course chooses",
     "PaddlePaddle's own choice of kernels",
     "",
     "The same step as in `steps`, by PaddlePaddle on all cores, in fresh processes that take turns: as "

@@ -54,10 +54,7 @@ def measure(bench: Bench) -> list[Measure]:
 
 
 def _measure_network(bench: Bench, plan: Plan, network: str) -> Measure:
-    arguments = {
-        "network": network, "recipe": RECIPES["tutorial"][network].to_dict(), "batch_size": plan.batch_size,
-        "warm_up": plan.warm_up, "steps": plan.steps[network],
-    }  # fmt: skip
+    arguments = arguments_of(plan, network)
     sizes, required = {}, network in plan.required
 
     def run(side: str, function, **more) -> float:
@@ -73,13 +70,24 @@ def _measure_network(bench: Bench, plan: Plan, network: str) -> Measure:
     sides[PYTORCH] = lambda: run(PYTORCH, in_pytorch)
     samples = take_turns(sides, plan.rounds)
     best = min((side for side in sides if side != PYTORCH), key=lambda side: median(samples[side]))
-    title = "LeNet, digits" if network.startswith("01") else TITLES[network][0]
     return Measure(
-        title,
+        title_of(network),
         unit="of PyTorch's time" + (f", by {best}" if required else ""),
         bound=Bound("at most", 1.0) if required else None,
         **{**ratio(samples, best, PYTORCH), "detail": medians(samples, 1000, "ms")},
     )
+
+
+def arguments_of(plan, network: str) -> dict:
+    """Return what both sides are told of a network's step. plan: has steps, batch_size and warm_up."""
+    return {
+        "network": network, "recipe": RECIPES["tutorial"][network].to_dict(), "batch_size": plan.batch_size,
+        "warm_up": plan.warm_up, "steps": plan.steps[network],
+    }  # fmt: skip
+
+
+def title_of(network: str) -> str:
+    return "LeNet, digits" if network.startswith("01") else TITLES[network][0]
 
 
 def in_paddle(bench: Bench, **arguments) -> dict:
