@@ -67,6 +67,21 @@ def test_chapter_4(edition):
     assert round(400 * apart) == 6 and re.search("six eyes|六只", told)
 
 
+def test_chapter_5(edition):
+    told = text(edition, "05_googlenet", "ch05-091")
+    assert_told(told, *last("05_googlenet:GoogLeNet", "tutorial"))
+    third = reached("05_googlenet:GoogLeNet", "tutorial")[2]
+    assert np.argmin(third) == 3
+    assert_told(told, third[0])
+    assert_told(told, third[3])
+    told = text(edition, "05_googlenet", "ch05-067")
+    logits = results.valid_logits("05_googlenet:GoogLeNet", "tutorial")[2]
+    truth = results.valid_labels() == 1
+    assert np.mean(logits >= 0) == pytest.approx(4 / 5, abs=0.01)
+    assert_told(told, third[-1])
+    assert_told(told, max(100 * np.mean((logits >= threshold) == truth) for threshold in logits))
+
+
 def test_chapter_6(edition):
     told = text(edition, "06_resnet", "ch06-079")
     tutorial, steady = (reached("06_resnet:ResNet", name) for name in ("tutorial", "steady"))
