@@ -80,6 +80,20 @@ def test_chapter_5(edition):
     assert np.mean(logits >= 0) == pytest.approx(4 / 5, abs=0.01)
     assert_told(told, third[-1])
     assert_told(told, max(100 * np.mean((logits >= threshold) == truth) for threshold in logits))
+    ends = last("05_googlenet:GoogLeNet", "steady")
+    assert_told(told, *ends)
+    assert_told(told, np.mean(ends))
+    steady = reached("05_googlenet:GoogLeNet", "steady")
+    assert (np.argmin(steady[1][1:]), np.argmin(steady[2])) == (2, 2)
+    assert_told(told, steady[1][3])
+    assert_told(told, steady[2][2])
+    assert steady[2][2] < 100 * truth.mean(), "less than always answering PM"
+    assert min(min(run[8:]) for run in steady.values()) >= 94
+    mended = []
+    for seed, logits in results.valid_logits("05_googlenet:GoogLeNet", "steady").items():
+        best = max(np.mean((logits >= threshold) == truth) for threshold in logits)
+        mended.append(400 * best - 4 * steady[seed][-1])
+    assert round(max(mended)) == 4
 
 
 def test_chapter_6(edition):
