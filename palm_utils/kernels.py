@@ -3,7 +3,7 @@
 PaddlePaddle for CPUs multiplies by Intel's MKL of 2019, which takes AVX2 on Intel's processors only and
 a slow path for everybody's on others. `MKL_DEBUG_CPU_TYPE=5` names the AVX2 path; MKL up to 2020.0 heeds
 it, newer ones do not (https://documentation.sigma2.no/jobs/mkl.html). On an AMD EPYC with PaddlePaddle
-3.3 a training step of VGG-16, GoogLeNet or ResNet-50 takes about half the time with it. Results differ in the
+3.3 a training step of VGG-16, GoogLeNet or ResNet-50 takes 0.46 to 0.62 of the time with it. Results differ in the
 last digits of a sum, as they do between any two processors.
 
 `import palm_utils` sets it where it helps; a value that the user has set stays as it is.
