@@ -36,7 +36,7 @@ class KernelApart(nbval.plugin.RunningKernel):
         BUILD.mkdir(exist_ok=True)
         self.folder = tempfile.TemporaryDirectory(prefix="nbval-", dir=BUILD, ignore_cleanup_errors=True)
         home = Path(cwd).resolve()
-        # By these names palm_utils.language knows a notebook of the Chinese edition.
+        # By these names palm_utils.messages knows a notebook of the Chinese edition.
         place = Path(self.folder.name, *home.parts[-2:])
         place.mkdir(parents=True)
         for entry in home.iterdir():  # files of the reader's own, which cells may read

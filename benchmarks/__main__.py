@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import ROOT, kernels, machine, processes, reader, report, scaling, steps, suite, training
 from benchmarks.bench import Bench
 from benchmarks.measures import Row
-from palm_utils.errors import CourseError
+from palm_utils.messages import CourseError
 
 ROWS: dict[str, Row] = {
     row.name: row

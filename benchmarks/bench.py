@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import ROOT
-from palm_utils.errors import CourseError
+from palm_utils.messages import CourseError
 
 Plan = TypeVar("Plan")
 

@@ -8,7 +8,7 @@ OpenCV are, without PaddlePaddle; on a CPU it takes days:
     python -m benchmarks.choose_torch PHOTOGRAPHS [CHAPTER:NETWORK ...] [--workers 8]
 
 PHOTOGRAPHS: the folder PALM-Training400. Writes results/CHAPTER/choice/NETWORK-pytorch.json, which
-palm_utils.choose reads; what stands there of the same recipe is not measured again.
+palm_course.results.choose reads; what stands there of the same recipe is not measured again.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from torch import nn
 
 from benchmarks.rates import rate_at
 from benchmarks.torch_networks import NETWORKS
-from palm_utils.recipes import CANDIDATES, FOLDS
+from palm_course.results.recipes import CANDIDATES, FOLDS
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 BATCH = 10

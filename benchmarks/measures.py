@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
-from palm_utils.errors import CourseError
+from palm_utils.messages import CourseError
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench

@@ -10,11 +10,12 @@ from statistics import median
 from benchmarks import photographs
 from benchmarks.bench import Bench
 from benchmarks.measures import Bound, Measure, Row, ratio, take_turns
-from palm_utils import distributed, processes
+from palm_course.results import processes
+from palm_course.results.recipes import RECIPES, Recipe
+from palm_course.results.train import find_network, train
+from palm_utils import distributed
 from palm_utils.datasets import PalmData
 from palm_utils.readers import data_loader, valid_data_loader
-from palm_utils.recipes import RECIPES, Recipe
-from palm_utils.train import find_network, train
 
 
 @dataclass(frozen=True)

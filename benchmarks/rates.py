@@ -1,4 +1,4 @@
-"""The learning rates of palm_utils.recipes, without PaddlePaddle."""
+"""The learning rates of palm_course.results.recipes, without PaddlePaddle."""
 
 import math
 

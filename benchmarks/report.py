@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.measures import Measure, Row
-from palm_utils.errors import DataError
 from palm_utils.files import replacing
+from palm_utils.messages import DataError
 
 FOLDER = Path(__file__).resolve().parent
 RESULTS, README = "results.json", "README.md"

@@ -6,10 +6,10 @@ from statistics import median
 
 from benchmarks.bench import Bench
 from benchmarks.measures import Bound, Measure, Row, medians, ratio, take_turns
+from palm_course.results.comparison import NETWORKS as TITLES
+from palm_course.results.recipes import RECIPES
 from palm_utils import threads
-from palm_utils.comparison import NETWORKS as TITLES
-from palm_utils.errors import CourseError
-from palm_utils.recipes import RECIPES
+from palm_utils.messages import CourseError
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.batches import NUM_DIGITS, make_batch, timed
-from palm_utils import distributed, notebooks, processes
-from palm_utils.recipes import Recipe
+from palm_course import chapters as notebooks
+from palm_course.results import processes
+from palm_course.results.recipes import Recipe
+from palm_utils import distributed
 
 
 def run(
@@ -15,7 +17,8 @@ def run(
 ) -> dict[str, list[float] | int]:
     """Return the seconds of each training step of all images of a batch, and the trainable parameters.
 
-    recipe: palm_utils.recipes.Recipe as a dict; number: of processes; folder: an empty one, to hand over the result.
+    recipe: a Recipe of palm_course.results.recipes as a dict; number: of processes; folder: an empty one, to hand
+    over the result.
     """
     argument = {
         "network": network, "recipe": recipe, "batch_size": batch_size, "warm_up": warm_up, "steps": steps,

@@ -10,7 +10,7 @@ from benchmarks.torch_networks import NETWORKS
 def run(network: str, recipe: dict, batch_size: int, warm_up: int, steps: int, threads: int) -> dict:
     """Return the seconds of each training step, the parameters, and PyTorch's version.
 
-    recipe: palm_utils.recipes.Recipe as a dict; of it optimizer, learning_rate and weight_decay are used.
+    recipe: palm_course.results.recipes.Recipe as a dict; of it optimizer, learning_rate and weight_decay are used.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(0)

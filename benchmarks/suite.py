@@ -8,7 +8,7 @@ import time
 from benchmarks import ROOT
 from benchmarks.bench import Bench, environment, tail
 from benchmarks.measures import Bound, Measure, Row
-from palm_utils.errors import CourseError
+from palm_utils.messages import CourseError
 
 # As from a shell, although `make bench` has started this.
 _OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")

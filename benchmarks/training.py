@@ -11,7 +11,7 @@ from statistics import median
 from benchmarks import ROOT, photographs
 from benchmarks.bench import Bench, environment, tail
 from benchmarks.measures import Bound, Measure, Row, Samples, digits, take_turns
-from palm_utils.errors import CourseError
+from palm_utils.messages import CourseError
 
 
 @dataclass(frozen=True)

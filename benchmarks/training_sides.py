@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import tutorial
+from palm_course.results.recipes import RECIPES
+from palm_course.results.train import find_network, train
 from palm_utils.datasets import PalmData
 from palm_utils.readers import Reader, data_loader, valid_data_loader
-from palm_utils.recipes import RECIPES
-from palm_utils.train import find_network, train
 
 
 class Gate:

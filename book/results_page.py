@@ -43,7 +43,8 @@ def page(edition: str, title: str, chapters: dict[str, str]) -> str:
     chapters: title of each chapter by its name; the results are grouped by them. Raises DataError for a
     stored result that is damaged or belongs to another recipe.
     """
-    from palm_utils import comparison, results
+    from palm_course.results import comparison
+    from palm_course.results import stored as results
 
     text = _TEXT[edition]
     claims = {network: claim for network, (_, claim) in comparison.NETWORKS.items()}
@@ -71,8 +72,8 @@ def page(edition: str, title: str, chapters: dict[str, str]) -> str:
 
 def _measured() -> list[tuple[str, str]]:
     """Return (network, recipe) of everything that is or will be measured, chapter by chapter."""
-    from palm_utils.highlevel import recipes as cifar
-    from palm_utils.recipes import RECIPES
+    from palm_course.results import cifar as cifar
+    from palm_course.results.recipes import RECIPES
 
     found = [(network, recipe) for recipe, of in RECIPES.items() for network in of]
     found += [(f"{cifar.CHAPTER}:{network}", recipe) for network, recipe in cifar.RECIPES]
@@ -81,8 +82,8 @@ def _measured() -> list[tuple[str, str]]:
 
 def _load(network: str, recipe: str) -> dict:
     """Return the stored histories by seed."""
-    from palm_utils import results
-    from palm_utils.highlevel import recipes as cifar
+    from palm_course.results import cifar as cifar
+    from palm_course.results import stored as results
 
     chapter, _, name = network.partition(":")
     if chapter != cifar.CHAPTER:
@@ -92,13 +93,13 @@ def _load(network: str, recipe: str) -> dict:
 
 
 def _files(chapter: str, name: str, recipe: str) -> list[Path]:
-    from palm_utils import results
+    from palm_course.results import stored as results
 
     return list((results.FOLDER / chapter).glob(f"{name}-{recipe}-seed*.json"))
 
 
 def _runs(histories: dict, text: dict) -> list[str]:
-    from palm_utils import results
+    from palm_course.results import stored as results
 
     parts = []
     for seed, history in histories.items():

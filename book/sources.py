@@ -95,7 +95,7 @@ class Sources:
             self._catalogue()
 
     def _notebook(self, page: str):
-        from palm_utils.errors import DataError
+        from palm_utils.messages import DataError
 
         try:
             book = nbformat.read(ROOT / self.pages[page], as_version=4)

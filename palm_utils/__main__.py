@@ -1,80 +1,8 @@
-"""The command `python -m palm_utils`: what students need (data, progress, reset, update, doctor), then the rest."""
+"""The command `python -m palm_utils`."""
 
-from __future__ import annotations  # the doctor has to run on any Python
-
-import argparse
-import importlib
 import sys
 
-from palm_utils import __version__, doctor
-from palm_utils.errors import CourseError
-from palm_utils.language import argparse_too, mark, tr
-
-# Where each command is, and its line in --help; importing all of them would take seconds.
-COMMANDS = {
-    "data": ("datasets.command", mark("show where each data set is; prepare or download the real ones")),
-    "progress": ("progress", mark("show which exercises are done")),
-    "reset": ("reset", mark("put a fresh chapter in place and keep yours beside it")),
-    "update": ("update", mark("get the course's newest version and keep your answers")),
-    "run": ("notebooks", mark("execute chapters from top to bottom, without a browser")),
-    "course": ("course", mark("execute the chapters on the real data and store their outputs")),
-    "train": ("train", mark("train a chapter's network on iChallenge-PM")),
-    "results": ("measure", mark("measure both recipes of each network over several seeds")),
-    "choose": ("choose", mark("compare candidate recipes by cross-validation on the training photographs")),
-    "grade": ("grade", mark("score a folder of students' notebooks")),
-    "doctor": ("doctor", mark("check Python, packages, device, data and disk")),
-}
-
-
-def main(argv: list[str] | None = None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
-    for stream in (sys.stdout, sys.stderr):
-        # A console may lack a tick or Chinese characters; a question mark in their place does no harm.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    if argv == ["doctor"]:
-        return doctor.run()  # before anything is imported that may be missing
-    with argparse_too():
-        args = _parse(argv)
-    try:
-        return args.run(args)
-    except (CourseError, OSError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(tr("interrupted"), file=sys.stderr)
-        return 130
-
-
-def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m palm_utils", description=tr("Tools of the course companion."))
-    parser.add_argument("--version", action="version", version=__version__)
-    subparsers = parser.add_subparsers(title=tr("commands"), metavar=tr("COMMAND"), required=True)
-    for name, (module, line) in COMMANDS.items():
-        if name in argv:
-            importlib.import_module(f"palm_utils.{module}").add_parser(subparsers)
-        else:
-            subparsers.add_parser(name, help=tr(line))
-    return parser.parse_args(argv)
-
-
-# What argparse says by itself, in the words in which it asks for a translation.
-_ARGPARSE = (
-    mark("usage: "),
-    mark("options"),
-    mark("positional arguments"),
-    mark("show this help message and exit"),
-    mark("show program's version number and exit"),
-    mark("%(prog)s: error: %(message)s\n"),
-    mark("argument %(argument_name)s: %(message)s"),
-    mark("the following arguments are required: %s"),
-    mark("unrecognized arguments: %s"),
-    mark("invalid choice: %(value)r (choose from %(choices)s)"),
-    mark("invalid %(type)s value: %(value)r"),
-    mark("expected one argument"),
-    mark("expected at least one argument"),
-    mark("not allowed with argument %s"),
-)
+from palm_course.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

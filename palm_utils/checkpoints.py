@@ -23,9 +23,8 @@ from pathlib import Path
 import filelock
 
 from palm_utils import distributed, optimizer_state
-from palm_utils.errors import CourseError, DataError, DataNotFound
 from palm_utils.files import flush, replacing
-from palm_utils.language import tr
+from palm_utils.messages import CourseError, DataError, DataNotFound, tr
 from palm_utils.saving import not_saved, refuse_full_disk, saying_what_to_do
 
 

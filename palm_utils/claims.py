@@ -1,35 +1,3 @@
-"""Statements about results on real data, checked on real data and only there."""
+"""The old name of palm_course.claims, which notebooks import."""
 
-import os
-
-from palm_utils.errors import CourseError
-from palm_utils.language import tr
-
-
-class ClaimFailed(CourseError, AssertionError):
-    """A result on the real data is outside what the chapter states."""
-
-
-def claim(
-    what: str, measured: float, *, real: bool, at_least: float | None = None, at_most: float | None = None
-) -> None:
-    """Print a measured figure beside the bounds the chapter states for it.
-
-    real: whether it was measured on the real data set; on the sample nothing is checked, and the line
-    says so. Raises ClaimFailed when a figure from real data is out of bounds (nan always is), and on the
-    sample too where the environment variable PALM_REQUIRE_REAL is set, as it is in CI.
-    """
-    # Printed in chapters, whose outputs are the same in both languages; only what stops one is translated.
-    bounds = [f"at least {at_least:g}"] if at_least is not None else []
-    bounds += [f"at most {at_most:g}"] if at_most is not None else []
-    line = f"{what}: {measured:.4f} (stated: {' and '.join(bounds)})"
-    if not real and os.environ.get("PALM_REQUIRE_REAL"):
-        raise ClaimFailed(tr("{claim} - PALM_REQUIRE_REAL is set, but this is the sample", claim=line))
-    if not real:
-        print(f"{line} - not checked on the sample")
-        return
-    above = at_least is None or measured >= at_least
-    below = at_most is None or measured <= at_most
-    if not (above and below):
-        raise ClaimFailed(tr("{claim} - it does not hold on this machine", claim=line))
-    print(f"{line} ✓")
+from palm_course.claims import *  # noqa: F403

@@ -1,7 +1,7 @@
 """Training one network in several processes, with PaddlePaddle's own collective training.
 
 Each process takes an equal part of every batch, and paddle.DataParallel averages their gradients. Processes are
-started by `python -m palm_utils train ... --nproc 2` (palm_utils.processes), or by
+started by `python -m palm_utils train ... --nproc 2` (palm_course.results.processes), or by
 `python -m paddle.distributed.launch`, on several machines too. They talk by gloo on CPUs and by NCCL on GPUs.
 Where there is only one process, nothing here waits for, changes or sends anything.
 """
@@ -20,8 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from palm_utils.errors import CourseError
-from palm_utils.language import tr
+from palm_utils.messages import CourseError, tr
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -278,7 +277,7 @@ def interrupted_together() -> Iterator[None]:
         return
     _interrupted = False
     before = signal.signal(signal.SIGINT, note)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see palm_utils.processes
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see palm_course.results.processes
     try:
         yield
     finally:

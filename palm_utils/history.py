@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from palm_utils import threads
-from palm_utils.errors import DataError, DataNotFound
 from palm_utils.files import replacing
+from palm_utils.messages import DataError, DataNotFound
 
 
 @dataclass

@@ -29,8 +29,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from palm_utils import threads
-from palm_utils.errors import CourseError
 from palm_utils.files import expanded, locked, replacing, user_cache_folder
+from palm_utils.messages import CourseError
 
 Decode = Callable[[Path], np.ndarray]
 Stamp = tuple[int, int]  # of a photograph: bytes, and time of its last change in ns

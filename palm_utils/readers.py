@@ -15,8 +15,7 @@ import numpy as np
 
 from palm_utils import image_cache, threads
 from palm_utils.datasets.labels import read_labels
-from palm_utils.errors import DataError, DataNotFound
-from palm_utils.language import tr
+from palm_utils.messages import DataError, DataNotFound, tr
 from palm_utils.prefetch import loaded_ahead
 
 IMAGE_SIZE = 224

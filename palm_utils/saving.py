@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from palm_utils.datasets.space import is_disk_full, shortage
-from palm_utils.errors import CourseError
 from palm_utils.history import History
-from palm_utils.language import tr
+from palm_utils.messages import CourseError, tr
 
 
 class NotSaved(CourseError):

@@ -10,9 +10,8 @@ import numpy as np
 
 from palm_utils import datasets, distributed, metrics
 from palm_utils.checkpoints import load_parameters
-from palm_utils.errors import CourseError
-from palm_utils.language import tr
 from palm_utils.layers import evaluating
+from palm_utils.messages import CourseError, tr
 from palm_utils.prefetch import on_device
 from palm_utils.readers import Reader, in_batches, valid_data_loader
 

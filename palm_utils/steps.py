@@ -9,8 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from palm_utils import distributed, prefetch
-from palm_utils.errors import CourseError
-from palm_utils.language import tr
+from palm_utils.messages import CourseError, tr
 
 
 class Precision:

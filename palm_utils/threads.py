@@ -11,8 +11,7 @@ import importlib.abc
 import os
 import sys
 
-from palm_utils.errors import CourseError
-from palm_utils.language import tr
+from palm_utils.messages import CourseError, tr
 
 _VARIABLES = ("PALM_THREADS", "OMP_NUM_THREADS")  # the first that is set counts
 _in_use: int | None = None

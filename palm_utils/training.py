@@ -16,10 +16,9 @@ from tqdm.auto import tqdm
 
 from palm_utils import datasets, distributed, prefetch
 from palm_utils.checkpoints import Checkpoint
-from palm_utils.errors import CourseError
 from palm_utils.history import History, describe_machine
 from palm_utils.identity import identity
-from palm_utils.language import tr
+from palm_utils.messages import CourseError, tr
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 from palm_utils.scoring import evaluation, logits_of, predict, predict_together, use_device
 from palm_utils.seeds import epoch_seed, seed_process

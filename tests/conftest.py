@@ -92,7 +92,7 @@ class Small(paddle.nn.Layer):
 @pytest.fixture
 def small_course(palm_folder, tmp_path, monkeypatch):
     """A course whose one chapter, 03_small, defines the network Small, on the tiny photographs taken for real ones."""
-    from palm_utils import notebooks
+    from palm_course import chapters as notebooks
 
     folder = tmp_path / "notebooks"
     folder.mkdir()

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from palm_utils import exercises
-from palm_utils.exercises import Status
-from palm_utils.exercises.solutions import reference_source
+from palm_course import exercises
+from palm_course.exercises import Status
+from palm_course.exercises.solutions import reference_source
 
 
 def assert_right(number: str, answer: Any) -> None:

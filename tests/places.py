@@ -12,9 +12,9 @@ from pathlib import Path
 import palm_archives
 import pytest
 
+from palm_course.getting.prepare import prepare_palm
 from palm_utils import sample
 from palm_utils.datasets.labels import read_labels, write_labels
-from palm_utils.datasets.prepare import prepare_palm
 from palm_utils.readers import data_loader, valid_data_loader
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import nbformat
 
-from palm_utils import exercises
-from palm_utils.exercises.solutions import reference_source
+from palm_course import exercises
+from palm_course.exercises.solutions import reference_source
 
 SIZE = "def conv_output_size(size, kernel, stride=1, padding=0):\n"
 RIGHT = f"{SIZE}    return (size + 2 * padding - kernel) // stride + 1"

@@ -19,7 +19,7 @@ from benchmarks import batches, machine, photographs, report, scaling, scaling_s
 from benchmarks.bench import Bench, environment
 from benchmarks.measures import Bound, Measure, Row, digits, ratio, take_turns
 from benchmarks.training_sides import Gate, Waiting
-from palm_utils.errors import CourseError, DataError
+from palm_utils.messages import CourseError, DataError
 from palm_utils.readers import data_loader, valid_data_loader
 
 TORCH = Bench(Path()).torch_python

@@ -15,12 +15,12 @@ import places
 import pytest
 from places import everything
 
+from palm_course.getting import weights
+from palm_course.getting.download import Remote, download
+from palm_course.getting.prepare import prepare_palm
 from palm_utils import datasets, sample, threads
 from palm_utils.datasets import locate
-from palm_utils.datasets.download import Remote, download
-from palm_utils.datasets.prepare import prepare_palm
-from palm_utils.errors import CourseError, DataNotFound, DownloadError
-from palm_utils.highlevel import weights
+from palm_utils.messages import CourseError, DataNotFound, DownloadError
 from palm_utils.readers import data_loader
 
 
@@ -158,7 +158,7 @@ def no_network(monkeypatch):
 
 
 def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, no_network, capsys):
-    from palm_utils.__main__ import main
+    from palm_course.command import main
 
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
     monkeypatch.setattr(locate, "_checkout_data", lambda: None)

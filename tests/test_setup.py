@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from palm_utils import doctor
+from palm_course import doctor
 
 ROOT = Path(__file__).parent.parent
 RTX = "GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-1)"

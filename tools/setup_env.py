@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST_TESTED = (3, 10), (3, 12)
 # Compute capabilities that PaddlePaddle 2.6.2's GPU build has machine code for (6.1, 7.0, 7.5, 8.0 and 8.6, read
-# off its libraries); it brings no code that a driver could compile for others. palm_utils.doctor knows them too.
+# off its libraries); it brings no code that a driver could compile for others. palm_course.doctor knows them too.
 GPU_BUILD_FROM, GPU_BUILD_BELOW = (6, 1), (9, 0)
 STAMP = "palm-setup.txt"  # in the environment: what it was made with, once it is whole
 STARTED = "palm-setup-started.txt"  # in the environment: that this program made it

@@ -26,9 +26,9 @@ import zh_speech
 import zh_texts
 from zh_texts import CHANGED, DONE, NEW, Entry, digest, name_of, program, substitute, texts
 
-from palm_utils import notebooks
-from palm_utils.errors import CourseError
+from palm_course import chapters as notebooks
 from palm_utils.files import replacing
+from palm_utils.messages import CourseError
 
 DIGESTS = "translated_from"  # in a cell's metadata: one digest for each of its texts, "" for what is English still
 

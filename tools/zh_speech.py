@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from palm_utils.errors import CourseError
+from palm_utils.messages import CourseError
 
 LANGUAGE = {"PALM_LANG": "zh_CN", "PYTHONUTF8": "1"}
 _TAGS = ("check:", "progress")
@@ -42,8 +42,8 @@ def listen(books: dict[Path, Any]) -> dict[Path, dict[str, str]]:
 
 def _said(path: Path) -> dict[str, str]:
     """Run the cells that speak, after what the notebook's exercises need and without the rest of it."""
-    from palm_utils import exercises
-    from palm_utils.exercises.answers import load, read
+    from palm_course import exercises
+    from palm_course.students.answers import load, read
 
     answers = read(path)
     known = {exercises.find(number).name: answers.run(number) for number in answers.numbers}

@@ -7,7 +7,7 @@ import re
 import tokenize
 from typing import Any, NamedTuple
 
-from palm_utils.errors import CourseError
+from palm_utils.messages import CourseError
 
 NEW, CHANGED, DONE = "new", "changed", "done"
 _HEADER = """\

@@ -12,8 +12,7 @@ import numpy as np
 
 from palm_utils.datasets import pickles
 from palm_utils.datasets.sources import CIFAR10_MD5, has_checksum
-from palm_utils.errors import DataError
-from palm_utils.language import tr
+from palm_utils.messages import DataError, tr
 
 _PICTURE = 3 * 32 * 32  # bytes
 _DIGIT = 28 * 28

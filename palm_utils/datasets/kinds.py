@@ -7,8 +7,7 @@ from typing import ClassVar, Literal
 
 from palm_utils.datasets import contents
 from palm_utils.datasets.sources import CIFAR10_FILE
-from palm_utils.errors import DataError
-from palm_utils.language import mark, tr
+from palm_utils.messages import DataError, mark, tr
 
 Kind = Literal["real", "sample"]
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm_utils.datasets.tables import HEADER, read_table
-from palm_utils.errors import DataError
 from palm_utils.files import replacing
-from palm_utils.language import tr
+from palm_utils.messages import DataError, tr
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ from typing import TypeVar
 
 from palm_utils.datasets.kinds import CifarData, DataSet, Kind, MnistData, PalmData
 from palm_utils.datasets.sources import CIFAR10_FILE, CIFAR10_MD5, MNIST_FILES, has_checksum
-from palm_utils.errors import DataError, DataNotFound
 from palm_utils.files import can_be_written, expanded, user_cache_folder
-from palm_utils.language import tr
+from palm_utils.messages import DataError, DataNotFound, tr
 
 SAMPLE_SIZES = ("default", "tiny")
 

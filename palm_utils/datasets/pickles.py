@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from palm_utils.errors import DataError
+from palm_utils.messages import DataError
 
 
 class UnsafePickle(DataError):

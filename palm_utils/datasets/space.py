@@ -4,7 +4,7 @@ import errno
 import shutil
 from pathlib import Path
 
-from palm_utils.language import tr
+from palm_utils.messages import tr
 
 
 def shortage(folder: Path, size: int) -> str | None:

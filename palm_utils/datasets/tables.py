@@ -12,8 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from palm_utils.errors import DataError, DataNotFound
-from palm_utils.language import tr
+from palm_utils.messages import DataError, DataNotFound, tr
 
 HEADER = ("ID", "imgName", "Label", "Fovea_X", "Fovea_Y")
 

@@ -10,9 +10,9 @@ from paddle.callbacks import ModelCheckpoint
 
 from palm_utils import layers
 from palm_utils.checkpoints import Checkpoint, load_parameters
-from palm_utils.errors import CourseError, DataNotFound
 from palm_utils.history import History, describe_machine
 from palm_utils.identity import identity
+from palm_utils.messages import CourseError, DataNotFound
 from palm_utils.seeds import epoch_seed, seed_everything
 from palm_utils.training import TrainingDiverged
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from palm_utils.errors import DataError
+from palm_utils.messages import DataError
 from palm_utils.workers import end_with_this_process
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

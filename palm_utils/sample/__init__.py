@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from palm_utils.errors import DataError
 from palm_utils.files import locked, replacing_folder
+from palm_utils.messages import DataError
 from palm_utils.sample import digits, fundus, pictures
 
 VERSION = 5  # raise it with every change to what is generated: folders of other versions are made anew

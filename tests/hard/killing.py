@@ -298,7 +298,7 @@ class Prepared(Work):
         palm_archives.write(place / "palm", old)
 
     def make(self, place):
-        from palm_utils.datasets.prepare import prepare_palm
+        from palm_course.getting.prepare import prepare_palm
 
         prepare_palm(self.source, place, expected=None, force=True)
 
@@ -342,7 +342,7 @@ class Download(Work):
     """Two files of a server."""
 
     def __init__(self, folder):
-        from palm_utils.datasets.download import Remote
+        from palm_course.getting.download import Remote
 
         content = [bytes(range(256)) * 2000, b"labels" * 999]
         os.environ["NO_PROXY"] = "*"
@@ -353,7 +353,7 @@ class Download(Work):
         ]
 
     def make(self, place):
-        from palm_utils.datasets.download import download
+        from palm_course.getting.download import download
 
         download(self.remotes(place))
 

@@ -140,8 +140,8 @@ from pathlib import Path
 sys.path[:0] = [{tests!r}]
 import palm_archives, places
 from palm_utils import sample
-from palm_utils.datasets.prepare import prepare_palm
-from palm_utils.errors import CourseError
+from palm_course.getting.prepare import prepare_palm
+from palm_utils.messages import CourseError
 from palm_utils.readers import data_loader
 
 disk, source = Path({disk!r}), Path({source!r})

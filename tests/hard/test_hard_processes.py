@@ -9,9 +9,9 @@ import sys
 import pytest
 from test_distributed import fail_in_one, root, run
 
-from palm_utils import processes
-from palm_utils.errors import CourseError
+from palm_course.results import processes
 from palm_utils.history import History
+from palm_utils.messages import CourseError
 
 __all__ = ["root"]
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")

@@ -13,9 +13,9 @@ from lab import lab
 from student_notebooks import SIZE, chapter_one, solved
 from test_hard_places import TINY, clone  # noqa: F401 (a fixture)
 
-from palm_utils import processes
-from palm_utils.__main__ import main
-from palm_utils.exercises import judging
+from palm_course.command import main
+from palm_course.results import processes
+from palm_course.students import judging
 
 pytestmark = pytest.mark.skipif(not judging.can_limit_memory(), reason="this system cannot limit a process's memory")
 

@@ -1,0 +1,298 @@
+"""Chapters from outside Jupyter: executing them (`python -m palm_utils run`), and using their networks."""
+
+import ast
+import contextlib
+import copy
+import hashlib
+import linecache
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+from palm_utils import threads
+from palm_utils.files import replacing
+from palm_utils.messages import CourseError, tr
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+# A kernel warns on the terminal that it talks to this process unencrypted; it does so over localhost.
+_QUIET = ["--IPKernelApp.log_level=ERROR"]
+_STAMP = "palm_utils_outputs"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class NotebookFailed(CourseError):
+    """A cell of a notebook raised; the text says which and what."""
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser("run", help=tr("execute chapters from top to bottom, without a browser"))
+    parser.add_argument("chapters", nargs="*", help=tr("01, 02_ichallenge_pm, …; all of them by default"))
+    parser.add_argument(
+        "--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help=tr("folder of the results")
+    )
+    parser.add_argument("--in-place", action="store_true", help=tr("store the outputs in the chapters themselves"))
+    parser.add_argument("--jobs", type=int, default=1, help=tr("chapters executed at the same time"))
+    parser.set_defaults(run=run)
+
+
+def run(args) -> int:
+    """Execute chapters, a line for each as it ends; return 1 when one of them failed."""
+
+    # Chapters that run at the same time share the cores.
+    env = os.environ | {"PALM_THREADS": str(max(1, threads.count() // max(1, args.jobs)))}
+
+    def one(path: Path) -> str:
+        target = path if args.in_place else args.to / path.name
+        execute(path, target, env=env)
+        return f" -> {target.name if args.in_place else target}"
+
+    return execute_all([path for name in args.chapters or [""] for path in find(name)], args.jobs, one)
+
+
+def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int:
+    """Call `one` for each notebook, `jobs` at a time, and print a line before and after each.
+
+    `one` returns what its last line ends with, and raises NotebookFailed. Returns 1 when any of them
+    did, else 0.
+    """
+
+    def reported(path: Path) -> bool:
+        started = time.perf_counter()
+        print(tr("{chapter}: running", chapter=path.stem), flush=True)
+        try:
+            end = one(path)
+        except NotebookFailed as error:
+            print(
+                tr(
+                    "{chapter}: FAILED after {seconds:.0f} s\n{error}",
+                    chapter=path.stem,
+                    seconds=time.perf_counter() - started,
+                    error=error,
+                ),
+                flush=True,
+            )
+            return False
+        print(
+            tr(
+                "{chapter}: done in {seconds:.0f} s{end}",
+                chapter=path.stem,
+                seconds=time.perf_counter() - started,
+                end=end,
+            ),
+            flush=True,
+        )
+        return True
+
+    pool = ThreadPoolExecutor(max_workers=max(1, jobs))
+    try:
+        return 0 if all(list(pool.map(reported, paths))) else 1
+    except KeyboardInterrupt:
+        # A kernel ends when the process that started it is gone; waiting for it could take hours.
+        print(tr("interrupted"), flush=True)
+        os._exit(130)
+
+
+def find(name: str = "", folder: Path | None = None) -> list[Path]:
+    """Return the chapters whose file name starts with `name` ("02"), sorted; all for "".
+
+    Raises CourseError when there is none.
+    """
+    folder = folder or FOLDER
+    # Not what JupyterLab and people put beside a chapter: 01_lenet_mnist-Copy1.ipynb.
+    chapters = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem))
+    found = [path for path in chapters if path.name.startswith(name)]
+    if not found:
+        known = ", ".join(path.stem for path in chapters) or "none"
+        raise CourseError(
+            tr("No chapter starts with {name!r} in {folder}; there are: {known}", name=name, folder=folder, known=known)
+        )
+    return found
+
+
+def definitions(path: Path) -> ModuleType:
+    """Return what a chapter's cells tagged `model` define, without running the rest of it.
+
+    The chapter's imports are run too, wherever they stand, since those cells use them:
+    `definitions(find("02")[0]).LeNet` is chapter 2's network. Raises CourseError when there is no such
+    cell.
+    """
+    import nbformat
+
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    models = [cell for cell in cells if "model" in cell.metadata.get("tags", [])]
+    if not models:
+        raise CourseError(tr("{file} has no cell tagged 'model'", file=path.name))
+    module = ModuleType(path.stem)
+    for cell in cells:
+        if cell in models or _of_student(cell):
+            continue
+        for statement in _imports(cell.source):
+            with contextlib.suppress(ImportError):  # one that a model needs is missed when the model is made
+                _run(statement, f"<imports of {path.name}>", module)
+    for number, cell in enumerate(models):
+        _run(cell.source, f"<{path.name}, model cell {number}>", module)
+    return module
+
+
+def _imports(source: str) -> list[str]:
+    # A student's cell may hold magics or be unfinished; what it imports is not the chapter's business.
+    try:
+        nodes = ast.parse(source).body
+    except SyntaxError:
+        return []
+    return [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def _run(source: str, name: str, module: ModuleType) -> None:
+    # Known to linecache, so that tracebacks and inspect.getsource show the notebook's own lines.
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec"), module.__dict__)
+
+
+def execute(
+    path: Path,
+    target: Path,
+    *,
+    on_cell: Callable[[int, int], None] | None = None,
+    env: dict[str, str] | None = None,
+    stamp: Callable[[], str] | None = None,
+) -> None:
+    """Execute a notebook in a fresh kernel, in its own folder, and store it with outputs at `target`.
+
+    on_cell: called with the index of each cell before it runs and the number of cells. env: environment
+    of the kernel, by default this process's. stamp: called when all cells have run; what it returns is
+    what `stamp_of` tells of the notebook, until it is executed again.
+    Raises NotebookFailed when a cell raises; a notebook at `target` then stays, and what was executed
+    so far lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed, which is no chapter).
+    """
+    import nbformat
+
+    book = nbformat.read(path, as_version=4)
+    book.metadata.pop(_STAMP, None)
+    _execute_book(book, path, target, env, on_cell)
+    if stamp is not None:
+        book.metadata[_STAMP] = stamp()
+    _write(tidy(book), target)
+
+
+def execute_tagged(path: Path, tag: str, *, env: dict[str, str], stamp: Callable[[], str]) -> None:
+    """Execute, in place, only the cells with a tag, in a fresh kernel; all others keep their outputs.
+
+    Before them run the chapter's first code cell, which imports and seeds, and the imports of the others;
+    nothing else that they use may come from cells without the tag. env, stamp and errors as in `execute`.
+    """
+    import nbformat
+
+    book = nbformat.read(path, as_version=4)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    tagged = [cell for cell in code if tag in cell.metadata.get("tags", [])]
+    others = [cell for cell in code[1:] if cell not in tagged and not _of_student(cell)]
+    imports = "\n".join(line for cell in others for line in _imports(cell.source))
+    part = nbformat.v4.new_notebook(metadata=copy.deepcopy(book.metadata))
+    part.cells = [nbformat.v4.new_code_cell(source) for source in (code[0].source, imports)]
+    part.cells += [nbformat.v4.new_code_cell(cell.source) for cell in tagged]
+    _execute_book(part, path, path, env)
+    for cell, executed in zip(tagged, part.cells[2:], strict=True):
+        cell.outputs = executed.outputs
+    _number(code)
+    book.metadata[_STAMP] = stamp()
+    _write(tidy(book), path)
+
+
+def _number(code: list) -> None:
+    """Number cells as a run from top to bottom does, also those that came in since."""
+    for number, cell in enumerate(code, start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output["execution_count"] = number
+
+
+def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None, on_cell=None) -> None:
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    # No time-out: how long a chapter trains depends on the machine. Timing of cells would change every run.
+    client = NotebookClient(
+        book,
+        timeout=None,
+        record_timing=False,
+        kernel_name="python3",
+        extra_arguments=_QUIET,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    if on_cell is not None:
+        client.on_cell_start = lambda cell, cell_index: on_cell(cell_index, len(book.cells))
+    try:
+        client.execute(**({} if env is None else {"env": env}))
+    except (CellExecutionError, DeadKernelError) as error:
+        left = _place_of_failure(path, target)
+        _write(tidy(book), left)
+        raise NotebookFailed(
+            tr("{failure}\nExecuted so far: {left}", failure=_failure(book, error), left=left)
+        ) from None
+
+
+def code_digest(book, tag: str, tagged: bool) -> str:
+    """Return a digest of the code of the cells with a tag, or of those without; exercises are the student's."""
+    code = [
+        cell.source
+        for cell in book.cells
+        if cell.cell_type == "code" and not _of_student(cell) and (tag in cell.metadata.get("tags", [])) == tagged
+    ]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
+
+
+def stamp_of(book) -> str | None:
+    return book.metadata.get(_STAMP)
+
+
+def _of_student(cell) -> bool:
+    return any(tag.startswith(("exercise:", "check:", "progress")) for tag in cell.metadata.get("tags", []))
+
+
+def tidy(book):
+    """Drop what only a live kernel can show, progress widgets and their state; join what came in several pieces."""
+    book.metadata.pop("widgets", None)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _joined(o for o in cell.outputs if _WIDGET not in o.get("data", {}))
+    return book
+
+
+def _joined(outputs: Iterable) -> list:
+    """Join texts of one stream with nothing in between; where a kernel divides them changes from run to run."""
+    joined = []
+    for output in outputs:
+        stream = output.get("name")
+        if stream and joined and joined[-1].get("name") == stream:
+            joined[-1]["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
+
+
+def _place_of_failure(path: Path, target: Path) -> Path:
+    in_place = path.resolve() == target.resolve()
+    return target.with_name(f"{target.name}.failed" if in_place else f"{target.stem}.failed.ipynb")
+
+
+def _failure(book, error: Exception) -> str:
+    """Say which cell raised what, without the colours and frames of a notebook's traceback."""
+    for number, cell in enumerate(book.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                source = "\n".join(f"    {line}" for line in cell.source.splitlines())
+                return f"cell {number} raised {output.ename}: {output.evalue}\n{source}"
+    return str(error)
+
+
+def _write(book, target: Path) -> None:
+    import nbformat
+
+    with replacing(target) as temporary:
+        nbformat.write(book, temporary)

@@ -1,0 +1,1 @@
+"""The measured results, and the commands that make them."""

@@ -1,0 +1,1 @@
+"""Notebooks that students have worked in: progress, reset, update, grading."""

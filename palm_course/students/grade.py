@@ -1,0 +1,176 @@
+"""`python -m palm_utils grade FOLDER`: a folder of students' notebooks scored into a table.
+
+What is printed, and the messages in the table, are in the language of whoever grades; the columns' names and the
+verdicts are the same everywhere, for programs to read.
+"""
+
+import argparse
+import csv
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import joblib
+
+from palm_course.exercises.model import Status
+from palm_course.students import judging
+from palm_utils.files import replacing
+from palm_utils.messages import CourseError, mark, tr
+
+WARNING = mark(
+    "This runs the students' code with your rights: it can read, change and send whatever you can. "
+    "Grade in a container or virtual machine that holds nothing else and is thrown away afterwards."
+)
+_DESCRIPTION = mark(
+    "Score the notebooks in FOLDER, one file for each student or one folder for each, into a CSV file with the "
+    "columns student, exercise, verdict, message. Where a folder holds several notebooks, the best answer to an "
+    "exercise counts. Verdicts: right, wrong, not attempted, missing (the cell was deleted), timeout, crashed; and for "
+    "a whole notebook unreadable, no exercises, no notebook."
+)
+NO_NOTEBOOK = mark("no notebook")
+# The better verdict first: of several notebooks of one student the best counts.
+_ORDER = (Status.RIGHT.value, Status.WRONG.value, judging.TIMEOUT, judging.CRASHED)
+_ORDER += (Status.NOT_ATTEMPTED.value, judging.MISSING)
+
+
+class Row(NamedTuple):
+    """A line of the table; `exercise` is "" where it is about a whole notebook."""
+
+    student: str
+    exercise: str
+    verdict: str
+    message: str
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser(
+        "grade",
+        help=tr("score a folder of students' notebooks"),
+        description=f"{tr(_DESCRIPTION)} {tr(WARNING)}",
+    )
+    parser.add_argument("folder", type=Path, metavar=tr("FOLDER"))
+    parser.add_argument("--output", type=Path, default=Path("grades.csv"), help=tr("the table (default grades.csv)"))
+    parser.add_argument(
+        "--jobs", type=int, default=joblib.cpu_count(), help=tr("notebooks at a time (default: the number of cores)")
+    )
+    parser.add_argument("--seconds", type=float, default=60, help=tr("for one exercise, then it is ended (default 60)"))
+    parser.add_argument("--memory", type=float, default=2, help=tr("GiB for one notebook's answers (default 2)"))
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score the folder, write the table, and print how often each verdict was given."""
+    from tqdm import tqdm
+
+    print(tr(WARNING), flush=True)
+    if not judging.can_limit_memory():
+        print(tr("Memory is not limited: this system offers no way to do so. Time is."), flush=True)
+    students = find_students(args.folder)
+    limits = judging.Limits(args.seconds, int(args.memory * 2**30))
+    os.environ["PALM_THREADS"] = "1"  # several notebooks at a time share the cores already
+    jobs = [(student, path) for student, paths in students.items() for path in paths]
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=max(1, args.jobs)) as pool:
+        try:
+            work = pool.map(lambda job: judging.judge(job[1], limits=limits, stop=stop), jobs)
+            results = list(tqdm(work, total=len(jobs), unit="notebook", desc=tr("grading"), disable=None))
+        except BaseException:  # Ctrl-C above all
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    rows = list(make_rows(students, dict(zip(jobs, results, strict=True))))
+    write(rows, args.output)
+    counts = Counter(row.verdict for row in rows).most_common()
+    print(
+        tr(
+            "{students} students, {rows} rows ({counts}): {file}",
+            students=len(students),
+            rows=len(rows),
+            counts=", ".join(f"{count} {tr(verdict)}" for verdict, count in counts),
+            file=args.output,
+        )
+    )
+    return 0
+
+
+def find_students(folder: Path) -> dict[str, list[Path]]:
+    """Return each student's notebooks, sorted: those of a folder, at any depth, or the one file.
+
+    Hidden files and folders are left out. Raises CourseError where the folder is none or holds nothing.
+    """
+    if not folder.is_dir():
+        raise CourseError(tr("{folder} is not a folder", folder=folder))
+    students: dict[str, list[Path]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            students.setdefault(entry.name, []).extend(_notebooks(entry))
+        elif _is_notebook(entry):
+            students.setdefault(entry.stem, []).append(entry)
+    if not any(students.values()):
+        raise CourseError(tr("{folder} holds no notebooks: neither NAME.ipynb nor NAME/….ipynb", folder=folder))
+    return students
+
+
+def _notebooks(folder: Path) -> list[Path]:
+    inside = sorted(path for path in folder.rglob("*") if _is_notebook(path))
+    hidden = (".", "__MACOSX")
+    return [p for p in inside if not any(part.startswith(hidden) for part in p.relative_to(folder).parts)]
+
+
+def _is_notebook(path: Path) -> bool:
+    return path.suffix.lower() == ".ipynb" and not path.is_dir()
+
+
+def make_rows(students: dict[str, list[Path]], results: dict[tuple[str, Path], list[judging.Result]]) -> Iterator[Row]:
+    """Yield the rows of the table: student by student, exercise by exercise, the best verdict of each."""
+    for student, paths in students.items():
+        if not paths:
+            yield Row(student, "", NO_NOTEBOOK, tr("the folder holds no notebook."))
+        best: dict[str, Row] = {}
+        for path in paths:
+            where = f" ({path.name})" if len(paths) > 1 else ""
+            for result in results[student, path]:
+                row = Row(student, result.number, result.verdict, one_line(result) + where)
+                if not result.number:
+                    yield row
+                elif result.number not in best or _rank(row) < _rank(best[result.number]):
+                    best[result.number] = row
+        yield from (best[number] for number in sorted(best, key=_by_number))
+
+
+def _rank(row: Row) -> int:
+    return _ORDER.index(row.verdict) if row.verdict in _ORDER else len(_ORDER)
+
+
+def _by_number(number: str) -> list[int]:
+    return [int(part) for part in number.split(".")]
+
+
+def one_line(result: judging.Result) -> str:
+    """Return what was found on one line: the fault, what was tried, expected and came; no hints."""
+    parts = result.summary or (result.message,)
+    return " | ".join(line for part in parts if (line := " ".join(part.split())))
+
+
+def write(rows: list[Row], target: Path) -> None:
+    """Write the table as CSV that spreadsheets read right as well."""
+    with (
+        replacing(target) as temporary,
+        # Excel takes a file for UTF-8 by the mark at its start alone.
+        open(temporary, "w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(Row._fields)
+        writer.writerows([harmless(value) for value in row] for row in rows)
+
+
+def harmless(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula, and without control characters."""
+    text = "".join(character if character.isprintable() else " " for character in text).strip()
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text

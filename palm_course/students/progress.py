@@ -1,0 +1,85 @@
+"""`python -m palm_utils progress`: which exercises are done, read from the student's notebooks."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from palm_course import chapters as notebooks
+from palm_course.exercises.model import Status
+from palm_course.exercises.overview import brief, print_table
+from palm_course.students import judging
+from palm_course.students.answers import Answers, UnreadableNotebook, read
+from palm_utils import messages as language
+from palm_utils.messages import CourseError, tr
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser(
+        "progress",
+        help=tr("show which exercises are done"),
+        description=tr("Show which exercises are done, judged anew from the notebooks as they were last saved."),
+    )
+    parser.add_argument("chapters", nargs="*", help=tr("01, 02_ichallenge_pm, zh/03, …; all of them by default"))
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a table for each chapter that has exercises."""
+    judging.one_core_each()
+    right = total = 0
+    for path, is_own in [found for name in args.chapters or [""] for found in find(name)]:
+        chapter = path.relative_to(notebooks.FOLDER).with_suffix("").as_posix()
+        try:
+            answers = read(path)
+        except UnreadableNotebook as error:
+            if not is_own:
+                continue
+            remedy = tr(
+                "`python -m palm_utils reset {chapter}` puts a fresh one in place", chapter=chapter.split("_")[0]
+            )
+            print("\n" + tr("{chapter}: {error}; {remedy}", chapter=chapter, error=error, remedy=remedy))
+            continue
+        if not is_own and not _attempted(answers):
+            continue
+        if not answers.numbers:
+            if args.chapters:
+                raise CourseError(tr("{file} has no exercises", file=path.name))
+            continue
+        print("\n" + tr("{chapter}: ", chapter=chapter), end="", flush=True)
+        results = judge(path, answers)
+        print_table((r.number, r.verdict, brief(r.verdict, r.message, r.summary)) for r in results)
+        right += sum(result.verdict == Status.RIGHT.value for result in results)
+        total += len(results)
+    text = tr("{done} of {total} exercises done, in the notebooks as they were last saved", done=right, total=total)
+    print(f"\n{text}")
+    return 0
+
+
+def find(name: str = "") -> Iterator[tuple[Path, bool]]:
+    """Yield the chapters whose names start with `name`, and whether each is of the edition that is meant.
+
+    That is the Chinese one for "zh/03", and else the one in the language that counts; of the other, a student
+    who began in it may have answers as well. Raises CourseError where there is none.
+    """
+    english, chinese = notebooks.FOLDER, notebooks.FOLDER / "zh"
+    if name.startswith("zh/"):
+        editions, name = [chinese], name.removeprefix("zh/")
+    else:
+        editions = [chinese, english] if language.current() == language.CHINESE else [english, chinese]
+        editions = [folder for folder in editions if any(folder.glob("*.ipynb"))] or [english]
+    yield from ((path, True) for path in notebooks.find(name, editions[0]))
+    for folder in editions[1:]:
+        with contextlib.suppress(CourseError):
+            yield from ((path, False) for path in notebooks.find(name, folder))
+
+
+def judge(path: Path, answers: Answers) -> list[judging.Result]:
+    """Judge a chapter; a process is only started where there is something to run."""
+    attempted = _attempted(answers)
+    found = {result.number: result for result in judging.judge(path, attempted)} if attempted else {}
+    return [found.get(n) or judging.judge_one(answers, n) for n in answers.numbers]
+
+
+def _attempted(answers: Answers) -> list[str]:
+    return [n for n in answers.numbers if not answers.is_untouched(n) and not answers.is_missing(n)]

@@ -1,0 +1,456 @@
+"""The form of the committed chapters: what nbval cannot see, because it only compares outputs."""
+
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from palm_course import chapters as notebooks
+from palm_course import exercises
+from palm_course import rebuild as course
+from palm_course.results import recipes
+from palm_course.results import stored as results
+from palm_utils.messages import CourseError
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+CHAPTERS = notebooks.find("", FOLDER)
+BOOKS = [path for part in ("", "solutions", "zh", "zh/solutions") for path in notebooks.find("", FOLDER / part)]
+
+TAG = re.compile(
+    r"nbval-(ignore-output|check-output|raises-exception|skip)|raises-exception|model|measured|results|progress"
+    r"|(exercise|check|solution):\d+\.\d+"
+)
+# Absolute paths below a home, work or temporary folder; the second form is Windows'.
+MACHINE_PATH = re.compile(r"(?<![\w.~])/(root|home|work|tmp|mnt|content|opt|srv|Users|private)/\w|[A-Z]:\\\\?Users")
+HOT_LINK = re.compile(
+    r"!\[[^\]]*\]\(\s*<?https?:|<img[^>]+src\s*=\s*[\"']?https?:|\bImage\([^)]*https?:"
+    r"|^\s*\[[^\]]+\]:\s*https?:\S+\.(png|jpe?g|gif|svg|webp)",
+    re.IGNORECASE | re.MULTILINE,
+)
+NO_COMPARISON = {"nbval-skip", "nbval-ignore-output", "measured", "results"}
+
+
+def problems(book, committed=None) -> list[str]:
+    """Everything that is wrong with the form of one notebook, as 'cell 3: what'.
+
+    committed: what git holds, where the notebook is a student's edited copy. Whoever works through a
+    chapter runs cells in any order, leaves errors behind and adds cells; none of that is bad form.
+    """
+    known = None if committed is None else {cell.source for cell in committed.cells}
+    cleared = not any(cell.get("outputs") for cell in book.cells)
+    found, last = [], 0
+    for number, cell in enumerate(book.cells):
+        own = known is not None and cell.source not in known
+        complaints = _of_source(cell, own)
+        if cell.cell_type == "code":
+            complaints += _of_tags(cell, own, cleared and known is not None)
+            complaints += _of_run(cell, last) if known is None else []
+            last = cell.execution_count or last
+        found += [f"cell {number}: {complaint}" for complaint in complaints]
+    return found
+
+
+def _of_source(cell, own: bool) -> list[str]:
+    found = [f"unknown tag {tag!r}" for tag in cell.metadata.get("tags", []) if not TAG.fullmatch(tag)]
+    if MACHINE_PATH.search(cell.source) and not own:
+        found.append("a machine's path")
+    if HOT_LINK.search(cell.source):
+        found.append("a hot-linked image")
+    if cell.cell_type == "code" and len(cell.source.splitlines()) > 40 and not own:
+        found.append(f"{len(cell.source.splitlines())} lines of code")
+    return found
+
+
+def _of_tags(cell, own: bool, cleared: bool) -> list[str]:
+    tags = set(cell.metadata.get("tags", []))
+    of_exercise = {tag for tag in tags if tag.startswith(("exercise:", "check:", "solution:"))}
+    found = []
+    if cell.outputs and not own and not tags & {"nbval-check-output", "measured", "results"} | of_exercise:
+        found.append("output, but no tag that says whether it is a fact")
+    # nbval does not compare pictures.
+    compared = [
+        o for o in cell.outputs if o.output_type == "stream" or set(o.get("data", {})) - {"image/png", "text/plain"}
+    ]
+    if "nbval-check-output" in tags and not compared and not cleared:
+        found.append("nbval-check-output without a stored output checks nothing")
+    if "nbval-check-output" in tags and tags & NO_COMPARISON:
+        found.append("nbval-check-output and a tag against comparing exclude each other")
+    return found
+
+
+def _of_run(cell, last: int) -> list[str]:
+    found = []
+    if cell.execution_count != last + 1:
+        found.append(f"execution count {cell.execution_count} after {last}: not one run from top to bottom")
+    for output in cell.outputs:
+        if output.output_type == "error":
+            found.append(f"stored error {output.ename}")
+        if output.get("name") == "stderr":
+            found.append(f"stderr shown to the reader: {output.text[:60]!r}")
+        shown = [str(output.get("text", "")), *(str(v) for k, v in output.get("data", {}).items() if "png" not in k)]
+        if any(map(MACHINE_PATH.search, shown)):
+            found.append("a machine's path in the output")
+        if any(map(HOT_LINK.search, shown)):
+            found.append("a hot-linked image in the output")
+    return found
+
+
+def read_committed(path: Path):
+    """Return what git holds of a notebook that was edited since; None where it is as committed.
+
+    With CI set, in a folder without git, and for new notebooks, every rule holds for the file itself.
+    """
+    if os.environ.get("CI"):
+        return None
+    try:
+        shown = subprocess.run(["git", "show", f"HEAD:./{path.name}"], cwd=path.parent, capture_output=True)
+    except FileNotFoundError:
+        return None
+    if shown.returncode or shown.stdout == path.read_bytes():
+        return None
+    return nbformat.reads(shown.stdout.decode("utf-8"), as_version=4)
+
+
+@pytest.fixture
+def book():
+    """A small notebook in good form, for the tests to spoil."""
+    v4 = nbformat.v4
+    fact = v4.new_code_cell(
+        "print(1)",
+        execution_count=1,
+        metadata={"tags": ["nbval-check-output"]},
+        outputs=[v4.new_output("stream", name="stdout", text="1\n")],
+    )
+    silent = v4.new_code_cell("x = 1", execution_count=2)
+    return v4.new_notebook(cells=[v4.new_markdown_cell("# Title"), fact, silent])
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.relative_to(FOLDER).with_suffix("").as_posix())
+def test_the_committed_notebooks_are_in_good_form(path):
+    assert problems(nbformat.read(path, as_version=4), read_committed(path)) == []
+
+
+def test_there_are_notebooks_to_look_at():
+    assert len(CHAPTERS) >= 2
+
+
+def spoil_tag(book):
+    book.cells[1].metadata["tags"] = ["nbval-check-ouput"]
+
+
+def spoil_untagged(book):
+    book.cells[1].metadata["tags"] = []
+
+
+def spoil_no_output(book):
+    book.cells[1].outputs = []
+
+
+def spoil_error(book):
+    book.cells[1].outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="x"))
+
+
+def spoil_count(book):
+    book.cells[2].execution_count = 7
+
+
+def spoil_not_run(book):
+    book.cells[2].execution_count = None
+
+
+def spoil_path_in_source(book):
+    book.cells[2].source = "open('/home/aistudio/work/x')"
+
+
+def spoil_path_in_output(book):
+    book.cells[1].outputs[0].text = "saved in /root/course\n"
+
+
+def spoil_image(book):
+    book.cells[0].source = "![eye](https://example.org/eye.png)"
+
+
+def spoil_html(book):
+    html = nbformat.v4.new_output("display_data", {"text/html": "<img src=https://example.org/eye.png>"})
+    book.cells[1].outputs.append(html)
+
+
+def spoil_reference_image(book):
+    book.cells[0].source = "![eye][1]\n\n[1]: https://example.org/eye.png"
+
+
+def spoil_only_a_picture(book):
+    book.cells[1].outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGk=", "text/plain": "<Figure>"})]
+
+
+def spoil_contradiction(book):
+    book.cells[1].metadata["tags"] = ["nbval-check-output", "nbval-skip"]
+
+
+def spoil_stderr(book):
+    book.cells[1].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="warning"))
+
+
+def spoil_length(book):
+    book.cells[2].source = "x = 1\n" * 41
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (spoil_tag, "unknown tag 'nbval-check-ouput'"),
+        (spoil_untagged, "no tag that says whether it is a fact"),
+        (spoil_no_output, "checks nothing"),
+        (spoil_error, "stored error ValueError"),
+        (spoil_count, "execution count 7 after 1"),
+        (spoil_not_run, "execution count None after 1"),
+        (spoil_path_in_source, "a machine's path"),
+        (spoil_path_in_output, "a machine's path in the output"),
+        (spoil_image, "a hot-linked image"),
+        (spoil_html, "a hot-linked image in the output"),
+        (spoil_reference_image, "a hot-linked image"),
+        (spoil_only_a_picture, "checks nothing"),
+        (spoil_contradiction, "exclude each other"),
+        (spoil_stderr, "stderr shown to the reader"),
+        (spoil_length, "41 lines of code"),
+    ],
+)
+def test_bad_form_is_found(book, spoil, complaint):
+    assert problems(book) == []
+    spoil(book)
+    assert any(complaint in problem for problem in problems(book))
+
+
+def test_a_student_s_copy_may_be_run_in_any_order_and_extended(book):
+    committed = nbformat.from_dict(book)
+    edited = nbformat.reads(nbformat.writes(book), as_version=4)
+    spoil_count(edited)
+    spoil_error(edited)
+    edited.cells.append(
+        nbformat.v4.new_code_cell("print('mine')", outputs=[nbformat.v4.new_output("stream", text="x")])
+    )
+    assert problems(edited) != []
+    assert problems(edited, committed) == []
+    spoil_untagged(edited)  # of a cell that is the course's own
+    assert any("no tag" in problem for problem in problems(edited, committed))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_exercise_cells_are_those_of_the_package(path):
+    """Texts, stubs and checks stand in palm_course.exercises; a chapter repeats them and must not drift."""
+    chapter = int(path.name[:2])
+    book = read_committed(path) or nbformat.read(path, as_version=4)  # students edit the stubs
+    stated = {(cell.source, tuple(cell.metadata.get("tags", []))) for cell in book.cells}
+    for cell in exercises.cells(chapter):
+        assert (cell.source, tuple(cell.tags)) in stated
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_stored_outputs_are_those_of_the_code_on_the_real_data(path):
+    book = read_committed(path) or nbformat.read(path, as_version=4)
+    assert notebooks.stamp_of(book) == course.digest(book, path.stem), "run `make course`"
+
+
+SHOWING = [path for path in CHAPTERS if any(network.startswith(path.stem) for network in recipes.STEADY)]
+
+
+@pytest.mark.parametrize("path", SHOWING, ids=lambda path: path.stem)
+def test_cells_that_show_stored_results_say_what_these_are_now(path, tmp_path):
+    """They run without the chapter's training, and print what is stored in the chapter, in both editions."""
+    stored = read_committed(path) or nbformat.read(path, as_version=4)
+    code = [c for c in stored.cells if c.cell_type == "code"]
+    readers = [c for c in code if re.search(r"results\.(load|table|valid_logits)\(|choose\.table\(", c.source)]
+    showing = [c for c in code if course.TAG in c.metadata.get("tags", [])]
+    assert {c.id for c in readers} <= {c.id for c in showing}
+    assert all(c in readers or "STEADY[" in c.source for c in showing)
+    copy = tmp_path / path.name
+    nbformat.write(stored, copy)
+    notebooks.execute_tagged(copy, course.TAG, env=dict(os.environ), stamp=lambda: "")
+    again = [c for c in nbformat.read(copy, as_version=4).cells if course.TAG in c.metadata.get("tags", [])]
+    assert [texts(c) for c in again] == [texts(c) for c in showing]
+    chinese = path.parent / "zh" / path.name
+    translated = read_committed(chinese) or nbformat.read(chinese, as_version=4)
+    assert [texts(c) for c in translated.cells if course.TAG in c.metadata.get("tags", [])] == [*map(texts, showing)]
+
+
+def texts(cell) -> list[str]:
+    return [output.get("text", "") for output in cell.outputs]
+
+
+README_ROW = re.compile(r"^\| \d \| \[.+?\]\((notebooks/\S+)\) \|.*\|([^|]*)\|$", re.M)
+
+
+@pytest.mark.parametrize(("path", "measured"), README_ROW.findall((FOLDER.parent / "README.md").read_text("utf-8")))
+def test_figures_in_the_readme_are_those_stored_in_the_chapter(path, measured):
+    chapter = FOLDER.parent / path
+    book = read_committed(chapter) or nbformat.read(chapter, as_version=4)
+    measured_networks = [network for network in recipes.STEADY if network.startswith(chapter.stem)]
+    if measured_networks:
+        assert measured.strip() == results.summary(*measured_networks)
+        return
+    if not list((results.FOLDER / chapter.stem).glob("*.json")):
+        assert not re.search(r"\d", measured), "figures that no stored result has"
+        return
+    outputs = " ".join(o.get("text", "") for cell in book.cells for o in cell.get("outputs", []))
+    stored = {f"{float(figure) * 100:.1f}" for figure in re.findall(r"\b0\.\d{4}\b", outputs)}
+    stated = re.findall(r"(\d+\.\d) %", measured)
+    assert stated and set(stated) <= stored
+
+
+# --- the networks they define
+
+
+@pytest.mark.parametrize(
+    ("chapter", "name", "options", "shape", "parameters"),
+    [
+        ("01", "LeNet", {"num_classes": 10}, [2, 1, 28, 28], 41_806),
+        ("01", "LeNetAsDescribed", {"num_classes": 10}, [2, 1, 28, 28], 41_806),
+        ("02", "LeNet", {}, [1, 3, 224, 224], 19_233_841),
+        ("02", "LeNetReLU", {}, [1, 3, 224, 224], 19_233_841),
+        ("03", "AlexNet", {}, [1, 3, 224, 224], 71_916_929),
+        ("04", "VGG", {}, [1, 3, 224, 224], 134_264_641),
+        ("05", "GoogLeNet", {}, [1, 3, 224, 224], 5_974_577),
+        ("05", "GoogLeNet", {"batch_norm": True, "stride": 2}, [2, 3, 224, 224], 5_981_857),
+        ("06", "ResNet", {"layers": 18}, [2, 3, 64, 64], 11_177_025),
+        ("06", "ResNet", {"layers": 34}, [2, 3, 64, 64], 21_285_185),
+        ("06", "ResNet", {}, [2, 3, 64, 64], 23_510_081),
+        ("06", "ResNet", {"layers": 101}, [2, 3, 64, 64], 42_502_209),
+        ("06", "ResNet", {"layers": 152}, [2, 3, 64, 64], 58_145_857),
+        ("07", "SmallResNet", {"num_classes": 10}, [2, 3, 32, 32], 1_941_546),
+        ("07", "LeNetReLU", {"num_classes": 10}, [2, 3, 32, 32], 59_386),
+    ],
+)
+def test_networks_have_the_parameters_of_the_course_and_gradients_reach_all_of_them(
+    chapter, name, options, shape, parameters
+):
+    import paddle
+
+    from palm_utils.layers import count_parameters
+
+    paddle.seed(0)
+    model = getattr(notebooks.definitions(notebooks.find(chapter)[0]), name)(**options)
+    assert count_parameters(model) == parameters
+    logits = model(paddle.randn(shape))
+    assert list(logits.shape) == [shape[0], options.get("num_classes", 1)]
+    logits.square().sum().backward()
+    for parameter_name, p in model.named_parameters():
+        if p.stop_gradient:  # the running mean and variance of a batch norm
+            continue
+        assert p.grad is not None and float(p.grad.abs().max()) > 0, parameter_name
+
+
+def test_definitions_run_imports_and_model_cells_and_nothing_else(tmp_path):
+    path = write_book(
+        tmp_path / "01_x.ipynb", "import math\nprint(1 / 0)", "def area(r):\n    return math.pi * r * r", "x = 1"
+    )
+    book = nbformat.read(path, as_version=4)
+    book.cells[1].metadata["tags"] = ["model"]
+    for mine in ("%matplotlib inline\nimport seaborn_is_not_here", "import seaborn_is_not_here", "def unfinished("):
+        book.cells.append(nbformat.v4.new_code_cell(mine))
+    nbformat.write(book, path)
+    module = notebooks.definitions(path)
+    assert module.area(2) == pytest.approx(12.566, abs=1e-3)
+    assert not hasattr(module, "x")
+    assert inspect.getsource(module.area).startswith("def area(r):")
+    with pytest.raises(CourseError, match="no cell tagged 'model'"):
+        notebooks.definitions(write_book(tmp_path / "02_y.ipynb", "x = 1"))
+
+
+# --- running them
+
+
+def write_book(path, *sources):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbformat.write(book, path)
+    return path
+
+
+def test_execute_stores_outputs_and_starts_in_the_notebook_s_folder(tmp_path):
+    (tmp_path / "books").mkdir()
+    source = write_book(tmp_path / "books" / "01_x.ipynb", "from pathlib import Path", "print(Path.cwd().name)")
+    notebooks.execute(source, tmp_path / "out" / "01_x.ipynb")
+    done = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
+    assert done.cells[1].outputs[0].text == "books\n"
+    assert [cell.execution_count for cell in done.cells] == [1, 2]
+
+
+def test_a_failing_cell_is_named_and_the_notebook_in_place_stays(tmp_path):
+    source = write_book(tmp_path / "01_x.ipynb", "x = 1", "x / 0")
+    before = source.read_bytes()
+    with pytest.raises(notebooks.NotebookFailed, match=r"cell 1 raised ZeroDivisionError: division by zero\n    x / 0"):
+        notebooks.execute(source, source)
+    assert source.read_bytes() == before
+    assert (tmp_path / "01_x.ipynb.failed").is_file()
+    assert notebooks.find("", tmp_path) == [source]
+    with pytest.raises(notebooks.NotebookFailed):
+        notebooks.execute(source, tmp_path / "out" / "01_x.ipynb")
+    assert [f.name for f in (tmp_path / "out").iterdir()] == ["01_x.failed.ipynb"]
+
+
+def test_progress_widgets_are_not_stored(tmp_path):
+    bar = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('done')"
+    source = write_book(tmp_path / "01_x.ipynb", bar)
+    notebooks.execute(source, source)
+    done = nbformat.read(source, as_version=4)
+    assert [o.get("text") for o in done.cells[0].outputs] == ["done\n"]
+    assert "widgets" not in done.metadata
+
+
+def test_a_text_that_came_in_pieces_is_stored_as_one():
+    cell = nbformat.v4.new_code_cell("1")
+    new = nbformat.v4.new_output
+    texts = [new("stream", name=name, text=text) for name, text in (("stdout", "a"), ("stdout", "\n"), ("stderr", "b"))]
+    figure = new("display_data", {"image/png": ""})
+    cell.outputs = [*texts, figure, new("stream", name="stderr", text="c")]
+    notebooks.tidy(nbformat.v4.new_notebook(cells=[cell]))
+    assert [o.get("text") for o in cell.outputs] == ["a\n", "b", None, "c"]
+
+
+def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
+    for name in ("02_b", "01_a", "solutions", "01_a-Copy1", "01_a (1)"):
+        write_book(tmp_path / f"{name}.ipynb")
+    assert [p.stem for p in notebooks.find("", tmp_path)] == ["01_a", "02_b"]
+    assert [p.stem for p in notebooks.find("02", tmp_path)] == ["02_b"]
+    with pytest.raises(CourseError, match=r"No chapter starts with '09'.*01_a, 02_b"):
+        notebooks.find("09", tmp_path)
+
+
+def test_nbval_tells_a_wrong_stored_fact_and_passes_over_what_was_measured(tmp_path):
+    path = write_book(tmp_path / "01_x.ipynb", "print([3, 6, 24, 24])", "import time\nprint(time.time())")
+    book = nbformat.read(path, as_version=4)
+    for cell, tag in zip(book.cells, ("nbval-check-output", "measured"), strict=True):
+        cell.metadata["tags"] = [tag]
+    nbformat.write(book, path)
+    notebooks.execute(path, path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
+    assert subprocess.run([*command, path], cwd=tmp_path, capture_output=True).returncode == 0
+    path.write_text(path.read_text("utf-8").replace("[3, 6, 24, 24]\\n", "[3, 6, 25, 24]\\n"), "utf-8")
+    failed = subprocess.run([*command, path], cwd=tmp_path, capture_output=True, text=True)
+    assert failed.returncode == 1 and "[3, 6, 25, 24]" in failed.stdout
+
+
+def test_nbval_leaves_alone_what_was_trained_in_the_notebooks_folder(tmp_path):
+    cells = (
+        "from pathlib import Path\nassert Path('mine.txt').read_text() == 'mine'",
+        "Path('checkpoints/x').mkdir(parents=True)\nPath('checkpoints/x/palm.txt').write_text('of the test')",
+    )
+    folder = (
+        FOLDER.parent / "build" / f"test-{tmp_path.parent.name}-{tmp_path.name}"
+    )  # below the conftest.py in question
+    (folder / "checkpoints" / "x").mkdir(parents=True)
+    try:
+        write_book(folder / "01_x.ipynb", *cells)
+        (folder / "mine.txt").write_text("mine")
+        (folder / "checkpoints" / "x" / "palm.txt").write_text("trained for hours")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
+        done = subprocess.run([*command, folder], cwd=FOLDER.parent, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        assert (folder / "checkpoints" / "x" / "palm.txt").read_text() == "trained for hours"
+    finally:
+        shutil.rmtree(folder)

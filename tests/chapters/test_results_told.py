@@ -1,0 +1,116 @@
+"""What chapters 3 to 6 tell of the stored runs, in both languages, is what is stored."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from editions import course, read
+
+from palm_course.results import stored as results
+
+__all__ = ["course"]  # a fixture
+
+
+@pytest.fixture(params=[".", "zh"], ids=["en", "zh"])
+def edition(request, course):
+    """The folder of the chapters in one language."""
+    return course / request.param
+
+
+def reached(network, recipe):
+    """The validation accuracies of the stored runs in percent: an array of the epochs for each seed."""
+    return {seed: 100 * np.array(run["valid_accuracy"]) for seed, run in results.load(network, recipe).items()}
+
+
+def last(network, recipe):
+    return [accuracies[-1] for accuracies in reached(network, recipe).values()]
+
+
+def text(edition, chapter, cell):
+    """One text of a chapter, up to the next heading."""
+    source = next(c.source for c in read(edition / f"{chapter}.ipynb").cells if c.id == cell)
+    return source.split("\n## ")[0]
+
+
+def assert_told(told, *percentages, decimals=None):
+    """The text names these percentages one after the other, as a list if they are several."""
+    names = [str(round(float(p), 2)) if decimals is None else f"{p:.{decimals}f}" for p in percentages]
+    listed = r"\D{1,5}".join(map(re.escape, names))
+    assert re.search(rf"(?<![\d.]){listed} ?%", told), f"{names} not in: {told}"
+
+
+def test_chapter_3(edition):
+    told = text(edition, "03_alexnet", "ch03-071")
+    tutorial, steady = (reached("03_alexnet:AlexNet", name) for name in ("tutorial", "steady"))
+    assert_told(told, *last("03_alexnet:AlexNet", "tutorial"), decimals=0)
+    assert_told(told, tutorial[2][1], decimals=0)
+    assert set(last("03_alexnet:AlexNet", "steady")) == {95.5}
+    assert_told(told, 95.5)
+    assert min(min(run[4:]) for run in steady.values()) >= 93
+    assert_told(told, 93, decimals=0)
+    truth = results.valid_labels() == 1
+    wrong = [(logits >= 0) != truth for logits in results.valid_logits("03_alexnet:AlexNet", "steady").values()]
+    common = [int((wrong[a] & wrong[b]).sum()) for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert [int(eyes.sum()) for eyes in wrong] == [18, 18, 18] and "18" in told
+    assert min(common) == 16 and "16" in told
+
+
+def test_chapter_4(edition):
+    told = text(edition, "04_vgg", "ch04-054")
+    tutorial, steady = (results.load("04_vgg:VGG", name)[0] for name in ("tutorial", "steady"))
+    assert_told(told, *last("04_vgg:VGG", "tutorial"))
+    assert_told(told, *last("04_vgg:VGG", "steady"))
+    assert min(reached("04_vgg:VGG", "steady")[0][4:]) >= 95
+    assert_told(told, 95, decimals=0)
+    assert f"{steady.last['valid_loss']:.2f}" in told and f"{tutorial.last['valid_loss']:.2f}" in told
+    apart = steady.last["valid_accuracy"] - tutorial.last["valid_accuracy"]
+    assert round(400 * apart) == 6 and re.search("six eyes|六只", told)
+
+
+def test_chapter_5(edition):
+    told = text(edition, "05_googlenet", "ch05-091")
+    assert_told(told, *last("05_googlenet:GoogLeNet", "tutorial"))
+    third = reached("05_googlenet:GoogLeNet", "tutorial")[2]
+    assert np.argmin(third) == 3
+    assert_told(told, third[0])
+    assert_told(told, third[3])
+    told = text(edition, "05_googlenet", "ch05-067")
+    logits = results.valid_logits("05_googlenet:GoogLeNet", "tutorial")[2]
+    truth = results.valid_labels() == 1
+    assert np.mean(logits >= 0) == pytest.approx(4 / 5, abs=0.01)
+    assert_told(told, third[-1])
+    assert_told(told, max(100 * np.mean((logits >= threshold) == truth) for threshold in logits))
+    ends = last("05_googlenet:GoogLeNet", "steady")
+    assert_told(told, *ends)
+    assert_told(told, np.mean(ends))
+    steady = reached("05_googlenet:GoogLeNet", "steady")
+    assert (np.argmin(steady[1][1:]), np.argmin(steady[2])) == (2, 2)
+    assert_told(told, steady[1][3])
+    assert_told(told, steady[2][2])
+    assert steady[2][2] < 100 * truth.mean(), "less than always answering PM"
+    assert min(min(run[8:]) for run in steady.values()) >= 94
+    assert_told(told, 94, decimals=0)
+    mended = []
+    for seed, logits in results.valid_logits("05_googlenet:GoogLeNet", "steady").items():
+        best = max(np.mean((logits >= threshold) == truth) for threshold in logits)
+        mended.append(400 * best - 4 * steady[seed][-1])
+    assert round(max(mended)) == 4 and re.search("at most four eyes|最多也只能挽回四只", told)
+
+
+def test_chapter_6(edition):
+    told = text(edition, "06_resnet", "ch06-079")
+    tutorial, steady = (reached("06_resnet:ResNet", name) for name in ("tutorial", "steady"))
+    ends = [last("06_resnet:ResNet", name) for name in ("tutorial", "steady")]
+    assert_told(told, *ends[0])
+    assert_told(told, *ends[1])
+    assert np.mean(ends[1]) - np.mean(ends[0]) == pytest.approx(2, abs=0.05)
+    assert min(ends[1]) > 96, "each above the tutorial's claim"
+    jumps = [math.floor(max(abs(np.diff(run))) + 0.5) for run in tutorial.values()]
+    assert re.search(rf"{min(jumps)} (to|至) {max(jumps)} ", told)
+    assert np.argmin(steady[1]) == 4
+    assert_told(told, steady[1][4], decimals=0)
+    late = [run[7:] for run in steady.values()]
+    assert min(map(min, late)) >= 96 and max(max(abs(np.diff(run))) for run in late) <= 1.25
+    best = sorted(max(run) for run in steady.values())
+    assert_told(told, best[0], best[-1])

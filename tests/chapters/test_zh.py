@@ -1,0 +1,159 @@
+"""The Chinese edition: the same notebooks as the English ones, as `make sync-zh` leaves them."""
+
+import ast
+import io
+import os
+import re
+import tokenize
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from editions import (
+    ENGLISH,
+    FOLDER,
+    PAIRS,
+    course,
+    each_pair,
+    edition,
+    entries,
+    inline,
+    pair,
+    prose,
+    read,
+    sync_zh,
+    zh_speech,
+)
+from matplotlib.text import Text
+from test_figures import every_figure
+
+from palm_course import chapters as notebooks
+from palm_utils.history import History
+
+__all__ = ["course", "edition", "entries", "pair", "prose"]  # fixtures
+
+# Chapters, with their solutions, that have no Chinese edition yet.
+NOT_YET: set[str] = set()
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+
+
+def test_every_chapter_has_a_chinese_edition_but_those_that_are_listed():
+    assert {path for path in ENGLISH if path not in PAIRS} == {path for path in ENGLISH if path.stem in NOT_YET}
+    assert {path.stem for path in ENGLISH} >= NOT_YET
+    assert len(PAIRS) >= 4
+    assert {p.name for p in (FOLDER / "zh").iterdir()} >= {path.name for path in PAIRS}
+
+
+# --- the same program
+
+
+def tokens(source):
+    """What Python sees of a source: no comments, no empty lines, and no docstrings."""
+    ignored = {tokenize.COMMENT, tokenize.NL}
+    found = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type not in ignored]
+    docstrings = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            docstrings.add(node.body[0].lineno)
+    return ["docstring" if t.type == tokenize.STRING and t.start[0] in docstrings else t.string for t in found]
+
+
+@each_pair
+def test_tags_metadata_and_code_are_those_of_the_english_notebook(pair):
+    for english, chinese in pair:
+        metadata = {key: value for key, value in chinese.metadata.items() if key != sync_zh.DIGESTS}
+        assert metadata == english.metadata, english.id
+        assert chinese.get("execution_count") == english.get("execution_count"), english.id
+        assert chinese.get("attachments") == english.get("attachments"), english.id
+        if english.cell_type == "code":
+            assert tokens(chinese.source) == tokens(english.source), english.id
+
+
+@each_pair
+def test_outputs_are_those_of_the_english_notebook(pair):
+    for english, chinese in pair:
+        if zh_speech.speaks(english):  # what it says is looked at below
+            assert [o.name for o in chinese.outputs] == [o.name for o in english.outputs] == ["stdout"], english.id
+        else:
+            assert chinese.get("outputs") == english.get("outputs"), english.id
+
+
+@each_pair
+def test_no_figure_needs_glyphs_that_its_font_may_lack(pair):
+    """Whatever a figure can show are strings of the code, and those are English."""
+    for _, cell in pair:
+        if cell.cell_type == "code":
+            assert [token for token in tokens(cell.source) if CHINESE.search(token)] == [], cell.id
+
+
+def test_no_figure_of_the_package_shows_chinese(monkeypatch):
+    monkeypatch.setenv("PALM_LANG", "zh")
+    history = History()
+    history.add(0, 0.7, 0.6, 0.5, seconds=1.0)
+    drawn = [text.get_text() for figure in every_figure(history) for text in figure.findobj(Text)]
+    plt.close("all")
+    assert "not PM" in drawn and len(drawn) > 100
+    assert [text for text in drawn if CHINESE.search(text)] == []
+
+
+# --- prose that is Chinese and up to date
+
+
+@each_pair
+def test_everything_is_translated_from_today_s_english(entries):
+    assert [entry.name for entry in entries if entry.state != "done"] == []
+    assert [entry.name for entry in entries if not CHINESE.search(entry.chinese)] == []
+
+
+def test_sync_finds_nothing_to_do(edition, course):
+    """Among the rest: what the exercises' checks have printed is what they say in Chinese today."""
+    books = edition.translate([course / name for name in PAIRS])
+    for name in PAIRS:
+        found = read(course / "zh" / name)
+        assert books[course / name].metadata == found.metadata
+        for expected, cell in zip(books[course / name].cells, found.cells, strict=True):
+            assert cell == expected, cell.id
+
+
+def test_the_same_english_has_the_same_chinese(edition):
+    found = {}
+    for entry in edition.entries(edition.begun):
+        assert found.setdefault(entry.english, entry.chinese) == entry.chinese, entry.name
+
+
+# --- links
+
+
+def links(cell):
+    return [token.attrs["href"] for token in inline(cell.source, "link_open")]
+
+
+@each_pair
+def test_links_lead_to_the_same_places_in_chinese(prose, name):
+    for english, chinese in prose:
+        expected = []
+        for link in links(english):
+            target = Path(os.path.normpath(name.parent / link))
+            if re.match(r"[a-z]+:|#", link):
+                expected.append({link, re.sub(r"/docs/en/(.*)_en\.html", r"/docs/zh/\1_cn.html", link)})
+            elif target in PAIRS:
+                expected.append({Path(os.path.relpath(target, name.parent)).as_posix()})
+            else:
+                expected.append({Path(os.path.relpath(FOLDER / target, FOLDER / "zh" / name.parent)).as_posix()})
+        found = links(chinese)
+        assert len(found) == len(expected), english.id
+        for link, allowed in zip(sorted(found), sorted(expected, key=min), strict=True):
+            assert link in allowed, english.id
+
+
+@pytest.mark.parametrize("path", [*ENGLISH, *(Path("zh") / path for path in PAIRS)], ids=lambda path: path.as_posix())
+def test_every_relative_link_resolves(course, path):
+    for cell in read(course / path).cells:
+        for link in links(cell) if cell.cell_type == "markdown" else []:
+            if not re.match(r"[a-z]+:|#", link):
+                assert (FOLDER / path.parent / link.split("#")[0]).exists(), (cell.id, link)
+
+
+def test_chinese_chapters_are_found_as_the_english_ones_are():
+    assert [path.name for path in notebooks.find("01", FOLDER / "zh")] == ["01_lenet_mnist.ipynb"]
+    assert notebooks.find("01") == [FOLDER / "01_lenet_mnist.ipynb"]

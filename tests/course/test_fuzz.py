@@ -1,0 +1,303 @@
+"""What nobody thought of: label tables, archives and images drawn by hypothesis.
+
+The same examples on every run. PALM_HARD=1 draws others, and many more.
+"""
+
+import csv
+import io
+import os
+import stat
+import tempfile
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.extra import numpy as st_numpy
+from palm_archives import cifar_batch, mnist_files, tar_gz, xlsx, zipped
+
+from palm_course.getting.archives import Limits, unpack
+from palm_utils.datasets import pickles
+from palm_utils.datasets.kinds import CifarData, MnistData
+from palm_utils.datasets.labels import LabelRow, read_fovea, read_labels
+from palm_utils.messages import DataError
+from palm_utils.readers import read_image, transform_img
+
+HARD = bool(os.environ.get("PALM_HARD"))
+# Hypothesis would keep tables of its own in the working directory; this folder goes with the run.
+set_hypothesis_home_dir(Path(os.environ["PALM_CACHE"], "hypothesis"))
+
+
+def fuzz(examples):
+    return settings(
+        max_examples=40 * examples if HARD else examples,
+        derandomize=not HARD,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """A file that each example writes anew."""
+    return tmp_path_factory.mktemp("fuzz") / "labels.csv"
+
+
+def damaged(content):
+    """The bytes cut short, with some of them changed, or with a piece of them put in elsewhere."""
+    places = st.integers(0, len(content) - 1)
+    changes = st.lists(st.tuples(places, st.integers(0, 255)), max_size=4)
+
+    def change(cut, changes, piece):
+        result = bytearray(content)
+        for place, value in changes:
+            result[place] = value
+        start, end, to = piece
+        result[to:to] = result[min(start, end) : max(start, end)]
+        return bytes(result[:cut])
+
+    whole = st.just(2 * len(content))
+    return st.builds(change, whole | places, changes, st.tuples(places, places, places) | st.just((0, 0, 0)))
+
+
+# --- label tables
+
+NAMES = st.sampled_from(["V0001.jpg", "V0002.jpg", "P1.JPG", "a b.jpg", "x,1.jpeg", "x;1.jpg", 'a"b.jpg', "眼.jpg"])
+LABELS = {0: ["0", "0.0", " 0 ", "0,0", "00"], 1: ["1", "1.0", "1,00", "1e0", "+1"]}
+
+
+@st.composite
+def tables(draw):
+    """A table as bytes, and what should be read from it."""
+    rows = draw(st.dictionaries(NAMES, st.sampled_from([0, 1]), min_size=1, max_size=4))
+    separator, end = draw(st.sampled_from(",;\t")), draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    columns = draw(st.permutations(["name", "label", "note"]))
+    titles = {
+        "name": draw(st.sampled_from(["imgName", "ImgName", " img_name ", "IMG NAME"])),
+        "label": draw(st.sampled_from(["Label", "label ", "LABEL"])),
+        "note": draw(st.sampled_from(["note", "ID", ""])),
+    }
+    buffer = io.StringIO(newline="")
+    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    writer = csv.writer(buffer, delimiter=separator, lineterminator=end, quoting=quoting)
+    writer.writerow([titles[column] for column in columns])
+    expected, line = [], 2
+    for name, label in rows.items():
+        blank = draw(st.sampled_from([None, "", "  ", separator]))
+        if blank is not None:
+            buffer.write(blank + end)
+            line += 1
+        expected.append(LabelRow(name, label, line))
+        cells = {
+            "name": name,
+            "label": draw(st.sampled_from(LABELS[label])),
+            "note": draw(st.sampled_from(["", "a b"])),
+        }
+        for _ in range(draw(st.integers(1, 2))):
+            writer.writerow([cells[column] for column in columns])
+            line += 1
+    return buffer.getvalue().encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))), expected
+
+
+@fuzz(40)
+@given(tables())
+def test_every_dialect_of_a_table_is_read_right(file, drawn):
+    content, expected = drawn
+    file.write_bytes(content)
+    assert read_labels(file) == expected
+
+
+def assert_rows_or_one_error(file, content):
+    file.write_bytes(content)
+    try:
+        rows = read_labels(file)
+    except DataError as error:
+        assert file.name in str(error)
+    else:
+        assert rows and all(row.name and row.label in (0, 1) and row.line > 1 for row in rows)
+    try:
+        read_fovea(file)
+    except DataError as error:
+        assert file.name in str(error)
+
+
+TABLE = 'ID,imgName,Label,Fovea_X,Fovea_Y\r\n1,V0001.jpg,0,1.5,2\r\n\r\n2,"V0002.jpg",1,"3,5",4\r\n'.encode("utf-8-sig")
+
+
+@fuzz(60)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | damaged(TABLE))
+@example(b"imgName,Label\n" + b"x" * 200_000 + b",1\n")
+@example(b"\xff\xfe\x00")
+@example(b"imgName,Label\nV0001.jpg,\xef\xbc\x91\n")
+def test_whatever_a_table_is_it_is_read_or_named(file, content):
+    assert_rows_or_one_error(file, content)
+
+
+WORKBOOK = xlsx(("imgName", "Label"), ("V0001.jpg", 0), ("V0002.jpg", 1.0))
+
+
+@fuzz(25)
+@given(damaged(WORKBOOK))
+def test_whatever_a_workbook_is_it_is_read_or_named(file, content):
+    assert_rows_or_one_error(file, content)
+
+
+@fuzz(25)
+@given(st.data())
+def test_whatever_is_in_a_workbook_it_is_read_or_named(file, data):
+    """A part of it is damaged before it is packed, so that its checksum is right."""
+    with zipfile.ZipFile(io.BytesIO(WORKBOOK)) as parts:
+        entries = {name: parts.read(name) for name in parts.namelist()}
+    name = data.draw(st.sampled_from(sorted(entries)))
+    entries[name] = data.draw(damaged(entries[name]))
+    assert_rows_or_one_error(file, zipped(entries))
+
+
+# --- archives
+
+PARTS = st.sampled_from(["a", "..", ".", "", "A", "...", " ", "~", "con", "nul.txt", "x" * 300, "b.jpg", "C:", "é"])
+ENTRY_NAMES = st.builds(
+    lambda start, parts, separator, end: start + separator.join(parts) + end,
+    st.sampled_from(["", "", "/", "\\", "C:\\", "//server/", "../", "./"]),
+    st.lists(PARTS, min_size=1, max_size=4),
+    st.sampled_from(["/", "\\"]),
+    st.sampled_from([".jpg", ".JPG", ".zip", "/", "", ".jpg:x"]),
+) | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).map(lambda text: text + ".jpg")
+KINDS = st.sampled_from([0, 0o644, stat.S_IFLNK | 0o777, stat.S_IFDIR | 0o755, stat.S_IFCHR, 0o4777])
+
+
+def archive_of(entries):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, mode, content in entries:
+            info = zipfile.ZipInfo("placeholder")
+            info.filename, info.external_attr = name, mode << 16
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def assert_unpacks_inside(content):
+    """Unpack; whatever happens, nothing lies beside the folder, no links are in it, and not more than allowed."""
+    with tempfile.TemporaryDirectory() as place:
+        archive, folder = Path(place, "archive.zip"), Path(place, "outer", "inner")
+        archive.write_bytes(content)
+        try:
+            unpack(archive, folder, (".jpg",), Limits(size=10_000, entries=100))
+        except DataError as error:
+            assert ".zip" in str(error)
+        assert {path.name for path in Path(place).iterdir()} <= {"archive.zip", "outer"}
+        assert {path.name for path in Path(place).glob("outer/*")} <= {"inner"}
+        written = list(folder.rglob("*"))
+        assert not any(path.is_symlink() for path in written)
+        assert sum(path.stat().st_size for path in written if path.is_file()) <= 10_000
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@fuzz(100)
+@given(st.lists(st.tuples(ENTRY_NAMES, KINDS, st.binary(max_size=9)), max_size=5))
+@example([("\0.jpg", 0, b"")])
+def test_whatever_entries_are_called_they_stay_in_the_folder(entries):
+    assert_unpacks_inside(archive_of(entries))
+
+
+ARCHIVE = zipped({"a/b.jpg": b"1" * 50, "c.zip": zipped({"d.jpg": b"2" * 50}), "e.txt": b"3"})
+
+
+@fuzz(80)
+@given(damaged(ARCHIVE) | st.binary(max_size=40))
+def test_whatever_an_archive_is_it_unpacks_or_is_named(content):
+    assert_unpacks_inside(content)
+
+
+# --- what PaddlePaddle would trust
+
+BATCH = cifar_batch(1)[:300] + cifar_batch(1)[-40:]
+
+
+@fuzz(100)
+@given(damaged(BATCH) | damaged(cifar_batch(2, 4)) | st.binary(max_size=60))
+def test_whatever_a_pickle_is_only_plain_values_come_out(content):
+    try:
+        found = pickles.load(io.BytesIO(content), encoding="bytes")
+    except DataError:
+        return
+    for value in found.values() if isinstance(found, dict) else [found]:
+        assert not callable(value)
+
+
+@fuzz(25)
+@given(damaged(tar_gz(("x/data_batch_1", cifar_batch(2)), ("x/test_batch", cifar_batch(1)))))
+def test_whatever_an_archive_of_pictures_is_it_is_counted_or_named(file, content):
+    file.with_name("cifar-10-python.tar.gz").write_bytes(content)
+    try:
+        counts = CifarData(file.parent, "real").counts()
+    except DataError as error:
+        assert "cifar-10-python.tar.gz" in str(error)
+    else:
+        assert counts == {"training": 2, "test": 1}
+
+
+@fuzz(25)
+@given(st.sampled_from(sorted(mnist_files(3))), st.data())
+def test_whatever_a_file_of_digits_is_it_is_whole_or_named(file, name, data):
+    files = mnist_files(3)
+    files[name] = data.draw(damaged(files[name]))
+    for other, content in files.items():
+        file.with_name(other).write_bytes(content)
+    try:
+        for mode in ("train", "test"):
+            MnistData(file.parent, "real").files(mode)
+    except DataError as error:
+        assert name in str(error)
+
+
+# --- photographs and transform_img
+
+SMALL = np.full((9, 11, 3), (10, 120, 240), np.uint8)
+ENCODED = [cv2.imencode(suffix, SMALL)[1].tobytes() for suffix in (".jpg", ".png", ".bmp", ".tif")]
+
+
+@fuzz(60)
+@given(st.sampled_from(ENCODED).flatmap(damaged) | st.binary(max_size=40))
+def test_whatever_a_photograph_is_it_is_read_or_named(file, content):
+    file.write_bytes(content)
+    try:
+        image = read_image(file)
+    except DataError as error:
+        assert str(file) in str(error)
+    else:
+        assert image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
+
+
+SHAPES = st.tuples(st.integers(1, 250), st.integers(1, 250), st.just(3)) | st.lists(st.integers(0, 5), max_size=4).map(
+    tuple
+)
+DTYPES = st_numpy.scalar_dtypes() | st.just(np.dtype(np.uint8))
+ORDERS = st.sampled_from(["C", "F", "reversed", "every second", "read-only"])
+
+
+@fuzz(50)
+@given(SHAPES, DTYPES, ORDERS, st.integers(0, 255))
+@example((40_000, 1, 3), np.dtype(np.uint8), "C", 7)
+@example((1, 40_000, 3), np.dtype(np.uint8), "F", 7)
+def test_transform_img_takes_every_image_and_nothing_else(shape, dtype, order, value):
+    img = np.full(shape, value, np.uint8).astype(dtype, order="F" if order == "F" else "C")
+    if order == "reversed":
+        img = img[::-1, ..., ::-1] if img.ndim > 1 else img[::-1] if img.ndim else img
+    elif order == "every second" and img.ndim == 3:
+        img = img[::2, ::2]
+    elif order == "read-only":
+        img.setflags(write=False)
+    is_image = img.ndim == 3 and img.shape[2] == 3 and img.size
+    if is_image and dtype in ("uint8", "uint16", "int16", "float32", "float64"):
+        out = transform_img(img)
+        assert out.shape == (3, 224, 224) and out.dtype == np.float32 and out.flags["C_CONTIGUOUS"]
+        np.testing.assert_allclose(out, value / 255 * 2 - 1, atol=1e-6)
+    else:
+        with pytest.raises(ValueError, match="transform_img takes an image of"):
+            transform_img(img)

@@ -1,0 +1,323 @@
+"""Downloading from a server on this machine that does everything wrong, and then right."""
+
+import errno
+import gzip
+import hashlib
+import io
+import os
+import re
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from palm_course.getting import download as module
+from palm_course.getting.download import Remote, download
+from palm_utils.messages import DownloadError
+
+CONTENT = bytes(range(256)) * 400
+WEB_PAGE = b"\n <!DOCTYPE html><html><body>Please log in</body></html>"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by the server's `answer(handler)`; the default is right and knows ranges."""
+
+    def do_GET(self):
+        self.server.asked.append(self.headers.get("Range"))
+        answers = self.server.answers
+        (answers.pop(0) if answers else right)(self)
+
+    def send(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in ({"Content_Length": len(body)} | headers).items():
+            if value is not None:
+                self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def right(handler, content=CONTENT):
+    asked = handler.headers.get("Range")
+    if not asked:
+        handler.send(200, content)
+        return
+    start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+    if start >= len(content):
+        handler.send(416, b"", Content_Range=f"bytes */{len(content)}")
+    else:
+        handler.send(206, content[start:], Content_Range=f"bytes {start}-{len(content) - 1}/{len(content)}")
+
+
+def without_ranges(handler):
+    handler.send(200, CONTENT)
+
+
+def other_content(handler):
+    right(handler, bytes(len(CONTENT)))
+
+
+def other_range(handler):
+    handler.send(206, CONTENT[:10], Content_Range=f"bytes 0-9/{len(CONTENT)}")
+
+
+def truncated(handler):
+    handler.send(200, CONTENT[:5000], Content_Length=len(CONTENT))
+
+
+def broken_chunk(handler):
+    handler.protocol_version = "HTTP/1.1"
+    handler.send(200, b"1388\r\n" + CONTENT[:3000], Content_Length=None, Transfer_Encoding="chunked")
+    handler.close_connection = True
+
+
+def stalling(handler):
+    handler.send(200, CONTENT[:5000], Content_Length=len(CONTENT))
+    handler.wfile.flush()
+    handler.server.test_is_over.wait(30)
+
+
+def silent(handler):
+    handler.server.test_is_over.wait(30)
+
+
+def web_page(handler):
+    handler.send(200, WEB_PAGE, Content_Type="text/html; charset=utf-8")
+
+
+def web_page_as_file(handler):
+    handler.send(200, WEB_PAGE, Content_Type="application/zip")
+
+
+def web_page_for_a_range(handler):
+    handler.send(206, WEB_PAGE, Content_Type="text/html", Content_Range=f"bytes 5000-{len(CONTENT) - 1}/*")
+
+
+def status(code):
+    return lambda handler: handler.send(code, b"something else")
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.answers, server.asked, server.test_is_over = [], [], threading.Event()
+    # A client that gives up makes the handler's write fail; that is no news.
+    server.handle_error = lambda *args: None
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.test_is_over.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def remote(server, tmp_path):
+    def make(name="file.zip", content=CONTENT):
+        url = f"http://127.0.0.1:{server.server_port}/{name}"
+        return Remote(url, tmp_path / "data" / name, "sha256", hashlib.sha256(content).hexdigest())
+
+    return make
+
+
+@pytest.fixture
+def file(remote):
+    return remote()
+
+
+def left(file):
+    """What lies where the file should, locks left out: {suffix: size}."""
+    folder = file.destination.parent
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+def put(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_a_file_arrives(file, server):
+    download([file])
+    assert file.destination.read_bytes() == CONTENT
+    assert left(file) == {"file.zip": len(CONTENT)}
+    assert server.asked == [None]
+
+
+def test_a_file_that_is_there_is_not_downloaded_again(file, server):
+    put(file.destination, CONTENT)
+    download([file])
+    assert server.asked == []
+
+
+def test_a_wrong_file_is_replaced_once_the_right_one_is_there(file, server):
+    put(file.destination, b"wrong")
+    server.answers = [status(500)]
+    with pytest.raises(DownloadError):
+        download([file])
+    assert file.destination.read_bytes() == b"wrong"
+    download([file])
+    assert file.destination.read_bytes() == CONTENT
+
+
+def test_a_partial_file_is_resumed(file, server):
+    put(file.part, CONTENT[:5000])
+    download([file])
+    assert file.destination.read_bytes() == CONTENT
+    assert server.asked == ["bytes=5000-"]
+    assert left(file) == {"file.zip": len(CONTENT)}
+
+
+def test_a_partial_file_that_is_complete_needs_no_server(file, server):
+    put(file.part, CONTENT)
+    download([file])
+    assert file.destination.read_bytes() == CONTENT
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("part", "answers", "asked"),
+    [
+        (CONTENT[:5000], [without_ranges], ["bytes=5000-"]),
+        (b"x" * 5000, [right], ["bytes=5000-", None]),
+        (CONTENT + b"x", [right], [f"bytes={len(CONTENT) + 1}-", None]),
+        (CONTENT[:5000], [other_range], ["bytes=5000-", None]),
+        (CONTENT[:5000], [other_content], ["bytes=5000-", None]),
+    ],
+    ids=["no ranges", "changed file", "longer than the file", "other range", "changed on the server"],
+)
+def test_a_partial_file_that_is_of_no_use(file, server, part, answers, asked):
+    put(file.part, part)
+    server.answers = answers
+    download([file])
+    assert file.destination.read_bytes() == CONTENT
+    assert server.asked == asked
+
+
+FAILURES = {
+    "web page": (web_page, "sends a web page instead of the file", 0),
+    "web page as a file": (web_page_as_file, "sends a web page instead of the file", 0),
+    "truncated": (truncated, "is truncated", 5000),
+    "broken chunk": (broken_chunk, "is truncated", None),
+    "wrong sum": (other_content, "has not the sha256 sum", 0),
+    "missing": (status(404), "answers 404 Not Found", 0),
+    "server error": (status(500), "answers 500", 0),
+    "not yet": (status(202), "answers 202", 0),
+    "stalling": (stalling, "does not answer in time", None),
+    "silent": (silent, "does not answer in time", 0),
+}
+
+
+@pytest.mark.parametrize(("answer", "said", "kept"), FAILURES.values(), ids=FAILURES)
+def test_each_failure_has_its_text_and_a_second_try_works(file, server, answer, said, kept):
+    server.answers = [answer]
+    with pytest.raises(DownloadError, match=said) as caught:
+        download([file], by_hand="ask a friend", timeout=(5, 0.3))
+    text = str(caught.value)
+    assert file.url in text
+    assert str(file.destination) in text
+    assert "By hand: ask a friend; then run the same command again." in text
+    assert not file.destination.exists()
+    size = left(file).get("file.zip.part", 0)
+    assert size == kept or kept is None
+    assert ("goes on from there" in text) == (size > 0)
+    download([file])
+    assert file.destination.read_bytes() == CONTENT
+    assert left(file) == {"file.zip": len(CONTENT)}
+
+
+def test_a_web_page_does_not_spoil_a_partial_file(file, server):
+    put(file.part, CONTENT[:5000])
+    for answer in (web_page, web_page_for_a_range, status(503)):
+        server.answers = [answer]
+        with pytest.raises(DownloadError):
+            download([file])
+        assert file.part.read_bytes() == CONTENT[:5000]
+    download([file])
+    assert server.asked == ["bytes=5000-"] * 4
+
+
+def test_no_connection(file, tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/file.zip"
+    offline = Remote(url, file.destination, file.algorithm, file.checksum)
+    with pytest.raises(DownloadError, match="there is no connection") as caught:
+        download([offline])
+    assert url in str(caught.value)
+    assert f"save it as {file.destination}" in str(caught.value)
+    assert left(file) == {}
+
+
+def test_an_address_that_is_none(file):
+    with pytest.raises(DownloadError, match="No scheme supplied"):
+        download([Remote("file.zip", file.destination, file.algorithm, file.checksum)])
+
+
+def test_what_a_server_calls_compressed_is_kept_as_it_comes(server, remote):
+    content = gzip.compress(CONTENT)
+    server.answers = [lambda handler: handler.send(200, content, Content_Encoding="gzip")]
+    file = remote(content=content)
+    download([file])
+    assert file.destination.read_bytes() == content
+
+
+def test_the_room_on_the_disk_is_asked_for_before(file, server, monkeypatch):
+    put(file.part, CONTENT[:5000])
+    asked = []
+    monkeypatch.setattr(module, "shortage", lambda folder, size: asked.append(size) or "it needs room")
+    with pytest.raises(DownloadError, match="could not be downloaded: it needs room"):
+        download([file])
+    assert asked == [len(CONTENT) - 5000]
+    assert file.part.read_bytes() == CONTENT[:5000]
+
+
+def test_a_full_disk(file, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DownloadError, match="the disk is full"):
+        download([file])
+    assert not file.destination.exists()
+    monkeypatch.undo()
+
+
+def test_files_that_belong_together_are_put_in_place_together(server, remote):
+    files = [remote("a.gz"), remote("b.gz"), remote("c.gz")]
+    server.answers = [right, status(500)]
+    with pytest.raises(DownloadError, match=r"b\.gz could not be downloaded"):
+        download(files)
+    assert left(files[0]) == {"a.gz.part": len(CONTENT)}
+    download(files)
+    assert left(files[0]) == {"a.gz": len(CONTENT), "b.gz": len(CONTENT), "c.gz": len(CONTENT)}
+    assert len(server.asked) == 4
+
+
+def test_the_bar_shows_what_is_there_and_what_is_to_come(file, monkeypatch):
+    put(file.part, CONTENT[:5000])
+    bars = []
+
+    class Bar(module.tqdm):
+        def __init__(self, **options):
+            bars.append(self)
+            super().__init__(**options | {"disable": False, "file": io.StringIO()})
+
+    monkeypatch.setattr(module, "tqdm", Bar)
+    download([file])
+    (bar,) = bars
+    assert (bar.initial, bar.n, bar.total) == (5000, len(CONTENT), len(CONTENT))
+
+
+def test_two_processes_download_once(file, server):
+    threads = [threading.Thread(target=download, args=([file],)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert file.destination.read_bytes() == CONTENT
+    assert server.asked == [None]

@@ -1,0 +1,73 @@
+import paddle
+import pytest
+
+from palm_course.results.recipes import STEADY, TUTORIAL, Recipe
+from palm_utils.messages import CourseError
+
+
+def rates(recipe, steps_per_epoch=4):
+    """The learning rate of every step of a run, as train_pm takes them."""
+    model = paddle.nn.Linear(1, 1)
+    optimizer = recipe.make_optimizer(model, steps_per_epoch)
+    seen = []
+    for _ in range(recipe.epochs * steps_per_epoch):
+        seen.append(optimizer.get_lr())
+        if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
+            optimizer._learning_rate.step()
+    assert seen == recipe.learning_rates(steps_per_epoch)
+    return seen
+
+
+def test_a_constant_rate():
+    assert rates(Recipe("Momentum", 0.001, epochs=2)) == [0.001] * 8
+
+
+def test_a_cosine_falls_from_the_learning_rate_to_next_to_nothing():
+    seen = rates(Recipe("Adam", 0.01, epochs=3, schedule="cosine"))
+    assert seen[0] == 0.01 and seen == sorted(seen, reverse=True)
+    assert seen[6] == pytest.approx(0.005) and 0 < seen[-1] < 0.0003
+
+
+def test_a_warm_up_rises_linearly_and_hands_over_to_the_cosine():
+    seen = rates(Recipe("Momentum", 0.01, epochs=3, schedule="cosine", warmup_epochs=1))
+    assert seen[:4] == pytest.approx([0, 0.0025, 0.005, 0.0075])
+    assert max(seen) == pytest.approx(0.01) == seen[4]
+    assert seen[4:] == sorted(seen[4:], reverse=True) and 0 < seen[-1] < 0.001
+
+
+def test_weight_decay_pulls_at_the_weights():
+    for decay, expected in ((0.0, 1.0), (0.5, 0.95)):
+        model = paddle.nn.Linear(1, 1)
+        model.weight.set_value(paddle.ones([1, 1]))
+        optimizer = Recipe("Momentum", 0.1, weight_decay=decay).make_optimizer(model, 1)
+        (model(paddle.zeros([1, 1])) * 0).sum().backward()
+        optimizer.step()
+        assert model.weight.item() == pytest.approx(expected)
+
+
+def test_augmentations_by_name():
+    assert Recipe("Adam", 0.1).make_augment() is None
+    assert callable(Recipe("Adam", 0.1, augment=("flip", "rotate")).make_augment())
+    with pytest.raises(KeyError):
+        Recipe("Adam", 0.1, augment=("flop",)).make_augment()
+
+
+@pytest.mark.parametrize("wrong", [{"optimizer": "SGDM"}, {"schedule": "linear"}])
+def test_what_a_recipe_does_not_know(wrong):
+    recipe = Recipe(**{"optimizer": "Adam", "learning_rate": 0.1, **wrong})
+    with pytest.raises(CourseError, match=next(iter(wrong.values()))):
+        recipe.make_optimizer(paddle.nn.Linear(1, 1), 2)
+
+
+def test_a_recipe_in_words():
+    assert str(Recipe("Adam", 0.001)) == "Adam, learning rate 0.001,\nweight decay 0, 5 epochs, augmentation: none"
+    steady = Recipe("Momentum", 0.002, 1e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=("flip", "rotate"))
+    assert str(steady) == (
+        "Momentum, learning rate 0.002 after 1 epoch(s) of warm-up, then down to 0 along a cosine,\n"
+        "weight decay 0.0001, 12 epochs, augmentation: flip + rotate"
+    )
+
+
+def test_a_steady_recipe_costs_at_most_two_and_a_half_times_the_tutorial_s():
+    for network, recipe in STEADY.items():
+        assert recipe.epochs <= 2.5 * TUTORIAL[network].epochs

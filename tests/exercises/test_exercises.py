@@ -1,0 +1,178 @@
+"""The framework behind the exercise cells: verdicts, hints, solutions, cells."""
+
+import io
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+import pytest
+
+from palm_course import chapters as notebooks
+from palm_course import exercises
+from palm_course.exercises import Status, Wrong, solutions, values
+from palm_utils.messages import CourseError
+
+
+def right_size(size, kernel, stride=1, padding=0):
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def wrong_size(size, kernel, stride=1, padding=0):
+    return (size + 2 * padding - kernel) // stride
+
+
+def untouched(size, kernel, stride=1, padding=0):
+    raise NotImplementedError
+
+
+# check, hint, solution --------------------------------------------------------------------------
+
+
+def test_right_prints_a_tick_and_nothing_else(capsys):
+    assert exercises.check("1.1", right_size) is None
+    output = capsys.readouterr()
+    assert output.out == f"✓ Exercise 1.1: {exercises.find('1.1').success}\n"
+    assert output.err == ""
+
+
+def test_untouched_is_reported(capsys):
+    exercises.check("1.1", untouched)
+    assert capsys.readouterr().out == "Exercise 1.1: not attempted yet.\n"
+
+
+def test_untouched_fails_where_answers_are_required(monkeypatch):
+    monkeypatch.setenv("PALM_EXERCISES", "required")
+    with pytest.raises(Wrong, match=r"1\.1: not attempted yet.*PALM_EXERCISES"):
+        exercises.check("1.1", untouched)
+    exercises.check("1.1", right_size)
+
+
+def test_wrong_raises_one_message_for_scripts_and_notebooks():
+    with pytest.raises(Wrong) as caught:
+        exercises.check("1.1", wrong_size)
+    lines = str(caught.value).splitlines()
+    assert lines == caught.value._render_traceback_()
+    assert lines[0].startswith("✗ Exercise 1.1 is not right yet: it is one too small")
+    assert lines[1:4] == [
+        "  tried:    conv_output_size(28, 5)",
+        "  expected: 24",
+        "  came:     23",
+    ]
+    assert lines[4] == f"  Hint: {exercises.find('1.1').hint}"
+    assert 'exercises.hint("1.1")' in lines[5] and 'exercises.solution("1.1")' in lines[5]
+    assert isinstance(caught.value, CourseError)
+
+
+def test_a_console_without_the_tick(monkeypatch):
+    bytes_out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding="cp1252", errors="strict"))
+    exercises.check("1.1", right_size)
+    sys.stdout.flush()
+    assert bytes_out.getvalue().startswith(b"? Exercise 1.1: ")
+
+
+def test_hint_prints_the_stronger_one(capsys):
+    exercises.hint("2.2")
+    assert capsys.readouterr().out == f"Exercise 2.2: {exercises.find('2.2').stronger_hint}\n"
+
+
+def test_unknown_number_names_the_known_ones():
+    for function in (exercises.hint, exercises.solution, lambda number: exercises.check(number, len)):
+        with pytest.raises(CourseError, match=r"no exercise 9\.9.*1\.1, 1\.2, 1\.3, 2\.1"):
+            function("9.9")
+
+
+def test_solution_is_the_tagged_cell(tmp_path, monkeypatch, capsys):
+    cells = [
+        nbformat.v4.new_code_cell("def other(): ...", metadata={"tags": ["solution:1.2"]}),
+        nbformat.v4.new_code_cell("def conv_output_size(): ...", metadata={"tags": ["x", "solution:1.1"]}),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_any_name.ipynb")
+    monkeypatch.setattr(solutions, "FOLDER", tmp_path)
+    exercises.solution("1.1")
+    assert capsys.readouterr().out == "def conv_output_size(): ...\n"
+    with pytest.raises(CourseError, match=r"01_any_name\.ipynb has no cell tagged solution:1\.3"):
+        exercises.solution("1.3")
+    with pytest.raises(CourseError, match="No solutions of chapter 2 in"):
+        exercises.solution("2.1")
+
+
+def test_importing_is_quick():
+    code = "import sys, palm_course.exercises; print(sorted({'paddle', 'cv2', 'nbformat'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+# every exercise ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exercise", exercises.all_exercises(), ids=lambda exercise: exercise.number)
+def test_every_exercise_is_complete(exercise):
+    assert f"`{exercise.name}" in exercise.text and "Example:" in exercise.text
+    assert exercise.success.endswith(".") and exercise.hint != exercise.stronger_hint
+    names = {"paddle": pytest.importorskip("paddle")}  # which stubs of layers inherit from
+    exec(exercise.stub, names)
+    verdict = exercises.examine(exercise.number, names[exercise.name])
+    assert verdict == exercises.Verdict(Status.NOT_ATTEMPTED, f"Exercise {exercise.number}: not attempted yet.")
+
+
+@pytest.mark.parametrize("exercise", exercises.all_exercises(), ids=lambda exercise: exercise.number)
+def test_solution_notebooks_hold_every_text(exercise):
+    chapter = int(exercise.number[0])
+    (path,) = solutions.FOLDER.glob(f"{chapter:02d}_*.ipynb")
+    markdown = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    text = exercises.cells(chapter)[3 * int(exercise.number[2:]) - 3].source
+    assert text in markdown
+
+
+def test_cells_of_a_chapter():
+    cells = exercises.cells(1)
+    assert [cell.kind for cell in cells] == ["markdown", "code", "code"] * 3
+    assert cells[0].source.startswith("### Exercise 1.1: ")
+    assert cells[1].source == exercises.find("1.1").stub
+    assert cells[1].tags == ("exercise:1.1", "nbval-ignore-output")
+    assert cells[2].source.endswith('\nexercises.check("1.1", conv_output_size)')
+    assert cells[2].tags == ("check:1.1", "nbval-ignore-output")
+    assert exercises.cells(99) == []
+
+
+def test_missing_values_in_an_untouched_input_are_no_change():
+    before = np.array([1.0, np.nan])
+    assert values.same(before, before.copy())
+    assert not values.same(before, np.array([2.0, np.nan]))
+    assert not values.same(before, before.astype(np.float32))
+
+
+# in Jupyter -------------------------------------------------------------------------------------
+
+
+def test_in_a_notebook(tmp_path):
+    nbclient = pytest.importorskip("nbclient")
+    check = 'from palm_utils import exercises\nexercises.check("1.1", conv_output_size)'
+    signature = "(size, kernel, stride=1, padding=0):"
+    answers = [
+        f"def conv_output_size{signature}\n    raise NotImplementedError",
+        f"def conv_output_size{signature}\n    return size.half",
+        f"def conv_output_size{signature}\n    exit(1)",
+        f"def conv_output_size{signature}\n    return (size + 2 * padding - kernel) // stride + 1",
+    ]
+    cells = [nbformat.v4.new_code_cell(source) for answer in answers for source in (answer, check)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    resources = {"metadata": {"path": tmp_path}}
+    nbclient.NotebookClient(
+        notebook, timeout=120, allow_errors=True, kernel_name="python3", resources=resources
+    ).execute()
+    ((untouched_output,), (wrong_output,), (exit_output,), (right_output,)) = (
+        # A busy kernel sends what is printed in several pieces.
+        cell.outputs
+        for cell in notebooks.tidy(notebook).cells[1::2]
+    )
+    assert untouched_output.text == "Exercise 1.1: not attempted yet.\n"
+    assert (wrong_output.output_type, wrong_output.ename) == ("error", "Wrong")
+    assert wrong_output.traceback == wrong_output.evalue.splitlines()
+    assert wrong_output.traceback[0] == (
+        "✗ Exercise 1.1 is not right yet: it raises AttributeError in line 2 of conv_output_size: `return size.half`."
+    )
+    assert exit_output.ename == "Wrong"
+    assert right_output.text.startswith("✓ Exercise 1.1: ")

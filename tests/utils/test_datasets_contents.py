@@ -1,0 +1,268 @@
+"""MNIST and CIFAR-10 files that are damaged, of another kind, or meant to do harm."""
+
+import gzip
+import io
+import os
+import pickle
+import struct
+import tarfile
+
+import numpy as np
+import pytest
+from palm_archives import cifar_archive, cifar_batch, mnist_files, tar_gz, write
+
+from palm_utils.datasets import contents, pickles
+from palm_utils.datasets.kinds import CifarData, MnistData
+from palm_utils.datasets.pickles import UnsafePickle
+from palm_utils.messages import DataError
+
+
+class Calls:
+    """An object whose pickle calls a function."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+# --- pickles
+
+
+PLAIN = {
+    b"labels": [1, 2, -3, 1 << 40],
+    "texts": ("image", "图", b"", b"\xff\0", None, True, 2.5),
+    "bytes": np.arange(24, dtype=np.uint8).reshape(2, 12)[:, ::2],
+    "columns first": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "big-endian": np.arange(3, dtype=">f4"),
+    "nothing": np.zeros((0, 3), np.int64),
+    "one": np.array(3.0),
+    "number": np.float64(2.5),
+    "kinds": [np.array([True]), np.array([1j], np.complex64), np.array([1.5], np.float16)],
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_plain_values_and_arrays_are_read_as_pickle_reads_them(protocol):
+    content = pickle.dumps(PLAIN, protocol)
+    found, expected = pickles.load(io.BytesIO(content)), pickle.loads(content)
+    assert list(found) == list(expected)
+    for key in ("bytes", "columns first", "big-endian", "nothing", "one", "number"):
+        np.testing.assert_array_equal(found[key], expected[key])
+        assert found[key].dtype == expected[key].dtype
+    for a, b in zip(found["kinds"], expected["kinds"], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert found["texts"] == expected["texts"] and found[b"labels"] == expected[b"labels"]
+
+
+def test_a_batch_as_python_2_wrote_it():
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tU\1btR"
+        b"(K\1K\1K\3\x86cnumpy\ndtype\n(U\2u1K\0K\1tR(K\3U\1|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89U\3abctb"
+    )
+    content = b"\x80\2}(U\4data" + array + b"U\6labels(lK\7aU\4nameU\5x.pngu."
+    found = pickles.load(io.BytesIO(content), encoding="bytes")
+    assert found[b"data"].tolist() == [[97, 98, 99]] and found[b"labels"] == [7] and found[b"name"] == b"x.png"
+    expected = pickle.loads(content, encoding="bytes")
+    np.testing.assert_array_equal(found[b"data"], expected[b"data"])
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (Calls(os.mkdir, "made by a pickle"), r"call (posix|nt)\.mkdir"),
+        ({b"data": [Calls(eval, "1")]}, r"call (builtins|__builtin__)\.eval"),
+        (np.array([Calls(os.mkdir, "made by a pickle")]), "not of numbers|in which NumPy does not|mkdir"),
+        (np.array([{}]), "not of numbers|in which NumPy does not"),
+        (np.array(["text"]), "not of numbers|in which NumPy does not"),
+        (np.array([(1, 2)], "i4,i4"), "not of numbers|in which NumPy does not"),
+        (Calls(np.ndarray, (1,), "O", b"12345678"), "in which NumPy does not"),
+        (Calls(np.dtype, "O"), "not of numbers"),
+        (PermissionError, "PermissionError|OSError"),
+        (Calls(getattr, 1, "real"), "getattr"),
+    ],
+    ids=["call", "eval", "call in an array", "objects", "texts", "records", "address", "dtype", "class", "getattr"],
+)
+def test_what_is_more_than_values_is_refused_before_it_is_called(tmp_path, monkeypatch, value, said, protocol):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnsafePickle, match=said):
+        pickles.load(io.BytesIO(pickle.dumps(value, protocol)))
+    assert not list(tmp_path.iterdir())
+
+
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+DTYPE = b"cnumpy\ndtype\n(X\2\0\0\0u1I00\nI01\ntR"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        RECONSTRUCT + b"(cnumpy\nndarray\n(I1000000000\ntX\1\0\0\0btR.",  # memory
+        RECONSTRUCT + b"(cnumpy\nndarray\n(I0\ntX\1\0\0\0OtR.",
+        RECONSTRUCT + b"(c_codecs\nencode\n(I0\ntX\1\0\0\0btR.",
+        RECONSTRUCT + b"(cnumpy\nndarray\n(I0\ntX\1\0\0\0btR(I1\n(I4\nt" + DTYPE + b"I00\nX\2\0\0\0abtb.",
+        DTYPE + b"(I3\nX\1\0\0\0|NNNI-1\nI-1\nI63\ntb.",  # flags that say "objects"
+        DTYPE + b"(I3\nX\1\0\0\0|NX\1\0\0\0aNI-1\nI-1\nI0\ntb.",  # fields
+        b"c_codecs\nencode\n(X\1\0\0\0ax\3\0\0\0zlibtR."[:24] + b"X\4\0\0\0zlibtR.",
+        b"cnumpy\nndarray\n(N}X\6\0\0\0__doc__stb.",  # changes the class itself
+        b"(cnumpy\nndarray\no.",  # the other ways of making an object
+        b"(I0\ninumpy\nndarray\n.",
+    ],
+)
+def test_arrays_that_numpy_would_not_write(content):
+    with pytest.raises(DataError, match=r"in which NumPy does not|would encode|not a whole pickle"):
+        pickles.load(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("content", [b"]r\xff\xff\xff\x3f.", b"]p1000000000\n.", b"]q\3."])
+def test_a_number_that_would_take_all_memory(content):
+    with pytest.raises(UnsafePickle, match=r"it numbers a value \d+, and has 1 before it"):
+        pickles.load(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x80\2", pickle.dumps(PLAIN)[:-9], b"\x80\4\x95\xff\xff"])
+def test_what_is_no_whole_pickle(content):
+    with pytest.raises(DataError, match="not a whole pickle"):
+        pickles.load(io.BytesIO(content))
+
+
+# --- CIFAR-10
+
+
+@pytest.fixture
+def cifar(tmp_path):
+    def make(content):
+        (tmp_path / "cifar-10-python.tar.gz").write_bytes(content)
+        return CifarData(tmp_path, "real")
+
+    return make
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_an_archive_put_there_by_hand_is_counted(cifar, protocol):
+    members = [(f"x/data_batch_{i}", cifar_batch(i, protocol)) for i in (1, 2)]
+    data = cifar(tar_gz(*members, ("x/test_batch", cifar_batch(4, protocol)), ("x/readme.html", b"<html>")))
+    assert data.counts() == {"training": 3, "test": 4}
+    assert data.data_file == str(data.root / "cifar-10-python.tar.gz")
+
+
+@pytest.mark.parametrize("name", ["data_batch_1", "test_batch"])
+def test_nothing_in_an_archive_is_run(cifar, tmp_path, monkeypatch, name):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    harmful = pickle.dumps({b"labels": [0], b"data": Calls(os.mkdir, "made by a pickle")}, 2)
+    data = cifar(tar_gz(("x/data_batch_2", cifar_batch(1)), (f"x/{name}", harmful)))
+    for use in (data.counts, lambda: data.data_file, lambda: str(data)):
+        with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz is not safe to read.*mkdir.*--download --force"):
+            use()
+    assert not list((tmp_path / "here").iterdir())
+
+
+def pickled(data, labels):
+    return pickle.dumps({b"data": data, b"labels": labels}, 2)
+
+
+BATCHES = {
+    "not a batch": pickle.dumps([1, 2], 2),
+    "no labels": pickle.dumps({b"data": np.zeros((2, 3072), np.uint8)}, 2),
+    "labels missing": pickled(np.zeros((2, 3072), np.uint8), [1]),
+    "another class": pickled(np.zeros((2, 3072), np.uint8), [1, 10]),
+    "label no number": pickled(np.zeros((2, 3072), np.uint8), [1, "cat"]),
+    "another size": pickled(np.zeros((2, 784), np.uint8), [1, 2]),
+    "floats": pickled(np.zeros((2, 3072), np.float32), [1, 2]),
+    "half": cifar_batch(9)[:5000],
+    "text": b"sorry",
+}
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_an_archive_of_something_else(cifar, batch):
+    data = cifar(tar_gz(("x/data_batch_1", batch)))
+    with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz is damaged .*data cifar10 --download --force"):
+        _ = data.data_file
+
+
+def test_members_that_are_there_twice_or_links(cifar):
+    with pytest.raises(DataError, match="'x/test_batch' is a link or there twice"):
+        cifar(tar_gz(("x/test_batch", cifar_batch(1)), ("x/test_batch", cifar_batch(2)))).counts()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo("x/data_batch_1")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(member)
+    with pytest.raises(DataError, match="'x/data_batch_1' is a link or there twice"):
+        cifar(buffer.getvalue()).counts()
+
+
+def test_an_archive_that_unpacks_to_too_much(cifar, monkeypatch):
+    content = tar_gz(("x/padding", bytes(100_000)), ("x/test_batch", cifar_batch(1)))
+    monkeypatch.setattr(contents, "_LARGEST_ARCHIVE", 90_000)
+    with pytest.raises(DataError, match="unpacks to far more than CIFAR-10 would"):
+        cifar(content).counts()
+
+
+def test_an_archive_that_is_replaced_is_looked_at_again(cifar):
+    data = cifar(cifar_archive(data_batch_1=3))
+    assert data.counts() == {"training": 3, "test": 0}
+    cifar(cifar_archive(data_batch_1=30))
+    assert data.counts() == {"training": 30, "test": 0}
+    (data.root / "cifar-10-python.tar.gz").unlink()
+    with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz is damaged"):
+        data.counts()
+
+
+# --- MNIST
+
+
+@pytest.fixture
+def mnist(tmp_path):
+    write(tmp_path, mnist_files(20))
+    return MnistData(tmp_path, "real")
+
+
+def test_whole_files_are_given_to_paddle(mnist):
+    assert {*mnist.files("train").values(), *mnist.files("test").values()} == {str(p) for p in mnist.root.iterdir()}
+
+
+def images(count, held):
+    return gzip.compress(struct.pack(">IIII", 0x0803, count, 28, 28) + bytes(held * 784))
+
+
+def labels(count, held, digit=b"\3"):
+    return gzip.compress(struct.pack(">II", 0x0801, count) + digit * held)
+
+
+DIGITS = {
+    "empty": ("images-idx3", b"", ""),
+    "web page": ("labels-idx1", b"<html>", ""),
+    "torn": ("images-idx3", images(20, 20)[:-9], ""),
+    "short": ("images-idx3", images(20, 19), "15680 bytes after its header"),
+    "long": ("labels-idx1", labels(20, 21), "20 bytes after its header"),
+    "fewer labels": ("labels-idx1", labels(19, 19), "20 images, but t10k-labels-idx1-ubyte.gz 19 labels"),
+    "fewer images": ("images-idx3", images(19, 19), "19 images, but"),
+    "exchanged": ("labels-idx1", images(20, 20), "not an IDX file of labels"),
+    "another label": ("labels-idx1", labels(20, 20, b"\x0b"), "label 11"),
+    "another size": ("images-idx3", gzip.compress(struct.pack(">IIII", 0x0803, 20, 32, 32)), "28 x 28 images"),
+    "far too many": ("labels-idx1", gzip.compress(struct.pack(">II", 0x0801, 2**32 - 1)), "not an IDX file of labels"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "said"), DIGITS.values(), ids=DIGITS)
+def test_damaged_digits_are_named_before_paddle_reads_them(mnist, name, content, said):
+    (mnist.root / f"t10k-{name}-ubyte.gz").write_bytes(content)
+    with pytest.raises(DataError, match=rf"t10k-.*-ubyte\.gz is damaged .*{said}.*data mnist --download --force"):
+        mnist.files("test")
+    mnist.files("train")
+
+
+def test_a_bomb_in_the_place_of_digits_is_not_unpacked(mnist, monkeypatch):
+    """Neither what the header declares nor what follows it beyond that is read."""
+    (mnist.root / "t10k-labels-idx1-ubyte.gz").write_bytes(labels(20, 3_000_000))
+    read = []
+    original = gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda self, size=-1: read.append(size) or original(self, size))
+    with pytest.raises(DataError, match="20 bytes after its header"):
+        mnist.files("test")
+    assert min(read) >= 0 and max(read) <= 20 * 784

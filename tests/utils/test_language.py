@@ -1,0 +1,239 @@
+"""Which language counts, and what is said where a translation is missing or damaged."""
+
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from palm_utils import messages as language
+from palm_utils.messages import CHINESE, ENGLISH, tr, trn
+
+VARIABLES = ("PALM_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+SAID = "尚未作答。"  # of "not attempted yet."
+
+
+@pytest.fixture
+def locale(monkeypatch):
+    """Set the variables that count, the others being unset; not on Windows, say."""
+
+    def set_to(**values):
+        for name in VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    monkeypatch.setattr(language, "_system_locale", lambda: "")
+    return set_to
+
+
+# which language --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8"}, CHINESE),
+        ({"LANG": "zh_CN.GB18030"}, CHINESE),
+        ({"LANG": "zh_TW.UTF-8"}, CHINESE),
+        ({"LANG": "de_DE.UTF-8"}, ENGLISH),
+        ({"LANG": "C"}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, ENGLISH),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "zh_CN"}, CHINESE),
+        ({"LC_MESSAGES": "zh_CN", "LC_ALL": "C"}, ENGLISH),
+        ({"LC_MESSAGES": "C", "LC_ALL": "zh_CN.UTF-8"}, CHINESE),
+        ({"LC_ALL": "", "LANG": "zh_CN.UTF-8"}, CHINESE),
+        ({"LANG": "de_DE.UTF-8", "LANGUAGE": "zh_CN:en"}, CHINESE),
+        ({"LANG": "de_DE.UTF-8", "LANGUAGE": "fr:zh_CN"}, CHINESE),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en:zh_CN"}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "fr"}, CHINESE),
+        ({"LANG": "C.UTF-8", "LANGUAGE": "zh_CN"}, ENGLISH),
+        ({"LC_ALL": "POSIX", "LANGUAGE": "zh_CN"}, ENGLISH),
+        ({"PALM_LANG": "zh", "LC_ALL": "C"}, CHINESE),
+        ({"PALM_LANG": "zh-Hans"}, CHINESE),
+        ({"PALM_LANG": "en", "LC_ALL": "zh_CN.UTF-8"}, ENGLISH),
+        ({"PALM_LANG": "de", "LC_ALL": "zh_CN.UTF-8"}, ENGLISH),
+        ({"PALM_LANG": " ", "LC_ALL": "zh_CN.UTF-8"}, CHINESE),
+    ],
+)
+def test_the_locale_decides_outside_of_notebooks(values, expected, locale):
+    locale(**values)
+    assert language.current() == expected
+    assert tr("not attempted yet.") == (SAID if expected == CHINESE else "not attempted yet.")
+
+
+def test_windows_is_asked_where_no_variable_is_set(locale, monkeypatch):
+    monkeypatch.setattr(language, "_system_locale", lambda: CHINESE)
+    locale()
+    assert language.current() == CHINESE
+    locale(LANG="en_US.UTF-8")  # a shell of Git for Windows sets it
+    assert language.current() == ENGLISH
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("/course/notebooks/zh", CHINESE),
+        ("/course/notebooks/zh/solutions", CHINESE),
+        ("/course/notebooks", ENGLISH),
+        ("/course/notebooks/solutions", ENGLISH),
+        ("/zh/course/notebooks", ENGLISH),
+        ("/home/zh", ENGLISH),
+        ("/home/zh/course/notebooks", ENGLISH),
+        ("/home/zh/course/notebooks/zh", CHINESE),
+        ("/course/notebooks/zhang", ENGLISH),
+    ],
+)
+def test_the_folder_tells_a_notebook_s_edition(folder, expected, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/zh")
+    monkeypatch.setenv("USERPROFILE", "/home/zh")
+    assert language.of_folder(folder) == expected
+
+
+SHOW = "from palm_utils import messages as language\nlanguage.current()"
+
+
+def said_in_a_kernel(folder, *cells):
+    """Run cells in the kernel of a notebook in this folder; return what each gives, as text."""
+    nbclient = pytest.importorskip("nbclient")
+    folder.mkdir(parents=True)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    resources = {"metadata": {"path": folder}}
+    nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
+    return [cell.outputs[0].data["text/plain"] if cell.outputs else None for cell in book.cells]
+
+
+def test_in_the_kernel_of_a_chinese_notebook(tmp_path, locale):
+    locale(LC_ALL="C.UTF-8")
+    said = said_in_a_kernel(
+        tmp_path / "notebooks" / "zh",
+        "import os\nos.chdir('..')",  # before the course is imported
+        SHOW,
+        "from palm_utils import exercises\nexercises.examine('1.1', len).message.split('：')[0]",
+        "os.environ['PALM_LANG'] = 'en'",
+        SHOW,
+    )
+    assert said == [None, "'zh_CN'", "'✗ 练习 1.1 还不对'", None, "'en'"]
+
+
+def test_in_the_kernel_of_an_english_notebook(tmp_path, locale, monkeypatch):
+    locale(LC_ALL="zh_CN.UTF-8")
+    # As where a Chinese notebook runs `!make run CH=01`.
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "zh" / "01_lenet_mnist.ipynb"))
+    said = said_in_a_kernel(
+        tmp_path / "notebooks",
+        SHOW,
+        "import subprocess, sys\n"
+        "code = 'from palm_utils import messages as language; print(language.current())'\n"
+        "subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout.strip()",
+        "__vsc_ipynb_file__ = '/course/notebooks/zh/01_lenet_mnist.ipynb'",  # as VS Code does
+        SHOW,
+    )
+    assert said == ["'en'", "'zh_CN'", None, "'zh_CN'"]
+
+
+# what is said ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chinese(monkeypatch):
+    monkeypatch.setenv("PALM_LANG", "zh")
+
+
+@pytest.mark.usefixtures("chinese")
+def test_values_are_filled_in_and_not_read_as_templates():
+    assert tr("leave out the brackets after {name}.", name="{f}") == "去掉 {f} 后面的括号。"
+    assert tr("{count:,} parameters", count=61706) == "61,706 个参数"
+    assert trn("it should return one number.", "it should return {count} numbers.", 1) == "它应当返回 1 个数。"
+    assert trn("it should return one number.", "it should return {count} numbers.", 2) == "它应当返回 2 个数。"
+    assert tr("") == "" and tr("nobody has translated {this}", this="me") == "nobody has translated me"
+
+
+def test_english_has_its_plural(monkeypatch):
+    monkeypatch.setenv("PALM_LANG", "en")
+    texts = ("{count} batch norm of {size}", "{count} batch norms of {size}")
+    assert [trn(*texts, count, size=3) for count in (0, 1, 2)] == [
+        "0 batch norms of 3",
+        "1 batch norm of 3",
+        "2 batch norms of 3",
+    ]
+
+
+@pytest.mark.usefixtures("chinese")
+def test_a_translation_of_another_version_gives_way_to_english(monkeypatch):
+    for stale in ("{gone}", "{0}", "{", "{name.real}", "{name:d}"):
+        monkeypatch.setattr(language, "_translated", lambda text, stale=stale: stale)
+        assert tr("leave out the brackets after {name}.", name="f") == "leave out the brackets after f."
+
+
+def damaged(content):
+    yield b""
+    yield b"\xde\x12\x04\x95"
+    yield content[:200]
+    yield content[: len(content) // 2]
+    yield content[:28] + b"\xff" * (len(content) - 28)
+    yield b"<<<<<<< HEAD\n"
+
+
+@pytest.mark.usefixtures("chinese")
+def test_a_missing_or_damaged_catalogue_is_no_reason_to_stop(tmp_path, monkeypatch, capsys):
+    from palm_course.command import main
+
+    good = (language._FOLDER / CHINESE / "LC_MESSAGES" / "palm_utils.mo").read_bytes()
+    for number, content in enumerate([None, *damaged(good)]):
+        folder = tmp_path / str(number)
+        monkeypatch.setattr(language, "_FOLDER", folder)
+        if content is not None:
+            (folder / CHINESE / "LC_MESSAGES").mkdir(parents=True)
+            (folder / CHINESE / "LC_MESSAGES" / "palm_utils.mo").write_bytes(content)
+        assert tr("not attempted yet.") == "not attempted yet.", number
+        assert trn("{count} cell", "{count} cells", 2) == "2 cells"
+        with pytest.raises(SystemExit):
+            main(["--help"])
+        assert capsys.readouterr().out.startswith("usage: "), number
+
+
+def test_columns_are_those_of_a_terminal():
+    assert language.width("ab") == 2 and language.width("数据：palm") == 10
+    assert [language.pad(text, 8) + "|" for text in ("ab", "数据", "far too long")] == [
+        "ab      |",
+        "数据    |",
+        "far too long|",
+    ]
+
+
+# argparse --------------------------------------------------------------------------------------------
+
+
+def test_argparse_speaks_too_and_nothing_is_left_behind(locale, capsys):
+    import gettext
+
+    from palm_course.command import main
+
+    locale(LANG="zh_CN.UTF-8")
+    domain = gettext.textdomain()
+    for arguments, words in (
+        (["--help"], ["用法：", "选项:", "显示本帮助并退出", "查看哪些练习已经完成"]),
+        (["reset"], ["用法：", "错误：缺少必需的参数：章节"]),
+        (["grade", "x", "--jobs", "many"], ["错误：", "无效的 int 值：'many'"]),
+    ):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        said = "".join(capsys.readouterr())
+        assert all(word in said for word in words), said
+        assert "LANGUAGE" not in os.environ and gettext.textdomain() == domain
+    locale(LANG="zh_CN.UTF-8", LANGUAGE="zh_CN:en")
+    with language.argparse_too():
+        assert gettext.gettext("options") == "选项"
+    assert os.environ["LANGUAGE"] == "zh_CN:en" and gettext.gettext("options") == "options"
+
+
+def test_it_needs_nothing_but_python():
+    # -S leaves site-packages out: a Python on which no set-up was made.
+    code = "from palm_utils.messages import tr; print(ascii(tr('not attempted yet.')))"
+    env = {**os.environ, "PALM_LANG": "zh"}
+    command = [sys.executable, "-S", "-c", code]
+    done = subprocess.run(command, cwd=language._FOLDER.parents[1], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ascii(SAID)
