@@ -33,7 +33,7 @@ _HOME = {
     "data_loader": "readers",
     "valid_data_loader": "readers",
     "train_pm": "training",
-    "evaluation": "scoring",
+    "evaluation": "training",
     "EPOCH_NUM": "training",
 }
 # Where modules are that notebooks know by an older name.

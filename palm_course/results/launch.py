@@ -1,0 +1,73 @@
+"""One training in several processes: PaddlePaddle's launcher starts them, and ends all when one fails."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from palm_utils import threads
+from palm_utils.messages import CourseError, tr
+
+
+def refuse_processes(nproc: int, device: str | None) -> None:
+    """Raise CourseError for a number of processes that cannot train here, before any of them is started."""
+    import paddle
+
+    from palm_utils.training import find_device
+
+    there = paddle.distributed.get_world_size()
+    if nproc < 1:
+        raise CourseError("{processes} processes cannot train; it takes 1 or more", processes=nproc)
+    if nproc > 1 and there > 1:
+        raise CourseError(
+            "This is one of {processes} processes that train together already; --nproc is for a command that is "
+            "started once.",
+            processes=there,
+        )
+    if nproc > 1 and not sys.platform.startswith("linux"):
+        raise CourseError("PaddlePaddle trains in several processes on Linux only; here, train in one.")
+    gpus = paddle.device.cuda.device_count() if find_device(device).startswith("gpu") else nproc
+    if gpus < nproc:
+        raise CourseError(
+            "{processes} processes need as many GPUs, and there are {gpus}; or train with --device cpu",
+            processes=nproc,
+            gpus=gpus,
+        )
+
+
+def launch(program: list[str], nproc: int, *, device: str | None = None) -> None:
+    """Run `python PROGRAM` in several processes that train together, and print what the first one prints.
+
+    Where the environment says nothing about threads, the processes share the cores. Raises CourseError when a process
+    fails: the launcher prints the end of what it has said, and ends the others.
+    """
+    asked = any(os.environ.get(name, "").strip() for name in ("PALM_THREADS", "OMP_NUM_THREADS"))
+    environment = {**os.environ, "PALM_THREADS": str(threads.count() if asked else max(1, threads.count() // nproc))}
+    if device == "cpu":
+        environment["PADDLE_DISTRI_BACKEND"] = "gloo"
+    python = [sys.executable, "-W", "ignore"]
+    with tempfile.TemporaryDirectory() as logs:
+        options = [
+            "--nproc_per_node",
+            str(nproc),
+            "--log_dir",
+            logs,
+            "--log_level",
+            "ERROR",
+            "--enable_gpu_log",
+            "False",
+        ]
+        command = [*python, "-m", "paddle.distributed.launch", *options, *python, *program]
+        launcher = subprocess.Popen(command, env=environment)
+        try:
+            code = launcher.wait()
+        except KeyboardInterrupt:
+            launcher.wait()  # it has been interrupted too, and ends the processes
+            print(tr("What was saved before can be gone on with (--resume)."), flush=True)
+            raise
+    if code:
+        raise CourseError(
+            "One of {processes} processes has failed, as told above. What was saved before can be gone on with "
+            "(--resume).",
+            processes=nproc,
+        )
