@@ -78,7 +78,7 @@ def train_pm(
     Raises TrainingDiverged at the first loss that is not finite, WrongArgument (a ValueError) for a model with another
     output than one logit an image, CourseError for amp without a GPU. Ctrl-C says where the finished epochs are.
     """
-    epochs, limit, resume = _with_environment(epochs, resume)
+    epochs, limit, resume = from_environment(epochs, resume)
     use_device(device)
     if paddle.distributed.get_world_size() > 1 and not paddle.distributed.is_initialized():
         paddle.distributed.init_parallel_env()
@@ -322,7 +322,7 @@ def refuse(batch_size: int, processes: int, amp: bool, device: str) -> None:
         )
 
 
-def _with_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:
+def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:
     """Return epochs, batches an epoch (None: all) and resume: as asked for, else as the environment variables say."""
     asked = {name: os.environ[name] for name in ("PALM_EPOCHS", "PALM_BATCHES") if name in os.environ}
     for name, value in asked.items():

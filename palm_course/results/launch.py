@@ -35,16 +35,18 @@ def refuse_processes(nproc: int, device: str | None) -> None:
         )
 
 
-def launch(program: list[str], nproc: int, *, device: str | None = None) -> None:
-    """Run `python PROGRAM` in several processes that train together, and print what the first one prints.
+def launch(
+    arguments: list[str], nproc: int, *, device: str | None = None, program: tuple[str, ...] = ("-m", "palm_utils")
+) -> int:
+    """Run `python -m palm_utils ARGUMENTS` in several processes that train together; return the exit code.
 
-    Where the environment says nothing about threads, the processes share the cores. Raises CourseError when a process
-    fails: the launcher prints the end of what it has said, and ends the others.
+    What the first process prints is printed. When one fails, the launcher prints the end of what it has said and ends
+    the others. Where the environment says nothing about threads, the processes share the cores.
     """
     asked = any(os.environ.get(name, "").strip() for name in ("PALM_THREADS", "OMP_NUM_THREADS"))
     environment = {**os.environ, "PALM_THREADS": str(threads.count() if asked else max(1, threads.count() // nproc))}
     if device == "cpu":
-        environment["PADDLE_DISTRI_BACKEND"] = "gloo"
+        environment["PADDLE_DISTRI_BACKEND"] = "gloo"  # where there are GPUs, the launcher would take theirs
     python = [sys.executable, "-W", "ignore"]
     with tempfile.TemporaryDirectory() as logs:
         options = [
@@ -57,17 +59,11 @@ def launch(program: list[str], nproc: int, *, device: str | None = None) -> None
             "--enable_gpu_log",
             "False",
         ]
-        command = [*python, "-m", "paddle.distributed.launch", *options, *python, *program]
+        command = [*python, "-m", "paddle.distributed.launch", *options, *python, *program, *arguments]
         launcher = subprocess.Popen(command, env=environment)
         try:
-            code = launcher.wait()
+            return launcher.wait()
         except KeyboardInterrupt:
             launcher.wait()  # it has been interrupted too, and ends the processes
             print(tr("What was saved before can be gone on with (--resume)."), flush=True)
             raise
-    if code:
-        raise CourseError(
-            "One of {processes} processes has failed, as told above. What was saved before can be gone on with "
-            "(--resume).",
-            processes=nproc,
-        )

@@ -101,7 +101,9 @@ def _refuse_sharing(one: Run, nproc: int) -> None:
 def _measure(one: Run, nproc: int, again: bool) -> None:
     if nproc > 1:
         arguments = [one.network, "--recipe", one.recipe, "--seeds", str(one.seed), *(["--again"] if again else [])]
-        return launch(["-m", "palm_utils", "results", *arguments], nproc)
+        if launch(["results", *arguments], nproc):
+            raise CourseError(f"{one}: a process has failed, as told above")
+        return
     from paddle import distributed
 
     if again and distributed.get_rank() == 0:

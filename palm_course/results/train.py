@@ -54,7 +54,10 @@ def run(args: argparse.Namespace) -> int:
     refuse(args.batch_size, args.nproc, args.amp, find_device(args.device))
     folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
     if args.nproc > 1:
-        launch(["-m", "palm_utils", *sys.argv[1:], "--nproc", "1"], args.nproc, device=args.device)
+        if launch([*sys.argv[1:], "--nproc", "1"], args.nproc, device=args.device):
+            raise CourseError(
+                "A process has failed, as told above. What was saved before can be gone on with (--resume)."
+            )
         return 0
     with contextlib.ExitStack() as stack:
         if distributed.get_rank() > 0:  # of several processes the first alone prints

@@ -100,7 +100,7 @@ def seen(root):
     run(root, "normed", network=Tiny, epochs=1)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-        launch.launch([__file__, str(root)], 2)
+        assert launch.launch([str(root)], 2, program=(__file__,)) == 0
     return [json.loads((root / f"seen{rank}.json").read_text()) for rank in range(2)]
 
 
