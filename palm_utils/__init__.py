@@ -50,6 +50,7 @@ _HOME = {
 _MOVED = {
     "choose": "palm_course.results.choose",
     "comparison": "palm_course.results.comparison",
+    "diagrams": "palm_utils.figures",
     "exercises": "palm_course.exercises",
     "results": "palm_course.results.stored",
 }
