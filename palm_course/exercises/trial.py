@@ -1,12 +1,14 @@
-"""Calling a student's code so that whatever it does ends in one clear message."""
+"""An exercise, the trial of an answer to it, and the verdict: whatever a student's code does ends in one clear message."""
 
 import inspect
+import io
 import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,14 +16,103 @@ import numpy as np
 
 import palm_course
 import palm_utils
+from palm_course.exercises.global_settings import kept
 from palm_course.exercises.limits import OutOfTime, time_limit
-from palm_course.exercises.model import Exercise, Wrong, not_right
-from palm_course.exercises.surroundings import Excerpt, kept
 from palm_course.exercises.values import as_numbers, describe, describe_call, duplicate, same, shorten
-from palm_utils.messages import pad, tr, trn
+from palm_utils.messages import CourseError, mark, pad, tr, trn
 
 _SHOWN_OUTPUT = 200
 _SHOWN_ERROR = 300
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise. Its text and its cells stand in the notebooks, its reference solution in those of the solutions.
+
+    Title, success and hints are in English, marked for translation; `tr` them where they are shown.
+    """
+
+    number: str
+    """Chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with."""
+    name: str
+    """Name of the function or class that the student writes."""
+    title: str
+    success: str
+    """One sentence on what a right answer shows."""
+    hint: str
+    """Shown with a wrong answer; it leads without giving the answer away."""
+    stronger_hint: str
+    """Shown on request by `hint`."""
+    judge: Callable[["Trial", Any], None]
+    """Tries the answer through the `Trial` and reports a fault with `Trial.fail`; just returns if right."""
+    seconds: float = 10.0
+    """Time that the student's code may take, all calls of one check together."""
+
+    @property
+    def chapter(self) -> str:
+        """The chapter's number, such as "2"."""
+        return self.number.split(".")[0]
+
+    def examine(self, answer: Any) -> "Verdict":
+        """Try `answer`, the student's function or class; whatever it does ends in a verdict."""
+        trial = Trial(self)
+        try:
+            if not callable(answer):
+                trial.fail(
+                    tr("the check needs the function or class itself, not what a call of it gives."),
+                    expected=f'exercises.check("{self.number}", {self.name})',
+                    hint=tr("leave out the brackets after {name}.", name=self.name),
+                )
+            self.judge(trial, answer)
+        except NotAttempted:
+            text = tr("not attempted yet.")
+            return Verdict(Status.NOT_ATTEMPTED, remark(self.number, text), (text,))
+        except Wrong as wrong:
+            return Verdict(Status.WRONG, str(wrong), wrong.summary)
+        text = tr(self.success)
+        return Verdict(Status.RIGHT, tr("✓ Exercise {number}: {text}", number=self.number, text=text), (text,))
+
+
+class Status(Enum):
+    """The three things a check can find."""
+
+    RIGHT = mark("right")
+    WRONG = mark("wrong")
+    NOT_ATTEMPTED = mark("not attempted")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found, with the text that the student is shown."""
+
+    status: Status
+    message: str
+    summary: tuple[str, ...] = field(default=(), compare=False)
+    """The message in parts, without number and hints: what was found, then what was tried, expected, came."""
+
+
+class Wrong(CourseError):
+    """An answer that is not right yet; the text says what was tried, what was expected and what came.
+
+    Jupyter, IPython and nbval show the text alone, without a traceback. `summary` is that of the Verdict.
+    """
+
+    def __init__(self, text: str, summary: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.summary = summary
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+def not_right(number: str, fault: str) -> str:
+    """Return the first line of what is said about a wrong answer."""
+    return tr("✗ Exercise {number} is not right yet: {fault}", number=number, fault=fault)
+
+
+def remark(number: str, text: str) -> str:
+    """Return what is said about an exercise otherwise."""
+    return tr("Exercise {number}: {text}", number=number, text=text)
 
 
 class NotAttempted(Exception):
@@ -47,6 +138,21 @@ class Mistake:
     fault: str
     """In English, and in the catalogue of translations without `mark`."""
     function: Callable
+
+
+class Excerpt(io.StringIO):
+    """A text file that keeps the first `room` characters and forgets the rest."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def write(self, text: str) -> int:
+        """Take `text` as a file would, and keep what there is room for."""
+        kept_text = text[: self._room]
+        self._room -= len(kept_text)
+        super().write(kept_text)
+        return len(text)
 
 
 class Trial:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm_course import chapters as notebooks
-from palm_course.exercises.model import Status
-from palm_course.exercises.overview import brief, print_table
+from palm_course.exercises.texts import brief, print_table
+from palm_course.exercises.trial import Status
 from palm_course.students import judging
 from palm_course.students.answers import Answers, UnreadableNotebook, read
 from palm_utils import messages as language

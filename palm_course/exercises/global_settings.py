@@ -1,21 +1,18 @@
-"""Keeping a student's code from changing the notebook around it, and catching what it prints."""
+"""Global settings and random generators of the notebook, put back as they were before a student's code ran."""
 
-import contextlib
-import io
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from palm_utils.messages import tr
 
 
-@dataclass(frozen=True)
-class _Setting:
+class _Setting(NamedTuple):
     name: str
     read: Callable[[], Any]
     write: Callable[[Any], Any]
@@ -33,20 +30,17 @@ def _settings() -> list[_Setting]:
         _Setting(tr("NumPy's print options"), np.get_printoptions, lambda old: np.set_printoptions(**old)),
     ]
     # Importing PaddlePaddle takes seconds; while nobody has, there is nothing to keep.
-    paddle = sys.modules.get("paddle")
-    if paddle is not None:
+    if paddle := sys.modules.get("paddle"):
+        static = tr("PaddlePaddle's static-graph mode (paddle.enable_static)")
+        dtype = tr("PaddlePaddle's default dtype (paddle.set_default_dtype)")
+
+        def set_mode(dynamic: bool) -> None:
+            paddle.disable_static() if dynamic else paddle.enable_static()
+
         settings += [
-            _Setting(
-                tr("PaddlePaddle's static-graph mode (paddle.enable_static)"),
-                paddle.in_dynamic_mode,
-                lambda old: paddle.disable_static() if old else paddle.enable_static(),
-            ),
+            _Setting(static, paddle.in_dynamic_mode, set_mode),
             _Setting(tr("PaddlePaddle's device"), paddle.get_device, paddle.set_device),
-            _Setting(
-                tr("PaddlePaddle's default dtype (paddle.set_default_dtype)"),
-                paddle.get_default_dtype,
-                paddle.set_default_dtype,
-            ),
+            _Setting(dtype, paddle.get_default_dtype, paddle.set_default_dtype),
             _Setting(tr("gradient recording"), paddle.is_grad_enabled, paddle.set_grad_enabled),
         ]
     return settings
@@ -57,13 +51,12 @@ def _random_generators() -> list[_Setting]:
         _Setting("random", random.getstate, random.setstate),
         _Setting("numpy.random", np.random.get_state, np.random.set_state),
     ]
-    paddle = sys.modules.get("paddle")
-    if paddle is not None:
+    if paddle := sys.modules.get("paddle"):
         generators.append(_Setting("paddle", paddle.get_rng_state, paddle.set_rng_state))
     return generators
 
 
-@contextlib.contextmanager
+@contextmanager
 def kept() -> Iterator[list[str]]:
     """Put global settings and random generators back as they were before the block.
 
@@ -82,18 +75,3 @@ def kept() -> Iterator[list[str]]:
                 changed.append(setting.name)
         for generator, before in generators:
             generator.write(before)
-
-
-class Excerpt(io.StringIO):
-    """A text file that keeps the first `room` characters and forgets the rest."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self._room = room
-
-    def write(self, text: str) -> int:
-        """Take `text` as a file would, and keep what there is room for."""
-        kept_text = text[: self._room]
-        self._room -= len(kept_text)
-        super().write(kept_text)
-        return len(text)
