@@ -4,7 +4,7 @@ from palm_course.exercises import checks_01, checks_01_lenet32
 from palm_course.exercises.trial import Exercise
 from palm_utils.messages import mark
 
-_OUTPUT_SIZE = Exercise(
+OUTPUT_SIZE = Exercise(
     number="1.1",
     name="conv_output_size",
     title=mark("how large is the output?"),
@@ -20,7 +20,7 @@ _OUTPUT_SIZE = Exercise(
     judge=checks_01.judge_output_size,
 )
 
-_PARAMETERS = Exercise(
+PARAMETERS = Exercise(
     number="1.2",
     name="lenet_parameters",
     title=mark("counting LeNet's parameters"),
@@ -39,7 +39,7 @@ _PARAMETERS = Exercise(
     judge=checks_01.judge_parameters,
 )
 
-_LENET32 = Exercise(
+LENET32 = Exercise(
     number="1.3",
     name="LeNet32",
     title=mark("a LeNet for small colour photographs"),
@@ -52,5 +52,3 @@ _LENET32 = Exercise(
     ),
     judge=checks_01_lenet32.judge_lenet32,
 )
-
-EXERCISES = (_OUTPUT_SIZE, _PARAMETERS, _LENET32)

@@ -4,7 +4,7 @@ from palm_course.exercises import checks_02, checks_02_image
 from palm_course.exercises.trial import Exercise
 from palm_utils.messages import mark
 
-_LABEL = Exercise(
+LABEL = Exercise(
     number="2.1",
     name="label_from_name",
     title=mark("the label is in the name"),
@@ -17,7 +17,7 @@ _LABEL = Exercise(
     judge=checks_02.judge_label,
 )
 
-_ACCURACY = Exercise(
+ACCURACY = Exercise(
     number="2.2",
     name="accuracy_from_logits",
     title=mark("accuracy of a single logit"),
@@ -30,7 +30,7 @@ _ACCURACY = Exercise(
     judge=checks_02.judge_accuracy,
 )
 
-_SENSITIVITY = Exercise(
+SENSITIVITY = Exercise(
     number="2.3",
     name="sensitivity_specificity",
     title=mark("sensitivity and specificity"),
@@ -43,7 +43,7 @@ _SENSITIVITY = Exercise(
     judge=checks_02.judge_sensitivity,
 )
 
-_KEEP_ASPECT = Exercise(
+KEEP_ASPECT = Exercise(
     number="2.4",
     name="transform_keep_aspect",
     title=mark("resize without squeezing"),
@@ -56,5 +56,3 @@ _KEEP_ASPECT = Exercise(
     ),
     judge=checks_02_image.judge_keep_aspect,
 )
-
-EXERCISES = (_LABEL, _ACCURACY, _SENSITIVITY, _KEEP_ASPECT)

@@ -4,7 +4,7 @@ from palm_course.exercises import checks_03, checks_03_dropout
 from palm_course.exercises.trial import Exercise
 from palm_utils.messages import mark
 
-_FC1_INPUTS = Exercise(
+FC1_INPUTS = Exercise(
     number="3.1",
     name="fc1_inputs",
     title=mark("fc1 for photographs of another size"),
@@ -18,7 +18,7 @@ _FC1_INPUTS = Exercise(
     judge=checks_03.judge_fc1_inputs,
 )
 
-_FLIP_AND_BRIGHTEN = Exercise(
+FLIP_AND_BRIGHTEN = Exercise(
     number="3.2",
     name="flip_and_brighten",
     title=mark("mirror and brighten"),
@@ -31,7 +31,7 @@ _FLIP_AND_BRIGHTEN = Exercise(
     judge=checks_03.judge_flip_and_brighten,
 )
 
-_DROPOUT = Exercise(
+DROPOUT = Exercise(
     number="3.3",
     name="MyDropout",
     title=mark("dropout by hand"),
@@ -44,5 +44,3 @@ _DROPOUT = Exercise(
     ),
     judge=checks_03_dropout.judge_dropout,
 )
-
-EXERCISES = (_FC1_INPUTS, _FLIP_AND_BRIGHTEN, _DROPOUT)

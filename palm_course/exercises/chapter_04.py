@@ -4,7 +4,7 @@ from palm_course.exercises import checks_04, checks_04_features
 from palm_course.exercises.trial import Exercise
 from palm_utils.messages import mark
 
-_COST = Exercise(
+COST = Exercise(
     number="4.1",
     name="conv_stack_cost",
     title=mark("the price of a stack"),
@@ -20,7 +20,7 @@ _COST = Exercise(
     judge=checks_04.judge_cost,
 )
 
-_WINDOW = Exercise(
+WINDOW = Exercise(
     number="4.2",
     name="input_window",
     title=mark("where does it look?"),
@@ -36,7 +36,7 @@ _WINDOW = Exercise(
     judge=checks_04.judge_window,
 )
 
-_FEATURES = Exercise(
+FEATURES = Exercise(
     number="4.3",
     name="make_features",
     title=mark("a whole family from lists"),
@@ -49,5 +49,3 @@ _FEATURES = Exercise(
     ),
     judge=checks_04_features.judge_features,
 )
-
-EXERCISES = (_COST, _WINDOW, _FEATURES)

@@ -4,7 +4,7 @@ from palm_course.exercises import checks_05, checks_05_head, checks_05_inception
 from palm_course.exercises.trial import Exercise
 from palm_utils.messages import mark
 
-_CHAIN = Exercise(
+CHAIN = Exercise(
     number="5.1",
     name="inception_chain",
     title=mark("channels along a chain"),
@@ -18,7 +18,7 @@ _CHAIN = Exercise(
     judge=checks_05.judge_chain,
 )
 
-_INCEPTION_BN = Exercise(
+INCEPTION_BN = Exercise(
     number="5.2",
     name="InceptionBN",
     title=mark("an Inception module with batch norm"),
@@ -36,7 +36,7 @@ _INCEPTION_BN = Exercise(
     seconds=20,
 )
 
-_HEAD = Exercise(
+HEAD = Exercise(
     number="5.3",
     name="AuxiliaryHead",
     title=mark("an auxiliary classifier"),
@@ -50,5 +50,3 @@ _HEAD = Exercise(
     judge=checks_05_head.judge_head,
     seconds=20,
 )
-
-EXERCISES = (_CHAIN, _INCEPTION_BN, _HEAD)

@@ -4,7 +4,7 @@ from palm_course.exercises import checks_06, checks_06_block, checks_06_shortcut
 from palm_course.exercises.trial import Exercise
 from palm_utils.messages import mark
 
-_PARAMETERS = Exercise(
+PARAMETERS = Exercise(
     number="6.1",
     name="bottleneck_parameters",
     title=mark("what a bottleneck costs"),
@@ -18,7 +18,7 @@ _PARAMETERS = Exercise(
     judge=checks_06.judge_parameters,
 )
 
-_PRE_ACTIVATION = Exercise(
+PRE_ACTIVATION = Exercise(
     number="6.2",
     name="PreActBlock",
     title=mark("activate first"),
@@ -32,7 +32,7 @@ _PRE_ACTIVATION = Exercise(
     judge=checks_06_block.judge_pre_activation,
 )
 
-_PAD_SHORTCUT = Exercise(
+PAD_SHORTCUT = Exercise(
     number="6.3",
     name="pad_shortcut",
     title=mark("a shortcut without weights"),
@@ -46,7 +46,7 @@ _PAD_SHORTCUT = Exercise(
     judge=checks_06_shortcut.judge_pad_shortcut,
 )
 
-_FOLD = Exercise(
+FOLD = Exercise(
     number="6.4",
     name="fold_batch_norm",
     title=mark("batch norm for nothing"),
@@ -59,5 +59,3 @@ _FOLD = Exercise(
     ),
     judge=checks_06.judge_fold,
 )
-
-EXERCISES = (_PARAMETERS, _PRE_ACTIVATION, _PAD_SHORTCUT, _FOLD)

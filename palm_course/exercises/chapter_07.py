@@ -4,7 +4,7 @@ from palm_course.exercises import checks_07, checks_07_callback, checks_07_pictu
 from palm_course.exercises.trial import Exercise
 from palm_utils.messages import mark
 
-_UNDO = Exercise(
+UNDO = Exercise(
     number="7.1",
     name="undo_normalise",
     title=mark("back to a picture"),
@@ -18,7 +18,7 @@ _UNDO = Exercise(
     judge=checks_07_pictures.judge_undo,
 )
 
-_RATE = Exercise(
+RATE = Exercise(
     number="7.2",
     name="learning_rate",
     title=mark("up, and down along a cosine"),
@@ -31,7 +31,7 @@ _RATE = Exercise(
     judge=checks_07.judge_rate,
 )
 
-_STOP = Exercise(
+STOP = Exercise(
     number="7.3",
     name="StopWhenFlat",
     title=mark("a callback that stops in time"),
@@ -45,7 +45,7 @@ _STOP = Exercise(
     judge=checks_07_callback.judge_stop,
 )
 
-_TOP_K = Exercise(
+TOP_K = Exercise(
     number="7.4",
     name="top_k_accuracy",
     title=mark("right among the first k"),
@@ -57,5 +57,3 @@ _TOP_K = Exercise(
     ),
     judge=checks_07.judge_top_k,
 )
-
-EXERCISES = (_UNDO, _RATE, _STOP, _TOP_K)

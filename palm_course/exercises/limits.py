@@ -1,12 +1,10 @@
 """A time limit for code that may never come back.
 
-On the main thread of Linux and macOS, where notebook cells run, a timer signal interrupts the
-code: loops, `time.sleep`, waiting for input. On Windows and on other threads a watchdog asks the
-interpreter to raise in the thread: that ends loops of Python code, but a single long call into a
-library only once it returns, and so does a signal that arrives during a computation in C.
-
-On Python 3.10 a loop of which each round is one `try` that calls nothing cannot be interrupted by either: restart
-the kernel.
+On the main thread of Linux and macOS, where notebook cells run, a timer signal interrupts the code: loops,
+`time.sleep`, waiting for input. On Windows and on other threads a watchdog asks the interpreter to raise in the
+thread: that ends loops of Python code, but a single long call into a library only once it returns, and so does a
+signal that arrives during a computation in C. On Python 3.10 neither ends a loop of which each round is one `try`
+that calls nothing: there the kernel has to be restarted.
 """
 
 import ctypes
@@ -14,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 # Code with a bare `except:` swallows an interruption, so it is repeated until one gets through.
 _REPEAT = 0.05
@@ -24,13 +22,10 @@ class OutOfTime(BaseException):
     """The time is up. Not an Exception, so that `except Exception` in the interrupted code lets it pass."""
 
 
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> AbstractContextManager[None]:
     """Raise `OutOfTime` in the block once it has run for `seconds`."""
     on_main_thread = threading.current_thread() is threading.main_thread()
-    limit = _alarm if on_main_thread and hasattr(signal, "setitimer") else _watchdog
-    with limit(seconds):
-        yield
+    return _alarm(seconds) if on_main_thread and hasattr(signal, "setitimer") else _watchdog(seconds)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ _CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter
 
 
 def all_exercises() -> list[Exercise]:
-    """Return the exercises of all chapters, in order."""
-    return [exercise for chapter in _CHAPTERS for exercise in chapter.EXERCISES]
+    """Return the exercises that the modules of the chapters declare, in order."""
+    return [value for chapter in _CHAPTERS for value in vars(chapter).values() if isinstance(value, Exercise)]
 
 
 def find(number: str) -> Exercise:

@@ -5,7 +5,7 @@ zh/solutions, are the same programs with Chinese comments.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,7 @@ def reference_source(number: str) -> str:
     import nbformat  # loads slowly, and only this function needs it
 
     chapter = int(number.split(".")[0])
-    chinese = FOLDER.parent / "zh" / FOLDER.name
-    folders = [chinese, FOLDER] if current() == CHINESE else [FOLDER]
+    folders = [FOLDER.parent / "zh" / FOLDER.name, FOLDER] if current() == CHINESE else [FOLDER]
     notebooks = [path for folder in folders for path in sorted(folder.glob(f"{chapter:02d}_*.ipynb"))]
     if not notebooks:
         raise CourseError(
@@ -49,42 +48,36 @@ def reference_source(number: str) -> str:
 def progress(chapter: int | str, names: dict[str, Any] | None = None) -> None:
     """Print which exercises of a chapter are done, as a table.
 
-    What counts are the functions and classes that this kernel knows, those of the cells that were run, as
-    for the checks; the file may be saved or not. `python -m palm_utils progress` reads the saved notebooks.
+    What counts are the functions and classes that this kernel knows, those of the cells that were run, as for the
+    checks; the file may be saved or not. `python -m palm_utils progress` reads the saved notebooks.
     chapter: its number. names: where to look for the answers; by default the notebook's own variables.
     Raises CourseError where the chapter has no exercises.
     """
     names = vars(sys.modules["__main__"]) if names is None else names
-    rows = []
+    rows: list[tuple] = []
     for exercise in all_exercises():
         if exercise.chapter != str(chapter).lstrip("0"):
             continue
         if exercise.name in names:
             verdict = exercise.examine(names[exercise.name])
-            found = verdict.status.value
-            rows.append((exercise.number, found, brief(found, verdict.message, verdict.summary)))
+            rows.append((exercise.number, verdict.status.value, verdict.message, verdict.summary))
         else:
-            rows.append((exercise.number, _NOT_RUN, ""))
+            rows.append((exercise.number, _NOT_RUN, "", ()))
     if not rows:
         raise CourseError("There are no exercises of a chapter {chapter}.", chapter=chapter)
     print_table(rows)
 
 
-def print_table(rows: Iterable[tuple[str, str, str]]) -> None:
-    """Print a line for each (number, verdict, what is wrong), and how many are right."""
-    rows = list(rows)
-    done = sum(verdict == Status.RIGHT.value for _, verdict, _ in rows)
+def print_table(rows: Sequence[tuple[str, str, str, Sequence[str]]]) -> None:
+    """Print how many exercises are right, and a line for each: number, verdict, message of its check and its parts."""
+    done = sum(verdict == Status.RIGHT.value for _, verdict, *_ in rows)
     say(tr("{done} of {total} exercises done", done=done, total=len(rows)))
-    for number, verdict, fault in rows:
+    for number, verdict, message, summary in rows:
         found = tr(verdict)
         if verdict not in _MARKS:
+            fault = summary[0] if verdict == Status.WRONG.value and summary else message.split("\n")[0]
             found = tr("{verdict}: {fault}", verdict=found, fault=shorten(fault, _WIDTH))
         say(f"{_MARKS.get(verdict, '✗')} {number}  {pad(tr(find(number).title), 38)} {found}")
-
-
-def brief(verdict: str, message: str, summary: Sequence[str]) -> str:
-    """Return the sentence of a check's message that says what is wrong, without what was tried."""
-    return summary[0] if verdict == Status.WRONG.value and summary else message.split("\n")[0]
 
 
 def say(text: str) -> None:

@@ -1,8 +1,8 @@
 """The answers in a student's notebook, read from the file and run without the rest of it.
 
-A chapter trains for minutes, and an answer needs next to nothing of it: imports, a helper, a constant. So
-each statement of the notebook is read for the names that it binds and the names that it uses; to get an
-answer, the statement that defines it is run, and before it whatever binds the names that it uses, and so on.
+A chapter trains for minutes, and an answer needs next to nothing of it: imports, a helper, a constant. So each
+statement of the notebook is read for the names that it binds and the names that it uses. To get an answer, the
+statement that defines it is run, and before it whatever binds the names that it uses, and so on.
 """
 
 import ast
@@ -38,22 +38,28 @@ class _Statement(NamedTuple):
 
 
 class Answers:
-    """What a notebook holds for each exercise of its chapters."""
+    """What a notebook holds for each exercise of its chapters, whose `numbers` are in order."""
 
     def __init__(self, cells: list[tuple[str, list[str]]], name: str) -> None:
         """Take code cells as (source, tags); `name` is what messages call the notebook."""
         self.name = name
         self._tags = [tags for _, tags in cells]
         # For each exercise, the name that its last check is given, and the cell of that check.
-        self._checks = {n: (name, cell) for cell, (source, _) in enumerate(cells) for n, name in _CHECK.findall(source)}
-        self._broken: dict[int, SyntaxError | ValueError] = {}
+        self._checks = {n: (asked, i) for i, (source, _) in enumerate(cells) for n, asked in _CHECK.findall(source)}
+        self._broken: dict[int, Exception] = {}
         self._statements: list[_Statement] = []
         for number, (source, _) in enumerate(cells):
+            file = f"<{name}, code cell {number + 1}>"
             try:
-                self._statements += _statements(source, f"<{name}, code cell {number + 1}>", number)
-            except (SyntaxError, ValueError) as error:
+                self._statements += [_Statement(node, file, number, *_names(node)) for node in _parse(source, file)]
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # nested too deeply, perhaps
                 self._broken[number] = error
-        self.numbers = self._find_numbers()
+        # The chapters, by tags. Some editors drop them; calls of the checks, or the names asked for, tell as well.
+        tagged = {match[1] for tags in self._tags for tag in tags if (match := _TAG.fullmatch(tag))}
+        checked = {number.split(".")[0] for number in self._checks}
+        bound = {name for statement in self._statements for name in statement.binds}
+        chapters = tagged or checked or {e.chapter for e in all_exercises() if e.name in bound}
+        self.numbers = [exercise.number for exercise in all_exercises() if exercise.chapter in chapters]
 
     def is_missing(self, number: str) -> bool:
         """Tell whether there is nothing for an exercise, neither its stub nor an answer."""
@@ -69,9 +75,8 @@ class Answers:
         error = self._broken.get(self._cell(f"exercise:{number}", -1))
         if not isinstance(error, SyntaxError):
             return tr("its cell is not Python: {error}.", error=error) if error else ""
-        line, quoted = error.lineno, (error.text or "").strip()
         text = mark("its cell is not Python: {error} in line {line}: `{quoted}`.")
-        return tr(text, error=error.msg, line=line, quoted=quoted)
+        return tr(text, error=error.msg, line=error.lineno, quoted=(error.text or "").strip())
 
     def run(self, number: str) -> Any:
         """Run what the answer to an exercise needs, and return it: the student's function or class.
@@ -83,15 +88,6 @@ class Answers:
         for statement in self._needed(name, end, set()):
             exec(compile(ast.Module([statement.node], []), statement.file, "exec"), namespace)
         return namespace[name]
-
-    def _find_numbers(self) -> list[str]:
-        """Return the exercises of the chapters that the notebook is of, in order."""
-        # Some editors drop the tags; calls of the checks, or the names asked for, tell as well.
-        tagged = {match[1] for tags in self._tags for tag in tags if (match := _TAG.fullmatch(tag))}
-        checked = {number.split(".")[0] for number in self._checks}
-        bound = {name for statement in self._statements for name in statement.binds}
-        chapters = tagged or checked or {e.chapter for e in all_exercises() if e.name in bound}
-        return [exercise.number for exercise in all_exercises() if exercise.chapter in chapters]
 
     def _cell(self, tag: str, otherwise: int) -> int:
         return next((number for number, tags in enumerate(self._tags) if tag in tags), otherwise)
@@ -162,24 +158,18 @@ def _is_stub(node: ast.stmt) -> bool:
     return [line for line in lines if line != "super().__init__()"] == ["raise NotImplementedError"]
 
 
-def _statements(source: str, file: str, cell: int) -> Iterator[_Statement]:
+def _parse(source: str, file: str) -> list[ast.stmt]:
+    # Known to linecache, so that messages quote the student's own line.
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a backslash in a student's string is not ours to report
-        tree = _parse(source, file)
-        # Known to linecache, so that messages quote the student's own line.
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        for node in tree.body:
-            yield _Statement(node, file, cell, *_names(node))
-
-
-def _parse(source: str, file: str) -> ast.Module:
-    try:
-        return ast.parse(source, file)
-    except SyntaxError:
-        # Jupyter's %magics and !commands: `pass` in their place keeps the numbers of the lines.
-        with contextlib.suppress(SyntaxError):
-            return ast.parse(_MAGIC.sub(r"\1pass", source), file)
-        raise
+        try:
+            return ast.parse(source, file).body
+        except SyntaxError:
+            # Jupyter's %magics and !commands: `pass` in their place keeps the numbers of the lines.
+            with contextlib.suppress(SyntaxError):
+                return ast.parse(_MAGIC.sub(r"\1pass", source), file).body
+            raise
 
 
 def _names(node: ast.stmt) -> tuple[set[str], set[str]]:
