@@ -21,8 +21,7 @@ from palm_course.exercises.limits import OutOfTime, time_limit
 from palm_course.exercises.values import as_numbers, describe, describe_call, duplicate, same, shorten
 from palm_utils.messages import CourseError, mark, pad, tr, trn
 
-_SHOWN_OUTPUT = 200
-_SHOWN_ERROR = 300
+_SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
 
 
 @dataclass(frozen=True)

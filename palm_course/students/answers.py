@@ -52,8 +52,10 @@ class Answers:
             file = f"<{name}, code cell {number + 1}>"
             try:
                 self._statements += [_Statement(node, file, number, *_names(node)) for node in _parse(source, file)]
-            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # nested too deeply, perhaps
+            except (SyntaxError, ValueError) as error:
                 self._broken[number] = error
+            except (RecursionError, MemoryError):
+                self._broken[number] = CourseError("it is nested too deeply")
         # The chapters, by tags. Some editors drop them; calls of the checks, or the names asked for, tell as well.
         tagged = {match[1] for tags in self._tags for tag in tags if (match := _TAG.fullmatch(tag))}
         checked = {number.split(".")[0] for number in self._checks}
@@ -136,9 +138,8 @@ def load(path: Path) -> Any:
         for cell in book.cells:
             tags_of(cell), cell.cell_type, cell.source + ""
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
         text = mark("{file} is not a notebook, or a damaged one ({error})")
-        raise UnreadableNotebook(text, file=path.name, error=reason) from None
+        raise UnreadableNotebook(text, file=path.name, error=" ".join(str(error).split())[:200]) from None
     return book
 
 

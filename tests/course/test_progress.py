@@ -80,6 +80,12 @@ import xml.dom
 import xml.sax
 {FIRST}{RIGHT.replace("return", "xml.dom, xml.sax; return")}
 """,
+    "the check that counts is not a comment": f"""{FIRST}{RIGHT.replace("conv_output_size", "mine")}
+{WRONG}
+# %% check:1.1
+exercises.check('1.1', mine)
+# exercises.check("1.1", conv_output_size)
+""",
     "everything of a module": f"# %%\nfrom operator import *\n{FIRST}{RIGHT.replace('+ 1', '+ add(0, 1)')}",
     "an import that is tried": f"""# %%
 try:
@@ -127,6 +133,7 @@ SYNTAX = r"not Python: '\(' was never closed in line 2: `return \(size`"
         (f"{FIRST}import nowhere\n{SIZE}    return nowhere.f()", "wrong", "raises ModuleNotFoundError: No module"),
         (f"{FIRST}import sys\nX = sys.exit(3)\n{SIZE}    return X", "wrong", "raises SystemExit: 3"),
         (f"{FIRST}{SIZE}    return size.x", "wrong", r"in line 2 of conv_output_size: `return size\.x`"),
+        (f"{FIRST}x = {'-' * 3000}1\n{RIGHT}", "wrong", "not Python: it is nested too deeply"),
         (f"{FIRST}conv_output_size = 24", "wrong", "needs the function or class itself"),
     ],
 )
