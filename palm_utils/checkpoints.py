@@ -24,7 +24,7 @@ from palm_utils.history import History
 from palm_utils.messages import CourseError, DataError, DataNotFound, Text, WrongArgument, tr
 
 # isort: split
-import paddle  # after palm_utils, which prepares it
+import paddle  # after palm_utils.machine, which prepares it
 
 
 class NotSaved(CourseError):

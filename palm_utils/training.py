@@ -1,9 +1,8 @@
-"""train_pm: the training loop of the iChallenge-PM chapters, and what validates and resumes it.
+"""train_pm: the training loop of the iChallenge-PM chapters, which chapter 2 builds step by step.
 
-Chapter 2 builds the loop step by step. Names, argument order and defaults are the tutorial's (its section 2).
-
-Several processes that `python -m paddle.distributed.launch` has started train one network: all read the same batches,
-each takes its share of every batch, paddle.DataParallel averages the gradients, and the first prints and saves.
+Names, argument order and defaults are the tutorial's. Several processes that `paddle.distributed.launch` has started
+train one network: all read the same batches, each takes its share of them, paddle.DataParallel averages the gradients,
+and the first prints and saves.
 """
 
 import math
@@ -21,14 +20,14 @@ from tqdm.auto import tqdm
 
 from palm_utils import datasets, metrics
 from palm_utils.checkpoints import Checkpoint, load_parameters
-from palm_utils.history import History, describe_machine
+from palm_utils.history import History
 from palm_utils.layers import evaluating
+from palm_utils.machine import describe_machine, epoch_seed, seed_everything, use_device
 from palm_utils.messages import CourseError, WrongArgument
 from palm_utils.readers import data_loader, valid_data_loader
-from palm_utils.seeds import epoch_seed, seed_everything
 
 # isort: split
-import paddle  # after palm_utils, which prepares it
+import paddle  # after palm_utils.machine, which prepares it
 import paddle.nn.functional as F
 
 EPOCH_NUM = 5
@@ -95,12 +94,12 @@ def train_pm(
         raise WrongArgument("train_pm steps its scheduler after every batch; ReduceOnPlateau needs a loss to step by")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
         raise WrongArgument("seed is {seed!r}; it must be a whole number of at least 0", seed=seed)
-    drawn = int(np.random.randint(2**31) if seed is None else seed)
     about = {"model": type(model).__name__, "optimizer": type(optimizer).__name__}
-    about |= {"seed": _from_first(drawn, rank, processes), "batch_size": batch_size, **describe_machine()}
-    code = resume if isinstance(resume, str) else None
-    unusual = {"processes": processes if processes > 1 else None, "amp": amp, "batches": limit, "code": code}
+    about["seed"] = _from_first(np.random.randint(2**31) if seed is None else seed, rank, processes)
+    about |= {"batch_size": batch_size, **describe_machine()}
+    unusual = {"processes": processes > 1 and processes, "amp": amp, "batches": limit}
     about |= {what: value for what, value in unusual.items() if value}
+    about |= {"code": resume} if isinstance(resume, str) else {}
     run = _Run(History([], about), Checkpoint(folder, name), rank, processes, log_every, progress and processes == 1)
     scaler = paddle.amp.GradScaler(enable=amp)  # it does nothing without amp
     with run.checkpoint.held(model) if rank == 0 else nullcontext():
@@ -124,8 +123,7 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
         started, total, images_seen = time.perf_counter(), 0, 0
         seed = epoch_seed(run.history.about["seed"], epoch)
         seed_everything(seed)
-        if run.rank > 0:  # all processes read and augment alike, and each drops other units
-            paddle.seed(epoch_seed(seed, run.rank))
+        paddle.seed(epoch_seed(seed, run.rank) if run.rank else seed)  # processes augment alike and drop other units
         model.train()
         optimizer.clear_grad()  # what a look at the gradients or an interrupted step has left
         for batch_id, (images, labels, batch_size) in enumerate(_batches(run, train_loader, epoch)):
@@ -180,8 +178,7 @@ def evaluation(
 def predict(model, loader: Callable, *, threshold: float = 0.5, share: tuple[int, int] = (0, 1)) -> metrics.Scores:
     """Return the Scores of a model on every image of a reader, in evaluation mode and without gradients.
 
-    threshold: the probability, sigmoid of the logit, from which on an image counts as pathologic. share: (k, n) in
-    process k, from 0, of n that share the batches; all return the same.
+    threshold: the probability from which on an image counts as pathologic. share: (k, n) in process k, from 0, of n.
     """
     answers, (rank, processes) = [], share
     with evaluating(model), paddle.no_grad():
@@ -218,9 +215,8 @@ def _batches(run: _Run, loader: Callable, epoch: int) -> Iterator[tuple]:
     """Yield this process's share of each batch, as tensors, and the size of the whole batch."""
     limit, step = run.history.about.get("batches"), run.processes
     number = min(len(loader), limit or len(loader)) if hasattr(loader, "__len__") else None
-    for images, labels in tqdm(
-        islice(loader(), limit), f"epoch {epoch}", number, leave=False, disable=not run.progress
-    ):
+    bar = tqdm(islice(loader(), limit), f"epoch {epoch}", number, leave=False, disable=not run.progress)
+    for images, labels in bar:
         # Of a batch that cannot be shared evenly some images come twice, so that all processes have as many.
         mine = np.arange(run.rank, math.ceil(len(labels) / step) * step, step) % len(labels)
         yield paddle.to_tensor(np.asarray(images)[mine]), paddle.to_tensor(np.asarray(labels)[mine]), len(labels)
@@ -249,12 +245,10 @@ def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed
         if None not in (wanted, saved) and wanted != saved:
             told = {"what": what, "asked": wanted, "saved": saved, "file": run.checkpoint.state}
             raise WrongArgument(
-                "{what} is {asked}, but the run saved in {file} has {saved}: going on would mix two runs. Resume "
-                "with the same, or train in another folder.",
+                "{what} is {asked}, but the run saved in {file} has {saved}. Resume with that, or use another folder.",
                 **told,
             )
-    if state.get("scaler"):
-        scaler.load_state_dict(state["scaler"])
+    scaler.load_state_dict(state.get("scaler") or scaler.state_dict())
     for line in run.lines if named else [f"resuming after {len(run.history)} finished epochs"]:
         run.say(line, keep=False)
 
@@ -265,8 +259,8 @@ def _what_is_saved(run: _Run) -> str:
     params, state = run.checkpoint.params, run.checkpoint.state
     saved = History.load(state).epochs if state.exists() else []
     if not saved or saved != run.history.epochs[: len(saved)]:
-        earlier = f"; {params} is of an earlier run" if saved else ""
-        return f"Interrupted before the first epoch was finished and saved{earlier}."
+        end = f"; {params} is of an earlier run." if saved else "."
+        return f"Interrupted before the first epoch was finished and saved{end}"
     how = f"History.load({str(state)!r}) reads its history, train_pm(..., resume=True) goes on from there."
     return f"Interrupted. {params} holds the run after {len(saved)} finished epoch(s); {how}"
 
@@ -300,19 +294,16 @@ def _refuse_other_outputs(model, logits, labels) -> None:
     if list(logits.shape) != [len(labels), 1]:
         told = {"network": type(model).__name__, "shape": list(logits.shape), "number": len(labels)}
         raise WrongArgument(
-            "{network} returns shape {shape} for {number} images; train_pm needs one logit an image, [{number}, 1]. "
-            "Is the last layer's width (num_classes) 1?",
+            "{network} returns shape {shape}; train_pm needs one logit an image, [{number}, 1]. Is num_classes 1?",
             **told,
         )
 
 
-def refuse(batch_size: int, processes: int, amp: bool, device: str) -> None:
-    """Raise CourseError for a batch that the processes cannot share evenly, and for amp on anything but a GPU."""
-    if batch_size % processes:
+def refuse(size: int, n: int, amp: bool, device: str) -> None:
+    """Raise CourseError for a batch of a size that n processes cannot share evenly, and for amp without a GPU."""
+    if size % n:
         raise CourseError(
-            "A batch of {size} cannot be shared evenly by {number} processes: choose a multiple of {number} for it.",
-            size=batch_size,
-            number=processes,
+            "A batch of {size} cannot be shared evenly by {n} processes: choose a multiple of {n}.", size=size, n=n
         )
     if amp and not device.startswith("gpu"):
         raise CourseError(
@@ -329,32 +320,5 @@ def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int
         if not value.isdigit() or int(value) < 1:
             raise CourseError("{name} is {value!r}; it must be a whole number of at least 1", name=name, value=value)
     epochs = int(asked.get("PALM_EPOCHS", EPOCH_NUM)) if epochs is None else epochs
-    limit = int(asked["PALM_BATCHES"]) if "PALM_BATCHES" in asked else None
-    return epochs, limit, os.environ.get("PALM_RESUME") if resume is None else resume
-
-
-def use_device(device: str | None) -> str:
-    """Let PaddlePaddle compute on "cpu" or "gpu"; None picks a GPU where there is one.
-
-    Raises CourseError as find_device does.
-    """
-    return str(paddle.device.set_device(find_device(device)))
-
-
-def find_device(device: str | None) -> str:
-    """Return `device`, or the one that None picks: "gpu" where there is one, else "cpu".
-
-    Raises CourseError when a GPU is asked for and there is none: PaddlePaddle itself would end the
-    process without an exception.
-    """
-    gpus = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
-    if device is None:
-        device = "gpu" if gpus else "cpu"
-    if device.startswith("gpu") and not gpus:
-        raise CourseError(
-            "device={device!r}, but PaddlePaddle {version} sees no GPU here. Leave `device` out to use the "
-            "CPU; `python -m palm_utils doctor` shows what PaddlePaddle sees.",
-            device=device,
-            version=paddle.__version__,
-        )
-    return device
+    resume = (os.environ.get("PALM_RESUME") or None) if resume is None else resume
+    return epochs, int(asked.get("PALM_BATCHES", 0)) or None, resume

@@ -5,15 +5,13 @@ import subprocess
 import sys
 import tempfile
 
-from palm_utils import threads
+from palm_utils.machine import find_device, start, thread_count
 from palm_utils.messages import CourseError, tr
 
 
 def refuse_processes(nproc: int, device: str | None) -> None:
     """Raise CourseError for a number of processes that cannot train here, before any of them is started."""
     import paddle
-
-    from palm_utils.training import find_device
 
     there = paddle.distributed.get_world_size()
     if nproc < 1:
@@ -43,8 +41,9 @@ def launch(
     What the first process prints is printed. When one fails, the launcher prints the end of what it has said and ends
     the others. Where the environment says nothing about threads, the processes share the cores.
     """
+    start()  # what PaddlePaddle itself sets OMP_NUM_THREADS to is not asked for
     asked = any(os.environ.get(name, "").strip() for name in ("PALM_THREADS", "OMP_NUM_THREADS"))
-    environment = {**os.environ, "PALM_THREADS": str(threads.count() if asked else max(1, threads.count() // nproc))}
+    environment = {**os.environ, **({} if asked else {"PALM_THREADS": str(max(1, thread_count() // nproc))})}
     if device == "cpu":
         environment["PADDLE_DISTRI_BACKEND"] = "gloo"  # where there are GPUs, the launcher would take theirs
     python = [sys.executable, "-W", "ignore"]

@@ -11,6 +11,7 @@ from palm_course import chapters
 from palm_course.results.launch import launch, refuse_processes
 from palm_course.results.recipes import AUGMENTATIONS, RECIPES, Recipe
 from palm_utils import datasets
+from palm_utils.machine import find_device, seed_everything
 from palm_utils.messages import CourseError, tr
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, in as many processes as are asked for, print the history, and say where it is stored."""
     from paddle import distributed
 
-    from palm_utils.training import find_device, refuse
+    from palm_utils.training import refuse
 
     chapter, network = find_network(args.network)
     recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)
@@ -78,7 +79,6 @@ def train(
 
     That order is seed, network, optimizer, training: the same draws of random numbers, so the same figures.
     """
-    from palm_utils.seeds import seed_everything
     from palm_utils.training import train_pm
 
     seed_everything(seed)
