@@ -1,6 +1,6 @@
 """The exercises of chapter 1, LeNet on MNIST."""
 
-from palm_course.exercises import checks_01, checks_01_lenet32
+from palm_course.exercises import checks_01
 from palm_course.exercises.model import Exercise
 from palm_utils.messages import mark
 
@@ -110,7 +110,7 @@ class LeNet32(paddle.nn.Layer):
         "after each of the three convolutions and after the first fully connected layer, but not once "
         "more before a convolution."
     ),
-    judge=checks_01_lenet32.judge_lenet32,
+    judge=checks_01.judge_lenet32,
 )
 
 EXERCISES = (_OUTPUT_SIZE, _PARAMETERS, _LENET32)

@@ -1,6 +1,6 @@
 """The exercises of chapter 2, iChallenge-PM: the data and the readers."""
 
-from palm_course.exercises import checks_02, checks_02_image
+from palm_course.exercises import checks_02
 from palm_course.exercises.model import Exercise
 from palm_utils.messages import mark
 
@@ -117,7 +117,7 @@ def transform_keep_aspect(img, size=224):
         "np.zeros((size, size, 3), np.uint8) and copy the small photograph into its middle; convert to "
         "float32, to [-1, 1] and to CHW at the end, so that the black border becomes -1 by itself."
     ),
-    judge=checks_02_image.judge_keep_aspect,
+    judge=checks_02.judge_keep_aspect,
 )
 
 EXERCISES = (_LABEL, _ACCURACY, _SENSITIVITY, _KEEP_ASPECT)

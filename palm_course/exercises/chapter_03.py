@@ -1,6 +1,6 @@
 """The exercises of chapter 3, AlexNet."""
 
-from palm_course.exercises import checks_03, checks_03_dropout
+from palm_course.exercises import checks_03
 from palm_course.exercises.model import Exercise
 from palm_utils.messages import mark
 
@@ -94,7 +94,7 @@ class MyDropout(paddle.nn.Layer):
         "belong to the values that stay: turn the comparison into float32 and multiply x by it, then divide. "
         "Before all that, `if not self.training: return x`."
     ),
-    judge=checks_03_dropout.judge_dropout,
+    judge=checks_03.judge_dropout,
 )
 
 EXERCISES = (_FC1_INPUTS, _FLIP_AND_BRIGHTEN, _DROPOUT)

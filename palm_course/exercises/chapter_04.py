@@ -1,6 +1,6 @@
 """The exercises of chapter 4, VGG: what a stack of convolutions costs and sees, and networks from a list."""
 
-from palm_course.exercises import checks_04, checks_04_features
+from palm_course.exercises import checks_04
 from palm_course.exercises.model import Exercise
 from palm_utils.messages import mark
 
@@ -103,7 +103,7 @@ def make_features(plan, in_channels=3):
         'in_channels = number; for "M", MaxPool2D(2, 2). At the end, paddle.nn.Sequential(*layers) makes one layer '
         "of them."
     ),
-    judge=checks_04_features.judge_features,
+    judge=checks_04.judge_features,
 )
 
 EXERCISES = (_COST, _WINDOW, _FEATURES)

@@ -1,6 +1,6 @@
 """The exercises of chapter 5, GoogLeNet."""
 
-from palm_course.exercises import checks_05, checks_05_head, checks_05_inception
+from palm_course.exercises import checks_05
 from palm_course.exercises.model import Exercise
 from palm_utils.messages import mark
 
@@ -74,7 +74,7 @@ class InceptionBN(paddle.nn.Layer):
         "has no activation of its own: it runs the four branches and concatenates them along axis 1. Let "
         "model.train() and model.eval() do the switching; batch norm listens to them by itself."
     ),
-    judge=checks_05_inception.judge_inception_bn,
+    judge=checks_05.judge_inception_bn,
     seconds=20.0,
 )
 
@@ -120,7 +120,7 @@ class AuxiliaryHead(paddle.nn.Layer):
         "stride is the kernel size. paddle.nn.Dropout(p) takes the share that is dropped, and does nothing "
         "after model.eval()."
     ),
-    judge=checks_05_head.judge_head,
+    judge=checks_05.judge_head,
     seconds=20.0,
 )
 

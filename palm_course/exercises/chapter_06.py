@@ -1,6 +1,6 @@
 """The exercises of chapter 6, ResNet."""
 
-from palm_course.exercises import checks_06, checks_06_block, checks_06_shortcut
+from palm_course.exercises import checks_06
 from palm_course.exercises.model import Exercise
 from palm_utils.messages import mark
 
@@ -68,7 +68,7 @@ class PreActBlock(paddle.nn.Layer):
         "same with the two numbers exchanged. In forward: y = conv(relu(norm(x))) twice with the two sets of "
         "layers, and at the end x + y, where x is still what came in."
     ),
-    judge=checks_06_block.judge_pre_activation,
+    judge=checks_06.judge_pre_activation,
 )
 
 _PAD_SHORTCUT = Exercise(
@@ -100,7 +100,7 @@ def pad_shortcut(x, num_filters, stride):
         "paddle.zeros of shape [N, num_filters - C, H', W'] does the rest; where no channel is missing there "
         "is nothing to add."
     ),
-    judge=checks_06_shortcut.judge_pad_shortcut,
+    judge=checks_06.judge_pad_shortcut,
 )
 
 _FOLD = Exercise(

@@ -1,6 +1,6 @@
 """The exercises of chapter 7, the high-level API on CIFAR-10."""
 
-from palm_course.exercises import checks_07, checks_07_callback, checks_07_pictures
+from palm_course.exercises import checks_07
 from palm_course.exercises.model import Exercise
 from palm_utils.messages import mark
 
@@ -30,7 +30,7 @@ def undo_normalise(batch, mean, std):
         "np.rint rounds and np.clip sets limits, both before astype(np.uint8), which would cut off the "
         "digits and wrap 256 around to 0. transpose(0, 2, 3, 1) puts the channels last."
     ),
-    judge=checks_07_pictures.judge_undo,
+    judge=checks_07.judge_undo,
 )
 
 _RATE = Exercise(
@@ -91,7 +91,7 @@ class StopWhenFlat(paddle.callbacks.Callback):
         "In on_eval_end: a better accuracy becomes the best and sets self.waited to 0, any other adds 1 to it; "
         "then compare self.waited with self.patience."
     ),
-    judge=checks_07_callback.judge_stop,
+    judge=checks_07.judge_stop,
 )
 
 _TOP_K = Exercise(

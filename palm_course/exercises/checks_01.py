@@ -1,60 +1,55 @@
-"""How the answers to exercises 1.1 and 1.2 are judged."""
+"""How the answers to the exercises of chapter 1 are judged."""
 
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from operator import floordiv
 from typing import Any
 
 import numpy as np
 
+from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
 from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_utils.messages import mark, tr
 
 # 1.1 ------------------------------------------------------------------------------------------
 
 
-def _output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
-    """Count the positions of the kernel's left edge on the padded input."""
-    return len(range(0, size + 2 * padding - kernel + 1, stride))
+def _positions(room: int, stride: int) -> int:
+    """Count where a kernel can lie: at the edge, and after each step into the room beside it."""
+    return room // stride + 1
+
+
+def _output_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, *, ends: int = 2, positions: Callable = _positions
+) -> int:
+    """Compute the answer; what comes after `padding` serves the mistakes, as in all references below."""
+    return positions(size + ends * padding - kernel, stride)
 
 
 _OUTPUT_SIZE_MISTAKES = [
-    Mistake(
-        "it is one too small: the position before the first step counts as well.",
-        lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) // stride,
-    ),
-    Mistake(
-        "padding is added at both ends, you count it once.",
-        lambda size, kernel, stride=1, padding=0: (size + padding - kernel) // stride + 1,
-    ),
-    Mistake(
-        "it takes no notice of the padding.",
-        lambda size, kernel, stride=1, padding=0: (size - kernel) // stride + 1,
-    ),
-    Mistake(
-        "it takes no notice of the stride.",
-        lambda size, kernel, stride=1, padding=0: size + 2 * padding - kernel + 1,
-    ),
-    Mistake(
-        "it takes no notice of stride and padding.",
-        lambda size, kernel, stride=1, padding=0: size - kernel + 1,
-    ),
+    Mistake("it is one too small: the position before the first step counts as well.", positions=floordiv),
+    Mistake("padding is added at both ends, you count it once.", ends=1),
+    Mistake("it takes no notice of the padding.", ends=0),
+    Mistake("it takes no notice of the stride.", positions=lambda room, stride: room + 1),
+    Mistake("it takes no notice of stride and padding.", ends=0, positions=lambda room, stride: room + 1),
     Mistake(
         "it is not always a whole number: a step cut short does not count.",
-        lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) / stride + 1,
+        positions=lambda room, stride: room / stride + 1,
     ),
     Mistake(
         "it rounds up where it should round down: a step cut short does not count.",
-        lambda size, kernel, stride=1, padding=0: -(-(size + 2 * padding - kernel) // stride) + 1,
+        positions=lambda room, stride: -(-room // stride) + 1,
     ),
     Mistake(
         "it rounds to the nearest number: a step cut short never counts.",
-        lambda size, kernel, stride=1, padding=0: round((size + 2 * padding - kernel) / stride + 1),
+        positions=lambda room, stride: round(room / stride + 1),
     ),
     Mistake(
         "the one is added before the division by the stride; it belongs after it.",
-        lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel + 1) // stride,
+        positions=lambda room, stride: (room + 1) // stride,
     ),
-    Mistake(
-        "padding makes the output larger, not smaller.",
-        lambda size, kernel, stride=1, padding=0: (size - 2 * padding - kernel) // stride + 1,
-    ),
+    Mistake("padding makes the output larger, not smaller.", ends=-2),
 ]
 
 
@@ -82,9 +77,9 @@ def judge_output_size(trial: Trial, answer: Any) -> None:
 
 
 def _lenet_parameters(
-    num_classes: int, in_channels: int = 1, conv_bias: int = 1, fc_bias: int = 1, third_kernel: int = 4
+    num_classes: int, in_channels: int = 1, *, conv_bias: int = 1, fc_bias: int = 1, third_kernel: int = 4
 ) -> int:
-    """Add up weights and biases of the five layers; the last three arguments serve the mistakes."""
+    """Add up weights and biases of the five layers."""
     convolutions = [(in_channels, 6, 5), (6, 16, 5), (16, 120, third_kernel)]
     linears = [(120, 64), (64, num_classes)]
     return sum((fan_in * kernel**2 + conv_bias) * out for fan_in, out, kernel in convolutions) + sum(
@@ -93,30 +88,12 @@ def _lenet_parameters(
 
 
 _PARAMETERS_MISTAKES = [
-    Mistake(
-        "the biases are missing.",
-        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels, conv_bias=0, fc_bias=0),
-    ),
-    Mistake(
-        "the biases of the convolutions are missing.",
-        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels, conv_bias=0),
-    ),
-    Mistake(
-        "the biases of the fully connected layers are missing.",
-        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels, fc_bias=0),
-    ),
-    Mistake(
-        "it takes no notice of in_channels.",
-        lambda classes, in_channels=1: _lenet_parameters(classes),
-    ),
-    Mistake(
-        "it takes no notice of num_classes.",
-        lambda classes, in_channels=1: _lenet_parameters(10, in_channels),
-    ),
-    Mistake(
-        "the third convolution's kernel is 4 × 4, you count 5 × 5.",
-        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels, third_kernel=5),
-    ),
+    Mistake("the biases are missing.", conv_bias=0, fc_bias=0),
+    Mistake("the biases of the convolutions are missing.", conv_bias=0),
+    Mistake("the biases of the fully connected layers are missing.", fc_bias=0),
+    Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
+    Mistake("it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)),
+    Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
     Mistake(
         "the first fully connected layer's weights and bias are missing.",
         lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
@@ -131,3 +108,68 @@ def judge_parameters(trial: Trial, answer: Any) -> None:
     for _ in range(10):
         cases.append(Case((int(rng.integers(2, 1001)),), {"in_channels": int(rng.integers(1, 12))}))
     trial.compare(answer, cases, _lenet_parameters, _PARAMETERS_MISTAKES)
+
+
+# 1.3 ------------------------------------------------------------------------------------------
+
+_PLACES = (
+    mark("the first convolution"),
+    mark("the second convolution"),
+    mark("the third convolution"),
+    mark("the first fully connected layer"),
+    mark("the last layer"),
+)
+_COUNTS = (mark("no sigmoid after {place}"), mark("a sigmoid after {place}"), mark("two sigmoids after {place}"))
+_RIGHT = (1, 1, 1, 1, 0)  # sigmoids after each place
+
+
+def _lenet32_parameters(num_classes: int) -> dict[str, Shape]:
+    weights = [[6, 3, 5, 5], [16, 6, 5, 5], [120, 16, 5, 5], [120, 64], [64, num_classes]]
+    biases = [[6], [16], [120], [64], [num_classes]]
+    return {f"weight {i}": w for i, w in enumerate(weights)} | {f"bias {i}": b for i, b in enumerate(biases)}
+
+
+def _lenet32(p, x, *, num_classes, training, sigmoids=_RIGHT, activation="sigmoid", pool="max_pool2d", softmax=False):
+    import paddle
+    import paddle.nn.functional as F
+
+    for layer, count in enumerate(sigmoids):
+        weight, bias = p[f"weight {layer}"], p[f"bias {layer}"]
+        x = F.conv2d(x, weight, bias) if layer < 3 else F.linear(paddle.flatten(x, 1), weight, bias)
+        # Max-pooling and a rising function may change places: where a student pools first, this is the same.
+        for _ in range(count):
+            x = getattr(F, activation)(x)
+        x = getattr(F, pool)(x, 2, 2) if layer < 2 else x
+    return F.softmax(x) if softmax else x
+
+
+def _wrong_parameters(model: Any, missing: list[Shape], extra: list[Shape], num_classes: int) -> Fault:
+    only_biases = not extra and are_flat(missing)
+    return tr("biases are missing.") if only_biases else tr("its parameters are not those of the table."), ""
+
+
+def _misplaced(sigmoids: Sequence[int]) -> str:
+    wrong = [(count, place) for count, place, right in zip(sigmoids, _PLACES, _RIGHT, strict=True) if count != right]
+    return tr("{list}.", list=tr("; ").join(tr(_COUNTS[count], place=tr(place)) for count, place in wrong))
+
+
+judge_lenet32 = LayerCheck(
+    # Numbers of classes that no other layer has, so that parameters are told apart by their shapes.
+    builds=[((), {"num_classes": classes}, [batch, 3, 32, 32]) for classes, batch in ((10, 4), (2, 1), (7, 3))],
+    parameters=_lenet32_parameters,
+    reference=_lenet32,
+    wrong_parameters=_wrong_parameters,
+    wrong_shape=mark("the output is not a tensor of logits, one row per image and one column per class."),
+    unknown=mark("the values are not those of the table's layers."),
+    hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
+    mistakes=[
+        Mistake("the activation is not a sigmoid.", activation="relu"),
+        Mistake("the activation is not a sigmoid.", activation="tanh"),
+        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+        Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
+        *(
+            Mistake(functools.partial(_misplaced, places), sigmoids=places)
+            for places in itertools.product((0, 1, 2), (0, 1, 2), (0, 1), (0, 1), (0, 1))
+        ),
+    ],
+)

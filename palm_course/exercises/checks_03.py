@@ -1,76 +1,59 @@
-"""How the answers to exercises 3.1 and 3.2 are judged."""
+"""How the answers to the exercises of chapter 3 are judged."""
 
+import operator
+import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from palm_course.exercises.array_check import ArrayCheck
+from palm_course.exercises.layer_check import create, need_layer_class
+from palm_course.exercises.surroundings import kept
 from palm_course.exercises.trial import Case, Mistake, Trial
-from palm_course.exercises.values import as_array, describe, describe_call, describe_shape
+from palm_course.exercises.values import as_array, describe, describe_shape, is_tensor
 from palm_utils.messages import mark, tr
 
 # 3.1 ------------------------------------------------------------------------------------------
 
 
-def _side(pixels: int, padding: int = 5, poolings: int = 3) -> int:
-    pixels = (pixels + 2 * padding - 11) // 4 + 1
-    return pixels // 2**poolings
-
-
-def _features(height: int, width: int) -> int:
-    return 256 * _side(height) * _side(width)
-
-
-def _side_rounded_up(pixels: int) -> int:
-    pixels = (pixels - 1) // 4 + 1
-    for _ in range(3):
-        pixels = -(-pixels // 2)
+def _side(pixels: int, *, padding: int = 10, poolings: int = 3, pool: Callable = lambda pixels: pixels // 2) -> int:
+    """Return the side of conv5's maps after pooling."""
+    pixels = (pixels + padding - 11) // 4 + 1
+    for _ in range(poolings):
+        pixels = pool(pixels)
     return pixels
 
 
+def _features(height: int, width: int, *, channels: int = 256, side: Callable = _side, **options: Any) -> int:
+    return channels * side(height, **options) * side(width, **options)
+
+
 _FC1_MISTAKES = [
-    Mistake(
-        "it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.",
-        lambda height, width: _side(height) * _side(width),
-    ),
-    Mistake(
-        "one pooling is missing: there is one after conv1, after conv2 and after conv5.",
-        lambda height, width: 256 * _side(height, poolings=2) * _side(width, poolings=2),
-    ),
-    Mistake(
-        "conv1's padding is missing.",
-        lambda height, width: 256 * _side(height, padding=0) * _side(width, padding=0),
-    ),
-    Mistake(
-        "conv1's padding is counted once; there are 5 pixels on *each* side.",
-        lambda height, width: 256 * _side(height - 5) * _side(width - 5),
-    ),
+    Mistake("it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.", channels=1),
+    Mistake("one pooling is missing: there is one after conv1, after conv2 and after conv5.", poolings=2),
+    Mistake("conv1's padding is missing.", padding=0),
+    Mistake("conv1's padding is counted once; there are 5 pixels on *each* side.", padding=5),
     Mistake(
         "a convolution has one position more than it takes steps: the + 1 is missing.",
-        lambda height, width: 256 * ((height - 1) // 4 // 8) * ((width - 1) // 4 // 8),
+        side=lambda pixels: (pixels - 1) // 4 // 8,
     ),
     Mistake(
         "it divides by 32 and rounds down at the end; conv1 rounds up, thanks to its padding.",
-        lambda height, width: 256 * (height // 32) * (width // 32),
+        side=lambda pixels: pixels // 32,
     ),
     Mistake(
         "it divides by 32 and rounds at the end; every layer rounds for itself.",
-        lambda height, width: 256 * round(height / 32) * round(width / 32),
+        side=lambda pixels: round(pixels / 32),
     ),
     Mistake(
         "the poolings round up; what does not fill a whole 2 × 2 field is left out.",
-        lambda height, width: 256 * _side_rounded_up(height) * _side_rounded_up(width),
+        pool=lambda pixels: -(-pixels // 2),
     ),
-    Mistake(
-        "it takes the photograph for a square of `height` pixels.",
-        lambda height, width: _features(height, height),
-    ),
-    Mistake(
-        "it takes the photograph for a square of `width` pixels.",
-        lambda height, width: _features(width, width),
-    ),
-    Mistake("conv1's stride of 4 is missing.", lambda height, width: 256 * (height // 8) * (width // 8)),
-    Mistake("the 256 channels are those of conv5, not 384.", lambda height, width: 384 * _side(height) * _side(width)),
+    Mistake("it takes the photograph for a square of `height` pixels.", lambda height, _: _features(height, height)),
+    Mistake("it takes the photograph for a square of `width` pixels.", lambda _, width: _features(width, width)),
+    Mistake("conv1's stride of 4 is missing.", side=lambda pixels: pixels // 8),
+    Mistake("the 256 channels are those of conv5, not 384.", channels=384),
 ]
 
 
@@ -86,137 +69,248 @@ def judge_fc1_inputs(trial: Trial, answer: Any) -> None:
 
 # 3.2 ------------------------------------------------------------------------------------------
 
-# Half a grey level of 256 on the scale from -1 to 1 is 0.004: a way through uint8 passes.
-_TOLERANCE = 0.01
 
-
-def _mirrored(image: np.ndarray, flip: bool) -> np.ndarray:
-    return image[:, :, ::-1] if flip else image
+def _images(rng: np.random.Generator) -> list[Case]:
+    """Return wide, tall and square images, with and without mirroring, darker and brighter."""
+    kinds = [(4, 6, True, 1.0), (5, 3, False, 1.5), (6, 6, True, 0.8), (7, 9, False, 0.5), (9, 8, True, 1.3)]
+    cases = []
+    for height, width, flip, factor in [*kinds, (8, 8, False, 1.0)]:
+        image = rng.uniform(-1, 1, (3, height, width)).astype(np.float32)
+        image[:, 0, 0], image[:, -1, -1] = -1.0, 1.0  # black and white
+        cases.append(Case((image, flip, factor)))
+    return cases
 
 
 def _brighter(image: np.ndarray, factor: float) -> np.ndarray:
     return np.clip((image + 1) * factor - 1, -1, 1)
 
 
-def _right(image: np.ndarray, flip: bool, factor: float) -> np.ndarray:
-    return _brighter(_mirrored(image, flip), factor)
+def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, brighten=_brighter):
+    return brighten(np.flip(image, axes) if flips(flip) else image, factor)
 
 
-_IMAGE_MISTAKES: list[tuple[str, Callable]] = [
-    (mark("it leaves the image as it is."), lambda image, flip, factor: image),
-    (
-        mark("top and bottom are exchanged; mirror left and right."),
-        lambda image, flip, factor: _brighter(image[:, ::-1] if flip else image, factor),
-    ),
-    (
-        mark("the colours are exchanged: the first axis holds blue, green and red."),
-        lambda image, flip, factor: _brighter(image[::-1] if flip else image, factor),
-    ),
-    (
-        mark("rows and columns are both reversed: that turns the eye upside down."),
-        lambda image, flip, factor: _brighter(image[:, ::-1, ::-1] if flip else image, factor),
-    ),
-    (
-        mark("everything is reversed, colours too; only left and right should be."),
-        lambda image, flip, factor: _brighter(image[::-1, ::-1, ::-1] if flip else image, factor),
-    ),
-    (mark("it mirrors whether `flip` is true or not."), lambda image, flip, factor: _right(image, True, factor)),
-    (mark("it never mirrors."), lambda image, flip, factor: _right(image, False, factor)),
-    (mark("it mirrors where `flip` is false."), lambda image, flip, factor: _right(image, not flip, factor)),
-    (mark("the brightness stays as it is."), lambda image, flip, factor: _mirrored(image, flip)),
-    (
-        mark("it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black."),
-        lambda image, flip, factor: np.clip(_mirrored(image, flip) * factor, -1, 1),
-    ),
-    (
-        mark("it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1."),
-        lambda image, flip, factor: _mirrored(image, flip) * factor,
-    ),
-    (
-        mark("it adds `factor` - 1 to every pixel, black ones too; brightness is a factor."),
-        lambda image, flip, factor: np.clip(_mirrored(image, flip) + factor - 1, -1, 1),
-    ),
-    (
-        mark("some values are above 1; what would be brighter than 1 becomes 1."),
-        lambda image, flip, factor: (_mirrored(image, flip) + 1) * factor - 1,
-    ),
-    (
-        mark("black has become 0: after multiplying, the scale must go back to where black is -1."),
-        lambda image, flip, factor: np.clip((_mirrored(image, flip) + 1) * factor, 0, 2),
-    ),
-    (
-        mark("black has become 0: after multiplying, the scale must go back to where black is -1."),
-        lambda image, flip, factor: np.clip((_mirrored(image, flip) + 1) * factor, 0, 1),
-    ),
-    (
-        mark("the dark half is lost: values are cut at 0 instead of -1."),
-        lambda image, flip, factor: np.clip(_right(image, flip, factor), 0, 1),
-    ),
-]
+def _wrong_image(shape: tuple, right: tuple, *args: Any) -> str:
+    if shape == (*right[1:], 3):
+        return tr("the colour channel has become the last axis; it should stay the first (CHW).")
+    return tr("the shape has changed.")
 
 
-def judge_flip_and_brighten(trial: Trial, answer: Any) -> None:
-    """Check 3.2 on wide, tall and square images, with and without mirroring, darker and brighter."""
-    rng = np.random.default_rng(32)
-    calls = [
-        (rng.uniform(-1, 1, (3, height, width)).astype(np.float32), flip, factor)
-        for height, width, flip, factor in (
-            (4, 6, True, 1.0),
-            (5, 3, False, 1.5),
-            (6, 6, True, 0.8),
-            (7, 9, False, 0.5),
-            (9, 8, True, 1.3),
-            (8, 8, False, 1.0),
-        )
-    ]
-    for image, _, _ in calls:
-        image[:, 0, 0] = -1.0  # black
-        image[:, -1, -1] = 1.0
-    came = [_as_image(trial, trial.call(answer, call), call) for call in calls]
+def _first_row(image: np.ndarray) -> str:
+    """Describe an image by what a student can print: the first row of blue, and the range."""
+    row = ", ".join(f"{value:.2f}" for value in image[0, 0, :6]) + (", …" if image.shape[2] > 6 else "")
+    least, largest = image.min(), image.max()
+    return tr("first row of blue [{row}], values {least:.2f} to {largest:.2f}", row=row, least=least, largest=largest)
 
-    def agree(way: Callable) -> list[bool]:
-        return [bool(np.allclose(way(*call), got, atol=_TOLERANCE)) for call, got in zip(calls, came, strict=True)]
 
-    right = agree(_right)
-    if all(right):
+judge_flip_and_brighten = ArrayCheck(
+    cases=_images,
+    reference=_flipped_and_brightened,
+    # Half a grey level of 256 on the scale from -1 to 1 is 0.004: a way through uint8 passes.
+    close=lambda right, came: np.allclose(right, came, atol=0.01),
+    wrong_shape=_wrong_image,
+    wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
+    unknown=mark("right for {right} of the {count} images tried."),
+    show=_first_row,
+    mistakes=[
+        Mistake("it leaves the image as it is.", lambda image, flip, factor: image),
+        Mistake("top and bottom are exchanged; mirror left and right.", axes=1),
+        Mistake("the colours are exchanged: the first axis holds blue, green and red.", axes=0),
+        Mistake("rows and columns are both reversed: that turns the eye upside down.", axes=(1, 2)),
+        Mistake("everything is reversed, colours too; only left and right should be.", axes=(0, 1, 2)),
+        Mistake("it mirrors whether `flip` is true or not.", flips=lambda flip: True),
+        Mistake("it never mirrors.", flips=lambda flip: False),
+        Mistake("it mirrors where `flip` is false.", flips=operator.not_),
+        Mistake("the brightness stays as it is.", brighten=lambda image, factor: image),
+        Mistake(
+            "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.",
+            brighten=lambda image, factor: np.clip(image * factor, -1, 1),
+        ),
+        Mistake(
+            "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
+            brighten=operator.mul,
+        ),
+        Mistake(
+            "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
+            brighten=lambda image, factor: np.clip(image + factor - 1, -1, 1),
+        ),
+        Mistake(
+            "some values are above 1; what would be brighter than 1 becomes 1.",
+            brighten=lambda image, factor: (image + 1) * factor - 1,
+        ),
+        *(
+            Mistake(
+                "black has become 0: after multiplying, the scale must go back to where black is -1.",
+                brighten=lambda image, factor, most=most: np.clip((image + 1) * factor, 0, most),
+            )
+            for most in (2, 1)
+        ),
+        Mistake(
+            "the dark half is lost: values are cut at 0 instead of -1.",
+            brighten=lambda image, factor: np.clip(_brighter(image, factor), 0, 1),
+        ),
+    ],
+)
+
+
+# 3.3 ------------------------------------------------------------------------------------------
+
+# Each of the shapes below has at least 20,000 values, so the share of zeros is within 0.0036 of p in two
+# draws of three, and hardly ever further away than this.
+_SHARE_TOLERANCE = 0.025
+
+
+def judge_dropout(trial: Trial, answer: Any) -> None:
+    """Check 3.3 in training and evaluation: shares, values, independence, fresh draws, gradients."""
+    need_layer_class(trial, answer)
+    # Drawing is no fault, but what the check seeds must not stay seeded.
+    with kept():
+        for p, shape in ((0.5, [50, 400]), (0.2, [25, 8, 10, 10]), (0.75, [20000]), (0.0, [20, 30])):
+            created = f"MyDropout(p={p})"
+            layer = create(trial, answer, kwargs={"p": p})
+            rng = np.random.default_rng(33)
+            # Clear of 0, so that every zero in the result was dropped.
+            x = (rng.uniform(0.5, 2.0, shape) * rng.choice([-1, 1], shape)).astype(np.float32)
+            layer.train()
+            first, second = (_call(trial, created, layer, x, seed) for seed in (1, 2))
+            tried = tr("{call} in training, x of shape {shape}", call=f"{created}(x)", shape=shape)
+            _check_values(trial, tried, p, x, first)
+            _check_places(trial, tried, p, first == 0, second == 0)
+            _check_gradient(trial, created, layer, x, p)
+            layer.eval()
+            _check_evaluation(trial, created, p, x, _call(trial, f"{created}.eval()", layer, x, seed=3))
+            layer.train()
+            if p and np.array_equal(_call(trial, created, layer, x, seed=4), x):
+                tried = tr("{created}: eval, train, call", created=created)
+                trial.fail(tr("after .eval() and then .train() it drops nothing."), tried=tried)
+
+
+def _seed(number: int) -> None:
+    import paddle
+
+    # A trial puts the random generators back after each call, so each call gets a seed of its own.
+    random.seed(number)
+    np.random.seed(number)
+    paddle.seed(number)
+
+
+def _call(trial: Trial, created: str, layer: Any, x: np.ndarray, seed: int) -> np.ndarray:
+    import paddle
+
+    _seed(seed)
+    tensor, fault = paddle.to_tensor(x), ""
+    value = trial.call(layer, (tensor,), name=created)
+    if not is_tensor(value):
+        fault = tr("it does not return a tensor.")
+    elif list(value.shape) != list(x.shape):
+        fault = tr("the shape has changed.")
+    elif as_array(value) is None or as_array(value).dtype != np.float32:
+        fault = tr("the dtype has changed; float32 should stay float32.")
+    elif not np.isfinite(value.numpy()).all():
+        fault = tr("some values are not finite.")
+    if fault:
+        expected = describe_shape("tensor", x.shape, "float32")
+        trial.fail(fault, tried=f"{created}({describe(tensor)})", expected=expected, came=describe(value))
+    return value.numpy()
+
+
+def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
+    """Look at the factors of the values that stayed."""
+    factors = result[result != 0] / x[result != 0]
+
+    def are(factor: float) -> bool:
+        return np.allclose(factors, factor, rtol=1e-4)
+
+    if are(1 / (1 - p)):
         return
-    fault = next((tr(sentence) for sentence, way in _IMAGE_MISTAKES if all(agree(way))), "")
-    first = right.index(False)
+    came = np.unique(np.round(factors, 3))
+    fault = tr("the values that stay are not the old ones divided by 1 - p.")
+    if are(1):
+        fault = tr("the values that stay are as they were: divide them by 1 - p.")
+    elif are(1 - p):
+        fault = tr("the values that stay are multiplied by 1 - p; they should be divided by it.")
+    elif p and are(1 / p):
+        fault = tr("the values that stay are divided by p; they should be divided by 1 - p.")
+    elif factors.std() > 1e-3:
+        fault = tr("the values that stay are not all multiplied by the same number.")
     trial.fail(
-        fault or tr("right for {right} of the {count} images tried.", right=sum(right), count=len(calls)),
-        tried=describe_call(trial.exercise.name, calls[first], {}),
-        expected=_rows(_right(*calls[first])),
-        came=_rows(came[first]),
+        fault,
+        tried=tried,
+        expected=tr("kept values {factor:g} times the old ones", factor=1 / (1 - p)),
+        came=tr("factors {factors}", factors=", ".join(f"{f:g}" for f in came[:4]) + (", …" if len(came) > 4 else "")),
     )
 
 
-def _as_image(trial: Trial, value: Any, call: tuple) -> np.ndarray:
-    image = call[0]
-    result = as_array(value)
-    fault = ""
-    if result is None:
-        fault = tr("it does not return an array of numbers.")
-    elif result.shape == (*image.shape[1:], 3) and result.shape != image.shape:
-        fault = tr("the colour channel has become the last axis; it should stay the first (CHW).")
-    elif result.shape != image.shape:
-        fault = tr("the shape has changed.")
-    elif result.dtype != np.float32:
-        fault = tr("the dtype is wrong: networks are fed float32.")
-    elif not np.isfinite(result).all():
-        fault = tr("some values are not finite.")
-    if fault:
-        expected = describe_shape("array", image.shape, "float32")
-        trial.fail(fault, tried=describe_call(trial.exercise.name, call, {}), expected=expected, came=describe(value))
-    return result
+def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropped_next: np.ndarray) -> None:
+    """Look at where zeros are: how many, whether each by itself, whether elsewhere in the next call."""
+    share, whole = float(dropped.mean()), _whole_parts(dropped)
+    if abs(share - p) > _SHARE_TOLERANCE:
+        fault = whole or tr("the share of zeros is not p.")
+        if not dropped.any():
+            fault = tr("nothing is dropped in training.")
+        elif abs(share - (1 - p)) < _SHARE_TOLERANCE:
+            fault = tr("p is the share that is dropped, not the share that stays.")
+        trial.fail(fault, tried=tried, expected=tr("a share of zeros of about {share}", share=p), came=f"{share:.3f}")
+    if p and whole:
+        trial.fail(whole, tried=tried, expected=tr("zeros at places that have nothing to do with each other"))
+    if p and np.array_equal(dropped, dropped_next):
+        fault = tr("two calls drop the same values; each call needs a new draw.")
+        trial.fail(fault, tried=tr("{tried}, twice", tried=tried))
 
 
-def _rows(image: np.ndarray) -> str:
-    """Describe an image by what a student can print: the first row of blue, and the range."""
-    row = ", ".join(f"{value:.2f}" for value in image[0, 0, :6])
-    more = ", …" if image.shape[2] > 6 else ""
-    return tr(
-        "first row of blue [{row}], values {least:.2f} to {largest:.2f}",
-        row=row + more,
-        least=image.min(),
-        largest=image.max(),
+def _whole_parts(dropped: np.ndarray) -> str:
+    """Say which parts of the tensor are dropped or kept as a whole; empty where none are."""
+    if dropped.ndim < 2:
+        return ""
+    rows = dropped.reshape(len(dropped), -1)
+    if (rows == rows[:, :1]).all():
+        return tr("it drops whole images (rows of the batch); each value should be drawn by itself.")
+    if (rows == rows[:1]).all():
+        return tr("it drops the same places in all images of the batch; each value should be drawn by itself.")
+    if dropped.ndim == 4 and (dropped == dropped[:, :, :1, :1]).all():
+        return tr("it drops whole channels; each value should be drawn by itself.")
+    return ""
+
+
+def _check_gradient(trial: Trial, created: str, layer: Any, x: np.ndarray, p: float) -> None:
+    import paddle
+
+    def forward_and_back(tensor):
+        tensor.stop_gradient = False
+        result = layer(tensor)
+        if not result.stop_gradient:
+            result.sum().backward()
+        return result, paddle.full(result.shape, float("nan")) if tensor.grad is None else tensor.grad
+
+    _seed(5)
+    result, gradient = (part.numpy() for part in trial.call(forward_and_back, (paddle.to_tensor(x),), name=created))
+    tried = tr("{call} in training, then backward()", call=f"{created}(x)")
+    if np.isnan(gradient).any():
+        trial.fail(
+            tr("the gradient does not find its way back to x."),
+            tried=tried,
+            hint=tr(
+                "values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may."
+            ),
+        )
+    if not np.allclose(gradient, np.where(result == 0, 0, 1 / (1 - p)), rtol=1e-4, atol=1e-6):
+        trial.fail(
+            tr("the gradient is not that of the values that stayed."),
+            tried=tried,
+            expected=tr("{factor:g} where a value stayed, 0 where it was dropped", factor=1 / (1 - p)),
+        )
+
+
+def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
+    if np.allclose(result, x, rtol=1e-5):
+        return
+    fault = tr("in evaluation the values should come back as they were.")
+    if p and (result == 0).any():
+        fault = tr("it drops values in evaluation too; self.training tells the two apart.")
+    elif np.allclose(result, x * (1 - p), rtol=1e-4):
+        fault = tr("in evaluation it multiplies by 1 - p: training has already made up for that, by dividing.")
+    trial.fail(
+        fault,
+        tried=f"{created}.eval()(x)",
+        expected=tr("x itself, beginning {values}", values=describe(x.ravel()[:3])),
+        came=tr("beginning {values}", values=describe(result.ravel()[:3])),
     )

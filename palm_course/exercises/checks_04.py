@@ -1,11 +1,15 @@
-"""How the answers to exercises 4.1 and 4.2 are judged."""
+"""How the answers to the exercises of chapter 4 are judged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
 from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.values import describe, is_tensor
+from palm_utils.messages import mark, tr
 
 # 4.1 ------------------------------------------------------------------------------------------
 
@@ -19,10 +23,10 @@ def _cost(
     area_of_map: int = 2,
     bias: str = "out",
     shrinks: bool = False,
-    count_biases_as_work: bool = False,
+    biases_are_work: bool = False,
     first_channels_only: bool = False,
 ) -> tuple[int, int]:
-    """Return parameters and multiply-adds; the defaults are right, each option is a mistake."""
+    """Return parameters and multiply-adds."""
     parameters = work = 0
     for kernel, inputs, outputs in zip(kernels, channels[:-1], channels[1:], strict=True):
         if first_channels_only:
@@ -32,34 +36,24 @@ def _cost(
         weights = kernel**area_of_kernel * inputs * outputs
         biases = {"out": outputs, "in": inputs, "none": 0, "one": 1}[bias]
         parameters += weights + biases
-        work += (weights + (biases if count_biases_as_work else 0)) * side**area_of_map
+        work += (weights + (biases if biases_are_work else 0)) * side**area_of_map
     return parameters, work
 
 
 _COST_MISTAKES = [
-    Mistake("the biases are missing: each convolution has one per output channel.", lambda *a: _cost(*a, bias="none")),
+    Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
+    Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
+    Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
+    Mistake("a kernel of size k has k · k weights per channel pair, not k.", area_of_kernel=1),
+    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", area_of_map=1),
     Mistake(
-        "it counts a bias for each input channel; there is one for each output channel.",
-        lambda *a: _cost(*a, bias="in"),
+        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", area_of_map=0
     ),
-    Mistake(
-        "it counts one bias for a whole convolution; there is one for each output channel.",
-        lambda *a: _cost(*a, bias="one"),
-    ),
-    Mistake("a kernel of size k has k · k weights per channel pair, not k.", lambda *a: _cost(*a, area_of_kernel=1)),
-    Mistake(
-        "each weight is used at every pixel of the map: side · side times, not side times.",
-        lambda *a: _cost(*a, area_of_map=1),
-    ),
-    Mistake(
-        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.",
-        lambda *a: _cost(*a, area_of_map=0),
-    ),
-    Mistake("the additions of the biases are not multiply-adds.", lambda *a: _cost(*a, count_biases_as_work=True)),
-    Mistake("the padding keeps the maps as large as they were; yours shrink.", lambda *a: _cost(*a, shrinks=True)),
+    Mistake("the additions of the biases are not multiply-adds.", biases_are_work=True),
+    Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
     Mistake(
         "it uses the input's channels for every convolution; they may change from one to the next.",
-        lambda *a: _cost(*a, first_channels_only=True),
+        first_channels_only=True,
     ),
     Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
 ]
@@ -79,80 +73,62 @@ def judge_cost(trial: Trial, answer: Any) -> None:
 
 # 4.2 ------------------------------------------------------------------------------------------
 
-Layers = Sequence[tuple[int, int, int]]
-
 
 def _window(
-    layers: Layers,
+    layers: Sequence[tuple[int, int, int]],
     index: int,
     *,
-    forwards: bool = False,
-    pad_first: int = -1,
-    pad_last: int = -1,
-    stride_counts: bool = True,
+    order: Callable = reversed,
+    first_padding: int = -1,
+    last_padding: int = -1,
+    strides: bool = True,
     behind: int = 0,
+    least: float = -np.inf,
 ) -> tuple[int, int]:
-    """Return first and last input pixel; the defaults are right, each option is a mistake."""
+    """Return the first and the last input pixel."""
     first = last = index
-    for kernel, stride, padding in layers if forwards else reversed(layers):
-        step = stride if stride_counts else 1
-        first = first * step + pad_first * padding
-        last = last * step + pad_last * padding + kernel - 1 + behind
+    for kernel, stride, padding in order(layers):
+        step = stride if strides else 1
+        first = max(first * step + first_padding * padding, least)
+        last = last * step + last_padding * padding + kernel - 1 + behind
     return first, last
 
 
-def _first_and_side(layers: Layers, index: int) -> tuple[int, int]:
-    first, last = _window(layers, index)
-    return first, last - first + 1
-
-
-def _clipped(layers: Layers, index: int) -> tuple[int, int]:
-    first, last = _window(layers, index)
-    return max(first, 0), max(last, 0)
-
-
-def _clipped_on_the_way(layers: Layers, index: int) -> tuple[int, int]:
-    first = last = index
-    for kernel, stride, padding in reversed(layers):
-        first, last = max(first * stride - padding, 0), last * stride - padding + kernel - 1
-    return first, last
+def _window_and(change: Callable) -> Callable:
+    """Return a function that gives change(first, last) for the right window."""
+    return lambda layers, index: change(*_window(layers, index))
 
 
 _WINDOW_MISTAKES = [
     Mistake(
-        "it walks from the input to the output; start at the output pixel and go back, last layer first.",
-        lambda *a: _window(*a, forwards=True),
+        "it walks from the input to the output; start at the output pixel and go back, last layer first.", order=iter
     ),
     Mistake(
-        "it leaves out the padding, which moves the window towards the first pixel.",
-        lambda *a: _window(*a, pad_first=0, pad_last=0),
+        "it leaves out the padding, which moves the window towards the first pixel.", first_padding=0, last_padding=0
     ),
-    Mistake(
-        "it adds the padding; padding moves the window the other way.",
-        lambda *a: _window(*a, pad_first=1, pad_last=1),
-    ),
-    Mistake(
-        "it makes the window wider by the padding; padding moves both ends by the same.",
-        lambda *a: _window(*a, pad_last=0),
-    ),
-    Mistake(
-        "it makes the window wider by the padding; padding moves both ends by the same.",
-        lambda *a: _window(*a, pad_last=1),
-    ),
-    Mistake("it leaves out the strides.", lambda *a: _window(*a, stride_counts=False)),
+    Mistake("it adds the padding; padding moves the window the other way.", first_padding=1, last_padding=1),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", last_padding=0),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", last_padding=1),
+    Mistake("it leaves out the strides.", strides=False),
     Mistake(
         "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",
-        lambda *a: _window(*a, behind=1),
+        behind=1,
     ),
     Mistake(
         "the second number is one behind the window; the last pixel is to be included.",
-        lambda *a: (_window(*a)[0], _window(*a)[1] + 1),
+        _window_and(lambda first, last: (first, last + 1)),
     ),
-    Mistake("the second number should be the last pixel, not how many there are.", _first_and_side),
-    Mistake("it counts pixels from 1; the first is pixel 0.", lambda *a: tuple(end + 1 for end in _window(*a))),
-    Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", _clipped),
-    Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", _clipped_on_the_way),
-    Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
+    Mistake(
+        "the second number should be the last pixel, not how many there are.",
+        _window_and(lambda first, last: (first, last - first + 1)),
+    ),
+    Mistake("it counts pixels from 1; the first is pixel 0.", _window_and(lambda first, last: (first + 1, last + 1))),
+    Mistake(
+        "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
+        _window_and(lambda first, last: (max(first, 0), max(last, 0))),
+    ),
+    Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
+    Mistake("the two ends are exchanged: the first pixel comes first.", _window_and(lambda first, last: (last, first))),
     Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
 ]
 
@@ -175,3 +151,103 @@ def judge_window(trial: Trial, answer: Any) -> None:
         ]
         cases.append(Case((layers, int(rng.integers(0, 20)))))
     trial.compare(answer, cases, _window, _WINDOW_MISTAKES, count=2)
+
+
+# 4.3 ------------------------------------------------------------------------------------------
+
+# Narrow, so that they are quick: one sixteenth of the real widths.
+_VGG11 = [4, "M", 8, "M", 16, 16, "M", 32, 32, "M", 32, 32, "M"]
+_VGG13 = [4, 4, "M", 8, 8, "M", 16, 16, "M", 32, 32, "M", 32, 32, "M"]
+_VGG19 = [4, 4, "M", 8, 8, "M", *[16] * 4, "M", *[32] * 4, "M", *[32] * 4, "M"]
+
+
+def _plan_parameters(plan: Sequence, in_channels: int = 3) -> dict[str, Shape]:
+    widths = [in_channels, *(step for step in plan if step != "M")]
+    weights = {f"weight {i}": [after, before, 3, 3] for i, (before, after) in enumerate(pairwise(widths))}
+    return weights | {f"bias {i}": [width] for i, width in enumerate(widths[1:])}
+
+
+def _planned(p, x, plan, in_channels=3, *, training, relu="all", activation="relu", pool="max_pool2d"):
+    """Compute the plan. relu: after "all" convolutions, "none", all but the "last", or only before a "pooling"."""
+    import paddle.nn.functional as F
+
+    number = 0
+    for position, step in enumerate(plan):
+        if step == "M":
+            x = getattr(F, pool)(x, 2, 2)
+            continue
+        x = F.conv2d(x, p[f"weight {number}"], p[f"bias {number}"], padding=1)
+        number += 1
+        at_end = list(plan[position + 1 : position + 2]) in ([], ["M"])
+        if {"all": True, "none": False, "last": f"weight {number}" in p, "pooling": at_end}[relu]:
+            x = getattr(F, activation)(x)
+    return x
+
+
+def _need_a_layer(trial: Trial, created: str, net: Any, *args: Any, **kwargs: Any) -> None:
+    import paddle
+
+    if isinstance(net, paddle.nn.Layer):
+        return
+    several = isinstance(net, (list, tuple))
+    trial.fail(
+        tr("a list of layers cannot be called.") if several else tr("it should return a paddle.nn.Layer."),
+        tried=created,
+        expected=tr("one paddle.nn.Layer"),
+        came=tr("a {kind} of {count}", kind=type(net).__name__, count=len(net)) if several else describe(net),
+        hint=tr("paddle.nn.Sequential makes one layer out of several.") if several else "",
+    )
+
+
+def _unplanned(net: Any, missing: list[Shape], extra: list[Shape], plan: Sequence, in_channels: int = 3) -> Fault:
+    """Name what is wrong with the parameters, and a hint where the exercise's own would mislead."""
+    kernels = [parameter.shape for parameter in net.parameters() if parameter.ndim == 4]
+    wanted = sum(step != "M" for step in plan)
+    if any(shape[2:] != [3, 3] for shape in kernels):
+        return tr("its kernels are not 3 × 3."), tr("every convolution of VGG has a 3 × 3 kernel.")
+    if len(kernels) != wanted:
+        return tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=wanted), ""
+    if not extra and are_flat(missing):
+        return tr("biases are missing."), tr("a Conv2D has a bias unless bias_attr=False takes it away.")
+    if not missing:
+        hint = tr("the plan has convolutions and poolings only.")
+        return tr("it has parameters beside those of its convolutions."), hint
+    return tr("the channels do not follow the plan."), ""
+
+
+def _wrong_maps(output: Any, shape: Shape) -> Fault:
+    if is_tensor(output) and output.ndim == 4 and output.shape[2] > shape[2]:
+        hint = tr("MaxPool2D(kernel_size=2, stride=2) takes half of the height and half of the width.")
+        return tr("its maps are too large: not every pooling of the plan makes them half as wide."), hint
+    if is_tensor(output) and output.ndim == 4 and output.shape[2] < shape[2]:
+        hint = tr("a 3 × 3 convolution keeps the size of a map with padding=1.")
+        return tr("its maps are too small: only poolings should make them smaller, and each by half."), hint
+    return tr("the output has the wrong shape."), ""
+
+
+judge_features = LayerCheck(
+    builds=[
+        (([8, "M", 16, 16, "M"],), {}, [2, 3, 32, 32]),
+        (([5, 7, "M", 9, "M"],), {}, [2, 3, 24, 24]),
+        ((["M", 6, 10],), {"in_channels": 2}, [2, 2, 14, 14]),
+        (([4, "M", "M", 6, 7, 9],), {"in_channels": 1}, [2, 1, 20, 20]),
+        *(((plan,), {}, [2, 3, 32, 32]) for plan in (_VGG11, _VGG13, _VGG19)),
+    ],
+    parameters=_plan_parameters,
+    reference=_planned,
+    is_function=True,
+    look_first=_need_a_layer,
+    wrong_parameters=_unplanned,
+    wrong_shape=_wrong_maps,
+    hidden_hint=mark(
+        "paddle.nn.Sequential or paddle.nn.LayerList register their layers; a plain list as attribute hides them."
+    ),
+    unknown=mark("the values are not those of the plan's layers, one after the other."),
+    mistakes=[
+        Mistake("the ReLUs are missing.", relu="none"),
+        Mistake("the ReLU after the last convolution is missing.", relu="last"),
+        Mistake("there is a ReLU at the end of each block only; one belongs after every convolution.", relu="pooling"),
+        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+        *(Mistake("the activation is not a ReLU.", activation=name) for name in ("sigmoid", "tanh", "leaky_relu")),
+    ],
+)

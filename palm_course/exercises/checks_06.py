@@ -1,81 +1,64 @@
-"""How the answers to exercises 6.1 and 6.4 are judged."""
+"""How the answers to the exercises of chapter 6 are judged."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from palm_course.exercises.array_check import ArrayCheck
+from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, normalise, norms_of
 from palm_course.exercises.trial import Case, Mistake, Trial
-from palm_course.exercises.values import as_array, describe, describe_call
-from palm_utils.messages import mark, tr
+from palm_course.exercises.values import describe, describe_call
+from palm_utils.messages import mark, tr, trn
 
 # 6.1 ------------------------------------------------------------------------------------------
 
 
-def _parameters(
-    channels: int,
-    filters: int,
+def _changes_shape(channels: int, wide: int, stride: int) -> bool:
+    return channels != wide or stride != 1
+
+
+def _bottleneck_parameters(
+    num_channels: int,
+    num_filters: int,
     stride: int = 1,
     *,
     norm: int = 2,
+    projection_norm: int | None = None,
     expansion: int = 4,
     kernel: int = 3,
-    conv_bias: int = 0,
-    projection: bool | None = None,
-    projection_norm: int = 2,
+    bias: int = 0,
+    projects: Callable = _changes_shape,
 ) -> int:
-    """Count a bottleneck block; what comes after the stride serves the mistakes."""
-    wide = expansion * filters
-    total = channels * filters + kernel**2 * filters * filters + filters * wide
-    total += (norm + conv_bias) * (filters + filters + wide)
-    if projection is None:
-        projection = channels != wide or stride != 1
-    if projection:
-        total += channels * wide + (min(norm, projection_norm) if norm < 4 else norm) * wide + conv_bias * wide
+    """Count a bottleneck block; norm and bias are numbers per channel."""
+    wide = expansion * num_filters
+    total = num_channels * num_filters + kernel**2 * num_filters**2 + num_filters * wide
+    total += (norm + bias) * (num_filters + num_filters + wide)
+    if projects(num_channels, wide, stride):
+        total += (num_channels + bias + (norm if projection_norm is None else projection_norm)) * wide
     return total
 
 
-_PARAMETERS_MISTAKES = [
-    Mistake("the batch norms are missing.", lambda c, f, stride=1: _parameters(c, f, stride, norm=0)),
+_BOTTLENECK_MISTAKES = [
+    Mistake("the batch norms are missing.", norm=0),
+    Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
+    Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
+    Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
+    Mistake("the convolution on the shortcut is missing.", projects=lambda *shape: False),
     Mistake(
-        "it counts the batch norms' running mean and variance; they are measured, not trained.",
-        lambda c, f, stride=1: _parameters(c, f, stride, norm=4),
-    ),
-    Mistake(
-        "it counts one number per channel of a batch norm; scale and bias are two.",
-        lambda c, f, stride=1: _parameters(c, f, stride, norm=1),
-    ),
-    Mistake(
-        "it gives the convolutions a bias; in front of a batch norm they have none.",
-        lambda c, f, stride=1: _parameters(c, f, stride, conv_bias=1),
-    ),
-    Mistake(
-        "the convolution on the shortcut is missing.",
-        lambda c, f, stride=1: _parameters(c, f, stride, projection=False),
-    ),
-    Mistake(
-        "it puts a convolution on every shortcut; where the shape stays there is none.",
-        lambda c, f, stride=1: _parameters(c, f, stride, projection=True),
+        "it puts a convolution on every shortcut; where the shape stays there is none.", projects=lambda *shape: True
     ),
     Mistake(
         "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
-        lambda c, f, stride=1: _parameters(c, f, stride, projection=c != 4 * f),
+        projects=lambda channels, wide, stride: channels != wide,
     ),
     Mistake(
         "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
-        lambda c, f, stride=1: _parameters(c, f, stride, projection=stride != 1),
+        projects=lambda channels, wide, stride: stride != 1,
     ),
-    Mistake(
-        "the batch norm on the shortcut is missing.",
-        lambda c, f, stride=1: _parameters(c, f, stride, projection_norm=0),
-    ),
-    Mistake(
-        "the last convolution goes up to 4 × num_filters channels.",
-        lambda c, f, stride=1: _parameters(c, f, stride, expansion=1),
-    ),
-    Mistake(
-        "the convolution in the middle is 3 × 3: nine weights for each pair of channels.",
-        lambda c, f, stride=1: _parameters(c, f, stride, kernel=1),
-    ),
+    Mistake("the batch norm on the shortcut is missing.", projection_norm=0),
+    Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
+    Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
 ]
 
 
@@ -93,110 +76,325 @@ def judge_parameters(trial: Trial, answer: Any) -> None:
         filters = int(rng.integers(2, 200))
         channels = 4 * filters if rng.random() < 0.5 else int(rng.integers(2, 600))
         cases.append(Case((channels, filters), {"stride": int(rng.integers(1, 3))}))
+    trial.compare(answer, cases, _bottleneck_parameters, _BOTTLENECK_MISTAKES)
 
-    def truth(num_channels, num_filters, stride=1):
-        return _parameters(num_channels, num_filters, stride)
 
-    def named(function):
-        return lambda num_channels, num_filters, stride=1: function(num_channels, num_filters, stride)
+# 6.2 ------------------------------------------------------------------------------------------
 
-    mistakes = [Mistake(mistake.fault, named(mistake.function)) for mistake in _PARAMETERS_MISTAKES]
-    trial.compare(answer, cases, truth, mistakes)
+
+def _block(
+    p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", convolution_first=False, end=""
+):
+    """Compute the block. first, second: the steps in front of each convolution; end: those behind the addition."""
+    import paddle.nn.functional as F
+
+    def steps(y, norm, words):
+        for word in words.split():
+            y = F.relu(y) if word == "relu" else normalise(p[norm], y, training)
+        return y
+
+    def conv(y, name):
+        return F.conv2d(y, p[name], padding=1)
+
+    if convolution_first:
+        y = conv(steps(conv(x, "conv in"), "norm middle", "norm relu"), "conv out")
+        return steps(steps(y, "norm channels", "norm") + x, "", end)
+    activated = steps(x, "norm channels", first)
+    y = conv(steps(conv(activated, "conv in"), "norm middle", second), "conv out")
+    return steps({"input": y + x, "activated": y + activated, "none": y}[shortcut], "", end)
+
+
+def _block_parameters(channels: int, middle: int) -> dict[str, Shape | int]:
+    convolutions = {"conv in": [middle, channels, 3, 3], "conv out": [channels, middle, 3, 3]}
+    return convolutions | {"norm channels": channels, "norm middle": middle}
+
+
+def _wrong_layers(block: Any, missing: list[Shape], extra: list[Shape], channels: int, middle: int) -> Fault:
+    sizes = [norm._mean.shape[0] for norm in norms_of(block)]
+    fault = tr("its parameters are not those of two convolutions and two batch norms.")
+    if len(sizes) < 2:
+        fault = trn(
+            "it has {count} batch norm instead of two.", "it has {count} batch norms instead of two.", len(sizes)
+        )
+    elif not missing and sorted(extra) == sorted([[channels], [middle]]):
+        hint = tr("bias_attr=False leaves the bias away; the batch norm has one.")
+        return tr("its convolutions have biases."), hint
+    elif any(p.ndim == 4 and p.shape[2:] != [3, 3] for p in block.parameters()):
+        fault = tr("a convolution's kernel is not 3 × 3.")
+    elif sizes in ([channels] * 2, [middle] * 2):
+        fault = tr("both batch norms have the same size; each has to fit what comes out of the layer in front of it.")
+    return fault, ""
+
+
+judge_pre_activation = LayerCheck(
+    # The two numbers differ, so that layers are told apart by their shapes.
+    builds=[((16, 4), {}, [4, 16, 6, 6]), ((3, 8), {}, [4, 3, 5, 7])],
+    parameters=_block_parameters,
+    reference=_block,
+    modes=(False, True),
+    wrong_parameters=_wrong_layers,
+    wrong_shape=mark("the output is not a tensor of the input's shape."),
+    unknown=mark("the values are not those of the block described."),
+    mistakes=[
+        Mistake("a ReLU follows the addition; nothing should.", end="relu"),
+        Mistake(
+            "the shortcut starts behind the first ReLU; it should start at the block's own input.",
+            shortcut="activated",
+        ),
+        Mistake("the input is not added: there is no shortcut.", shortcut="none"),
+        Mistake(
+            "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
+            convolution_first=True,
+            end="relu",
+        ),
+        Mistake(
+            "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.",
+            convolution_first=True,
+        ),
+        Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
+        Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
+        Mistake("both ReLUs are missing.", first="norm", second="norm"),
+        Mistake("ReLU comes before batch norm; it is the other way round.", first="relu norm", second="relu norm"),
+        Mistake("the first batch norm is never used.", first="relu"),
+        Mistake("the second batch norm is never used.", second="relu"),
+        Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
+        Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
+    ],
+)
+
+
+# 6.3 ------------------------------------------------------------------------------------------
+
+
+def _shortcuts(rng: np.random.Generator) -> list[Case]:
+    """Return sizes that the stride divides and others, with and without new channels."""
+    import paddle
+
+    sizes = [((2, 8, 6, 6), 16, 2), ((2, 8, 5, 6), 16, 2), ((1, 3, 7, 4), 8, 3), ((3, 4, 5, 5), 9, 1)]
+    return [
+        Case((paddle.to_tensor(rng.standard_normal(shape).astype(np.float32)), filters, stride))
+        for shape, filters, stride in [*sizes, ((2, 6, 8, 5), 6, 2)]
+    ]
+
+
+def _every(x: np.ndarray, stride: int) -> np.ndarray:
+    return x[:, :, ::stride, ::stride]
+
+
+def _pad(left: np.ndarray, missing: int, front: int = 0, value: float = 0) -> np.ndarray:
+    """Add channels of one value, `front` of them in front."""
+    return np.pad(left, ((0, 0), (front, missing - front), (0, 0), (0, 0)), constant_values=value)
+
+
+def _shortcut(x, num_filters, stride, *, leave=_every, pad=_pad):
+    x = x.numpy()
+    return pad(leave(x, stride), num_filters - x.shape[1])
+
+
+def _pooled(x: np.ndarray, stride: int, combine: Callable) -> np.ndarray:
+    """Combine squares of stride × stride pixels, as far as they fit."""
+    n, c, height, width = x.shape
+    height, width = height // stride, width // stride
+    squares = x[:, :, : height * stride, : width * stride].reshape(n, c, height, stride, width, stride)
+    return combine(squares, axis=(3, 5))
+
+
+def _corner(x: np.ndarray, stride: int) -> np.ndarray:
+    height, width = _every(x, stride).shape[2:]
+    return x[:, :, :height, :width]
+
+
+def _wrong_shortcut(shape: tuple, right: tuple, x: Any, num_filters: int, stride: int) -> str:
+    if len(shape) != 4 or shape[0] != right[0]:
+        return tr("the shape is wrong.")
+    if shape[1] == x.shape[1] + num_filters:
+        return tr("num_filters is the number of channels in the end, not of those to add.")
+    if shape[1] != num_filters:
+        return tr("the number of channels is wrong.")
+    if list(shape[2:]) == x.shape[2:]:
+        return tr("no rows and columns are left out.")
+    if shape[2] < right[2] or shape[3] < right[3]:
+        return tr("a row or column is lost: where the stride does not divide the size, it is rounded up.")
+    return tr("height or width is wrong.")
+
+
+_check_shortcut = ArrayCheck(
+    cases=_shortcuts,
+    reference=_shortcut,
+    kind="tensor",
+    one_by_one=True,
+    near=lambda wrong, came: wrong.shape == came.shape and np.allclose(wrong, came, rtol=1e-5, atol=1e-6),
+    not_arrays=mark("it should return a tensor."),
+    wrong_shape=_wrong_shortcut,
+    unknown=mark("the shape is right, the values are not."),
+    show=lambda x: tr("the first row of the first channel {values}", values=describe(x[0, 0, 0])),
+    mistakes=[
+        Mistake(
+            "the zeros come first; the channels of x should.", pad=lambda left, missing: _pad(left, missing, missing)
+        ),
+        Mistake(
+            "the zeros are on both sides; all of them should come behind the channels of x.",
+            pad=lambda left, missing: _pad(left, missing, missing // 2),
+        ),
+        Mistake(
+            "the new channels repeat those of x; they should be zero.",
+            pad=lambda left, missing: np.take(left, range(left.shape[1] + missing), axis=1, mode="wrap"),
+        ),
+        Mistake(
+            "the new channels are filled with ones; they should be zero.",
+            pad=lambda left, missing: _pad(left, missing, value=1),
+        ),
+        Mistake(
+            "it begins with a later row and column than the first.",
+            leave=lambda x, stride: _every(x[:, :, stride - 1 :, stride - 1 :], stride),
+        ),
+        Mistake(
+            "it averages neighbouring pixels; they should be left out.",
+            leave=lambda x, stride: _pooled(x, stride, np.mean),
+        ),
+        Mistake(
+            "it takes the largest of neighbouring pixels; they should be left out.",
+            leave=lambda x, stride: _pooled(x, stride, np.max),
+        ),
+        Mistake("it cuts a corner out of x instead of taking every stride-th row and column.", leave=_corner),
+    ],
+)
+
+
+def judge_pad_shortcut(trial: Trial, answer: Any) -> None:
+    """Check 6.3 exactly, then whether gradients find their way back."""
+    _check_shortcut(trial, answer)
+    for case in _shortcuts(np.random.default_rng(63)):
+        _check_way_back(trial, answer, *case.args)
+
+
+def _check_way_back(trial: Trial, answer: Any, x: Any, filters: int, stride: int) -> None:
+    x.stop_gradient = False
+    output = trial.call(lambda: answer(x * 1.0, filters, stride), name=tr("pad_shortcut for {x}: ", x=describe(x)))
+    if not output.stop_gradient:
+        output.sum().backward()
+    left_in = np.zeros(x.shape, np.float32)
+    left_in[:, :, ::stride, ::stride] = 1
+    if x.grad is None or not np.array_equal(x.grad.numpy(), left_in):
+        call = describe_call(trial.exercise.name, (x, filters, stride), {})
+        trial.fail(
+            tr("the gradient does not find its way back to x."),
+            tried=tr("{tried}, then backward() from the sum", tried=call),
+            expected=tr("a gradient of 1 for each pixel that is left in, 0 for the others"),
+            hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
+        )
 
 
 # 6.4 ------------------------------------------------------------------------------------------
 
-_OUTPUTS = mark("expected two arrays, (new_weight, new_bias)")
 
-
-def _fold(weight, scale, bias, mean, variance, epsilon=1e-5):
-    factor = scale / np.sqrt(variance + epsilon)
-    return weight * factor.reshape(-1, 1, 1, 1), bias - mean * factor
-
-
-def _factor_faults(factor: np.ndarray, scale, variance, epsilon) -> list[tuple[str, np.ndarray]]:
-    deviation = np.sqrt(variance + epsilon)
-    return [
-        (tr("epsilon is missing: it is added to the variance, inside the root."), scale / np.sqrt(variance)),
-        (
-            tr("epsilon is added after the root; it belongs to the variance, inside."),
-            scale / (np.sqrt(variance) + epsilon),
-        ),
-        (tr("the square root is missing: it divides by the variance."), scale / (variance + epsilon)),
-        (tr("it multiplies by the root instead of dividing."), scale * deviation),
-        (tr("the scale is missing."), 1 / deviation),
-        (tr("it takes the default epsilon instead of the one it is given."), scale / np.sqrt(variance + 1e-5)),
-        (tr("the weight is left as it was."), np.ones_like(factor)),
-    ]
-
-
-def _fold_fault(arguments: tuple, epsilon: float, new_weight: np.ndarray, new_bias: np.ndarray) -> str:
-    weight, scale, bias, mean, variance = arguments
-    right_weight = _fold(*arguments, epsilon)[0]
-    factor = scale / np.sqrt(variance + epsilon)
-    if not _close(new_weight, right_weight):
-        for fault, wrong in _factor_faults(factor, scale, variance, epsilon):
-            if _close(new_weight, weight * wrong.reshape(-1, 1, 1, 1)):
-                return fault
-        if weight.shape[0] == weight.shape[1] and _close(new_weight, weight * factor.reshape(1, -1, 1, 1)):
-            return tr(
-                "it scales the input channels; a batch norm has a factor for each output channel, the first axis."
-            )
-        return tr("the new weight is not right.")
-    for fault, wrong in (
-        (tr("the new bias takes no notice of the mean."), bias),
-        (tr("the mean has the wrong sign in the new bias: it is taken away."), bias + mean * factor),
-        (
-            tr("the mean is taken away as it is; what is taken away is scaled, like everything in the bracket."),
-            bias - mean,
-        ),
-        (
-            tr("the mean is divided by the root, but not multiplied by the scale."),
-            bias - mean / np.sqrt(variance + epsilon),
-        ),
-        (tr("the old bias is missing in the new one."), -mean * factor),
-        (tr("it scales the old bias as well; the bias is added after the scaling."), (bias - mean) * factor),
-    ):
-        if _close(new_bias, wrong):
-            return fault
-    return tr("the new weight is right, the new bias is not.")
-
-
-def _close(came: np.ndarray, right: np.ndarray) -> bool:
-    return came.shape == right.shape and bool(np.allclose(came, right, rtol=1e-4, atol=1e-5))
-
-
-def judge_fold(trial: Trial, answer: Any) -> None:
-    """Check 6.4 on convolutions of several sizes, square ones first, where a wrong axis does not fail by itself."""
-    rng = np.random.default_rng(64)
+def _norms(rng: np.random.Generator) -> list[Case]:
+    """Return convolutions of several sizes, square ones first, where a wrong axis does not fail by itself."""
+    cases = []
     for outputs, inputs, kernel, epsilon in ((4, 4, 3, 1e-5), (2, 2, 1, 1e-3), (6, 3, 3, 1e-4), (5, 8, 1, 1e-5)):
         weight = rng.standard_normal((outputs, inputs, kernel, kernel))
         scale, bias, mean = rng.uniform(0.5, 2, outputs), rng.standard_normal(outputs), rng.standard_normal(outputs)
         variance = rng.uniform(3e-5, 3e-4, outputs)  # so small that epsilon shows
         arguments = tuple(array.astype(np.float32) for array in (weight, scale, bias, mean, variance))
-        named = {} if epsilon == 1e-5 else {"epsilon": epsilon}
-        value = trial.call(answer, arguments, named)
-        tried = describe_call(trial.exercise.name, arguments, named)
-        parts = [as_array(part) for part in value] if isinstance(value, (tuple, list)) and len(value) == 2 else []
-        if len(parts) != 2 or any(part is None for part in parts):
-            trial.fail(tr("it should return two arrays."), tried=tried, expected=tr(_OUTPUTS), came=describe(value))
-        right = _fold(*arguments, epsilon)
-        for name, part, wanted in zip(("new_weight", "new_bias"), parts, right, strict=True):
-            if part.shape != wanted.shape:
-                trial.fail(
-                    tr("{name} has the wrong shape.", name=name),
-                    tried=tried,
-                    expected=tr("shape {shape}", shape=list(wanted.shape)),
-                    came=tr("shape {shape}", shape=list(part.shape)),
-                )
-        if not all(_close(part, wanted) for part, wanted in zip(parts, right, strict=True)):
-            trial.fail(
-                _fold_fault(arguments, epsilon, *parts),
-                tried=tried,
-                expected=_describe_folded(*right),
-                came=_describe_folded(*parts),
-            )
+        cases.append(Case(arguments, {} if epsilon == 1e-5 else {"epsilon": epsilon}))
+    return cases
 
 
-def _describe_folded(weight: np.ndarray, bias: np.ndarray) -> str:
+def _new_bias(bias: np.ndarray, mean: np.ndarray, scale: np.ndarray, root: np.ndarray) -> np.ndarray:
+    return bias - mean * scale / root
+
+
+def _anything(bias: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    return np.full_like(bias, np.nan)
+
+
+def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, new_bias=_new_bias):
+    root = np.sqrt(variance + epsilon)
+    return weight * (scale / root).reshape(-1, 1, 1, 1), new_bias(bias, mean, scale, root)
+
+
+def _with_factor(factor: Callable, axis: int = 0) -> Callable:
+    """Return a function that folds with another factor, or along another axis; its bias may be anything."""
+
+    def fold(weight, scale, bias, mean, variance, epsilon=1e-5):
+        factors = np.resize(factor(scale, variance, epsilon), weight.shape[axis])
+        return weight * np.expand_dims(factors, [a for a in range(4) if a != axis]), _anything(bias)
+
+    return fold
+
+
+def _close(right: np.ndarray, came: np.ndarray) -> bool:
+    return bool((np.isclose(came, right, rtol=1e-4, atol=1e-5) | np.isnan(right)).all())
+
+
+def _wrong_fold(shape: tuple, right: tuple, *args: Any) -> str:
+    return tr("{name} has the wrong shape.", name="new_weight" if len(right) == 4 else "new_bias")
+
+
+def _first_numbers(weight: np.ndarray, bias: np.ndarray) -> str:
     return tr("first weights {weights}, bias {bias}", weights=describe(weight.reshape(-1)[:4]), bias=describe(bias))
+
+
+judge_fold = ArrayCheck(
+    cases=_norms,
+    reference=_folded,
+    one_by_one=True,
+    close=_close,
+    not_arrays=mark("it should return two arrays."),
+    wrong_shape=_wrong_fold,
+    unknown=mark("the new weight is not right."),
+    show=_first_numbers,
+    mistakes=[
+        # The weight is right with these ...
+        Mistake("the new bias takes no notice of the mean.", new_bias=lambda bias, mean, scale, root: bias),
+        Mistake(
+            "the mean has the wrong sign in the new bias: it is taken away.",
+            new_bias=lambda bias, mean, scale, root: bias + mean * scale / root,
+        ),
+        Mistake(
+            "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
+            new_bias=lambda bias, mean, scale, root: bias - mean,
+        ),
+        Mistake(
+            "the mean is divided by the root, but not multiplied by the scale.",
+            new_bias=lambda bias, mean, scale, root: bias - mean / root,
+        ),
+        Mistake(
+            "the old bias is missing in the new one.", new_bias=lambda bias, mean, scale, root: -mean * scale / root
+        ),
+        Mistake(
+            "it scales the old bias as well; the bias is added after the scaling.",
+            new_bias=lambda bias, mean, scale, root: (bias - mean) * scale / root,
+        ),
+        Mistake("the new weight is right, the new bias is not.", new_bias=_anything),
+        # ... and wrong with these.
+        Mistake(
+            "epsilon is missing: it is added to the variance, inside the root.",
+            _with_factor(lambda scale, variance, epsilon: scale / np.sqrt(variance)),
+        ),
+        Mistake(
+            "epsilon is added after the root; it belongs to the variance, inside.",
+            _with_factor(lambda scale, variance, epsilon: scale / (np.sqrt(variance) + epsilon)),
+        ),
+        Mistake(
+            "the square root is missing: it divides by the variance.",
+            _with_factor(lambda scale, variance, epsilon: scale / (variance + epsilon)),
+        ),
+        Mistake(
+            "it multiplies by the root instead of dividing.",
+            _with_factor(lambda scale, variance, epsilon: scale * np.sqrt(variance + epsilon)),
+        ),
+        Mistake(
+            "the scale is missing.", _with_factor(lambda scale, variance, epsilon: 1 / np.sqrt(variance + epsilon))
+        ),
+        Mistake(
+            "it takes the default epsilon instead of the one it is given.",
+            _with_factor(lambda scale, variance, epsilon: scale / np.sqrt(variance + 1e-5)),
+        ),
+        Mistake("the weight is left as it was.", _with_factor(lambda scale, variance, epsilon: np.ones_like(scale))),
+        Mistake(
+            "it scales the input channels; a batch norm has a factor for each output channel, the first axis.",
+            _with_factor(lambda scale, variance, epsilon: scale / np.sqrt(variance + epsilon), axis=1),
+        ),
+    ],
+)

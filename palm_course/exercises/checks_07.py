@@ -1,71 +1,155 @@
-"""How the answers to exercises 7.2 and 7.4 are judged."""
+"""How the answers to the exercises of chapter 7 are judged."""
 
 import math
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from palm_course.exercises.array_check import ArrayCheck
 from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.values import describe
+from palm_utils.messages import mark, tr
+
+# 7.1 ------------------------------------------------------------------------------------------
+
+
+def _batches(rng: np.random.Generator) -> list[Case]:
+    """Return batches made from pictures, and with values that no picture has."""
+    cases = []
+    for shape, mean, std, beyond in [
+        ((2, 3, 4, 4), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), False),
+        ((1, 3, 5, 3), (0.2, 0.5, 0.7), (0.1, 0.3, 0.5), True),
+        ((4, 3, 6, 6), [0.61, 0.33, 0.12], [0.2, 0.4, 0.25], True),
+        ((3, 3, 8, 2), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), False),
+    ]:
+        scale, shift = (np.array(v, np.float32).reshape(3, 1, 1) for v in (std, mean))
+        # A third of a step away from whole numbers, where rounding and cutting off differ and nothing is in the middle.
+        pixels = rng.integers(0, 256, shape) + rng.choice([-0.34, 0.34], shape)
+        if beyond:
+            pixels += rng.choice([0.0, 0.0, 0.0, -300.0, 300.0], shape)
+        cases.append(Case((((pixels.astype(np.float32) / 255 - shift) / scale).astype(np.float32), mean, std)))
+    return cases
+
+
+def _undo(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    return x * std + mean
+
+
+def _to_uint8(values: np.ndarray) -> np.ndarray:
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def _pictures(batch, mean, std, *, undo=_undo, finish=_to_uint8):
+    channels_last = batch.transpose(0, 2, 3, 1).astype(np.float64)
+    return finish(undo(channels_last, np.array(mean), np.array(std)) * 255)
+
+
+def _wrong_pictures(shape: tuple, right: tuple, batch: np.ndarray, *args: Any) -> str:
+    count, height, width, _ = right
+    if shape == (count, width, height, 3):
+        return tr("rows and columns are exchanged.")
+    if shape == batch.shape:
+        return tr("the channels are still in front; plt.imshow wants them last.")
+    return tr("the shape is wrong.")
+
+
+def _first_pixels(pictures: np.ndarray) -> str:
+    pixels = " ".join(str(pixel.tolist()) for pixel in pictures[0].reshape(-1, 3)[:3])
+    return tr("first pixels {pixels}", pixels=pixels)
+
+
+judge_undo = ArrayCheck(
+    cases=_batches,
+    reference=_pictures,
+    wrong_shape=_wrong_pictures,
+    wrong_dtype=mark("the dtype is wrong: plt.imshow takes floats for values between 0 and 1."),
+    unknown=mark("the values are not those of the pictures."),
+    show=_first_pixels,
+    mistakes=[
+        Mistake(
+            "the digits are cut off instead of rounded: 99.9 became 99.",
+            finish=lambda values: np.clip(values, 0, 255).astype(np.uint8),
+        ),
+        Mistake(
+            "values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.",
+            finish=lambda values: (np.rint(values).astype(np.int64) % 256).astype(np.uint8),
+        ),
+        Mistake(
+            "the mean is added before the deviation is multiplied; it is the other way round.",
+            undo=lambda x, mean, std: (x + mean) * std,
+        ),
+        Mistake("it normalises once more instead of undoing it.", undo=lambda x, mean, std: (x - mean) / std),
+        Mistake("the mean is missing.", undo=lambda x, mean, std: x * std),
+        Mistake("the deviation is missing.", undo=lambda x, mean, std: x + mean),
+        Mistake("the factor 255 is missing.", finish=lambda values: _to_uint8(values / 255)),
+        Mistake(
+            "all channels get the same mean and deviation.", undo=lambda x, mean, std: x * std.mean() + mean.mean()
+        ),
+        Mistake(
+            "mean and deviation meet the wrong channels: their order is turned round.",
+            undo=lambda x, mean, std: x * std[::-1] + mean[::-1],
+        ),
+        Mistake(
+            "the colours are turned round; their order should stay.", finish=lambda values: _to_uint8(values)[..., ::-1]
+        ),
+        Mistake(
+            "each batch is stretched to fill 0…255; mean and std say what the pixels were.",
+            undo=lambda x, mean, std: (x - x.min()) / (x.max() - x.min()),
+        ),
+    ],
+)
+
 
 # 7.2 ------------------------------------------------------------------------------------------
 
 
-def _rate(step: int, steps: int, warmup: int, peak: float) -> float:
-    return peak * (step + 1) / warmup if step < warmup else _fall(step - warmup, steps - warmup, peak)
+def _share_of_fall(step: int, steps: int, warmup: int) -> float:
+    return (step - warmup) / (steps - warmup)
 
 
-def _fall(step: float, steps: float, peak: float) -> float:
-    return peak * 0.5 * (1 + math.cos(math.pi * step / steps))
+def _half_cosine(share: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _rate(
+    step, steps, warmup, peak, *, begin: int = 1, share: Callable = _share_of_fall, curve: Callable = _half_cosine
+):
+    if step < warmup:
+        return peak * (step + begin) / warmup
+    return peak * curve(share(step, steps, warmup))
 
 
 _RATE_MISTAKES = [
-    Mistake(
-        "the straight line is one step late: it begins with 0 instead of peak / warmup.",
-        lambda step, steps, warmup, peak: peak * step / warmup if step < warmup else _rate(step, steps, warmup, peak),
-    ),
+    Mistake("the straight line is one step late: it begins with 0 instead of peak / warmup.", begin=0),
     Mistake(
         "the cosine falls over all steps; it should fall over those that the warm-up leaves.",
-        lambda step, steps, warmup, peak: peak * (step + 1) / warmup if step < warmup else _fall(step, steps, peak),
+        share=lambda step, steps, warmup: step / steps,
     ),
     Mistake(
         "the cosine begins at step 0 but is as long as what the warm-up leaves; it should begin at step warmup.",
-        lambda step, steps, warmup, peak: (
-            peak * (step + 1) / warmup if step < warmup else _fall(step, steps - warmup, peak)
-        ),
+        share=lambda step, steps, warmup: step / (steps - warmup),
     ),
     Mistake(
         "the falling part is divided by all steps, so that the rate never comes near 0.",
-        lambda step, steps, warmup, peak: (
-            peak * (step + 1) / warmup if step < warmup else _fall(step - warmup, steps, peak)
-        ),
+        share=lambda step, steps, warmup: (step - warmup) / steps,
     ),
     Mistake(
         "the rate reaches 0 at the last step already; it should reach it one step later.",
-        lambda step, steps, warmup, peak: (
-            peak * (step + 1) / warmup if step < warmup else _fall(step - warmup, max(1, steps - warmup - 1), peak)
-        ),
+        share=lambda step, steps, warmup: (step - warmup) / max(1, steps - warmup - 1),
     ),
     Mistake(
-        "the falling part is not halved: it begins at twice the peak.",
-        lambda step, steps, warmup, peak: _rate(step, steps, warmup, peak) * (1 if step < warmup else 2),
+        "the falling part is not halved: it begins at twice the peak.", curve=lambda share: 2 * _half_cosine(share)
     ),
     Mistake(
         "the cosine is given degrees; math.cos and np.cos take radians.",
-        lambda step, steps, warmup, peak: (
-            peak * (step + 1) / warmup
-            if step < warmup
-            else peak * 0.5 * (1 + math.cos(180 * (step - warmup) / (steps - warmup)))
-        ),
+        curve=lambda share: 0.5 * (1 + math.cos(180 * share)),
     ),
-    Mistake(
-        "the falling part is a straight line; it should be half a cosine.",
-        lambda step, steps, warmup, peak: (
-            peak * (step + 1) / warmup if step < warmup else peak * (1 - (step - warmup) / (steps - warmup))
-        ),
-    ),
+    Mistake("the falling part is a straight line; it should be half a cosine.", curve=lambda share: 1 - share),
     Mistake(
         "there is no warm-up: the cosine begins at step 0.",
-        lambda step, steps, warmup, peak: _fall(step, steps, peak),
+        lambda step, steps, warmup, peak: _rate(step, steps, 0, peak),
     ),
 ]
 
@@ -80,29 +164,92 @@ def judge_rate(trial: Trial, answer: Any) -> None:
         inside = [int(step) for step in rng.integers(1, steps - 1, 4)]
         cases += [Case((step, steps, warmup, peak)) for step in (0, warmup - 1, warmup, *inside, steps - 1)]
     cases += [Case((step, 7, 0, 0.5)) for step in (0, 3, 6)]
-    trial.compare(answer, cases, _rate, _without_zero_division(_RATE_MISTAKES), tolerance=1e-6)
+    trial.compare(answer, cases, _rate, _RATE_MISTAKES, tolerance=1e-6)
 
 
-def _without_zero_division(mistakes: list[Mistake]) -> list[Mistake]:
-    """Let the mistakes give nan where they divide by a warm-up of 0."""
+# 7.3 ------------------------------------------------------------------------------------------
 
-    def guarded(function):
-        def call(*args):
-            try:
-                return function(*args)
-            except ZeroDivisionError:
-                return math.nan
 
-        return call
+def _stopped_after(patience, accuracies, *, late=0, equal=False, against="best", reset=True) -> int:
+    """Return after how many validations a training ends."""
+    best, last, waited = -1.0, -1.0, 0
+    for number, accuracy in enumerate(accuracies, 1):
+        former = best if against == "best" else last
+        better = accuracy >= former if equal else accuracy > former
+        waited = (0 if reset else waited) if better else waited + 1
+        best, last = max(best, accuracy), accuracy
+        if waited >= patience + late:
+            return number
+    return len(accuracies)
 
-    return [Mistake(mistake.fault, guarded(mistake.function)) for mistake in mistakes]
+
+_STOP_MISTAKES = [
+    Mistake("it waits for one validation more than `patience`.", late=1),
+    Mistake("it stops one validation too early.", late=-1),
+    Mistake("it takes an accuracy that only equals the best for a better one.", equal=True),
+    Mistake("it compares with the validation before; a better one than the *best* so far is needed.", against="last"),
+    Mistake(
+        "it counts all validations without progress; a better one in between should set the count back to 0.",
+        reset=False,
+    ),
+    Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies)),
+    Mistake("it stops every training after the first validation.", lambda patience, accuracies: 1),
+]
+
+
+def _fit(callback: Any, accuracies: list[float]) -> int:
+    """Call a callback as fit does; return after how many epochs it stops the training."""
+    # The model that fit hands over, as far as a callback that stops needs it.
+    callback.set_model(SimpleNamespace(stop_training=False))
+    callback.set_params({"epochs": len(accuracies), "steps": 1, "verbose": 0, "metrics": ["loss", "acc"]})
+    callback.on_train_begin({})
+    for number, accuracy in enumerate(accuracies, 1):
+        callback.on_epoch_begin(number - 1, {})
+        callback.on_epoch_end(number - 1, {"loss": [1.0], "acc": 0.99})  # of the training images
+        callback.on_eval_begin({"steps": 1, "metrics": ["loss", "acc"]})
+        callback.on_eval_end({"loss": [1.0], "acc": accuracy})
+        if callback.model.stop_training:
+            break
+    callback.on_train_end({})
+    return number
+
+
+def judge_stop(trial: Trial, answer: Any) -> None:
+    """Check 7.3 on several trainings, then on a second one with the same callback."""
+    import paddle
+
+    name = trial.exercise.name
+    if not (isinstance(answer, type) and issubclass(answer, paddle.callbacks.Callback)):
+        fault = tr("{name} should be a class derived from paddle.callbacks.Callback.", name=name)
+        trial.fail(fault, came=describe(answer))
+
+    cases = [Case((2, [0.3, 0.5, 0.4, 0.5, 0.6])), Case((1, [0.2, 0.4, 0.4, 0.9])), Case((3, [0.1, 0.2, 0.3, 0.4]))]
+    cases += [Case((2, [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.8])), Case((2, [0.6, 0.3, 0.4, 0.5])), Case((1, [0.0, 0.0]))]
+    rng = np.random.default_rng(73)
+    for patience in (1, 2, 3, 4):
+        rising = np.linspace(0.2, 0.6, 30) + rng.normal(0, 0.06, 30)
+        cases.append(Case((patience, [round(float(value), 2) for value in rising])))
+    trial.compare(lambda patience, values: _fit(answer(patience), values), cases, _stopped_after, _STOP_MISTAKES)
+
+    callback = trial.call(answer, (2,))
+    first, second = [0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]
+    trial.call(lambda: _fit(callback, first), name=tr("a first training with StopWhenFlat(2)"))
+    came = trial.call(lambda: _fit(callback, second), name=tr("a second training with the same callback"))
+    if came != len(second):
+        trial.fail(
+            tr("in a second training it still remembers the first."),
+            tried=tr("a training with the accuracies {second} after one with {first}", second=second, first=first),
+            expected=tr("all {count} epochs", count=len(second)),
+            came=f"{came}",
+            hint=tr("fit calls on_train_begin at the start of each training."),
+        )
 
 
 # 7.4 ------------------------------------------------------------------------------------------
 
 
-def _top_k(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
-    best = np.argsort(-logits, axis=1)[:, :k]
+def _top_k(logits: np.ndarray, labels: np.ndarray, k: int, *, more: int = 0, sign: int = -1) -> float:
+    best = np.argsort(sign * logits, axis=1)[:, : k + more]
     return float((best == labels.reshape(-1, 1)).any(axis=1).mean())
 
 
@@ -113,42 +260,21 @@ def _broadcast(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
 
 
 _TOP_K_MISTAKES = [
-    Mistake(
-        "it takes the classes with the smallest logits; the largest count.",
-        lambda logits, labels, k: _top_k(-logits, labels, k),
-    ),
-    Mistake(
-        "it looks at one class too many.",
-        lambda logits, labels, k: _top_k(logits, labels, k + 1),
-    ),
-    Mistake(
-        "it looks at one class too few.",
-        lambda logits, labels, k: _top_k(logits, labels, k - 1),
-    ),
-    Mistake(
-        "whatever k is, it looks at the best class alone.",
-        lambda logits, labels, k: _top_k(logits, labels, 1),
-    ),
+    Mistake("it takes the classes with the smallest logits; the largest count.", sign=1),
+    Mistake("it looks at one class too many.", more=1),
+    Mistake("it looks at one class too few.", more=-1),
+    Mistake("whatever k is, it looks at the best class alone.", lambda logits, labels, k: _top_k(logits, labels, 1)),
     Mistake(
         "it divides by k as well: a row counts once, however many classes were looked at.",
         lambda logits, labels, k: _top_k(logits, labels, k) / k,
     ),
-    Mistake(
-        "it returns how many rows are right, not which share of them.",
-        lambda logits, labels, k: _top_k(logits, labels, k) * len(logits),
-    ),
-    Mistake(
-        "it returns a percentage; the share is between 0 and 1.",
-        lambda logits, labels, k: 100 * _top_k(logits, labels, k),
-    ),
+    Mistake("it returns how many rows are right, not which share of them.", lambda *a: len(a[0]) * _top_k(*a)),
+    Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _top_k(*a)),
     Mistake(
         "it asks only whether the k-th best class is the right one; all of the first k count.",
-        lambda logits, labels, k: _top_k(logits, labels, k) - (_top_k(logits, labels, k - 1) if k > 1 else 0),
+        lambda *a: _top_k(*a) - _top_k(*a, more=-1),
     ),
-    Mistake(
-        "it compares every row with every label: [N, 1] against [N] is broadcast to [N, N].",
-        _broadcast,
-    ),
+    Mistake("it compares every row with every label: [N, 1] against [N] is broadcast to [N, N].", _broadcast),
 ]
 
 
@@ -157,7 +283,7 @@ def judge_top_k(trial: Trial, answer: Any) -> None:
     rng = np.random.default_rng(74)
     example = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32)
     cases = [Case((example, np.array([2, 2]), k)) for k in (1, 2, 3)]
-    for count, classes, k, rank in [
+    sizes = [
         (40, 10, 5, 1),
         (64, 10, 1, 2),
         (30, 10, 5, 2),
@@ -165,7 +291,8 @@ def judge_top_k(trial: Trial, answer: Any) -> None:
         (25, 12, 12, 2),
         (1, 5, 2, 2),
         (33, 6, 1, 1),
-    ]:
+    ]
+    for count, classes, k, rank in sizes:
         logits = rng.permuted(np.tile(np.arange(classes), (count, 1)), axis=1) + rng.uniform(
             -0.4, 0.4, (count, classes)
         )
