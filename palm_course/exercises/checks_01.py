@@ -12,9 +12,8 @@ from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
 from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_utils.messages import mark, tr
 
+
 # 1.1 ------------------------------------------------------------------------------------------
-
-
 def _positions(room: int, stride: int) -> int:
     """Count where a kernel can lie: at the edge, and after each step into the room beside it."""
     return room // stride + 1
@@ -31,23 +30,16 @@ _OUTPUT_SIZE_MISTAKES = [
     Mistake("it is one too small: the position before the first step counts as well.", positions=floordiv),
     Mistake("padding is added at both ends, you count it once.", ends=1),
     Mistake("it takes no notice of the padding.", ends=0),
-    Mistake("it takes no notice of the stride.", positions=lambda room, stride: room + 1),
-    Mistake("it takes no notice of stride and padding.", ends=0, positions=lambda room, stride: room + 1),
-    Mistake(
-        "it is not always a whole number: a step cut short does not count.",
-        positions=lambda room, stride: room / stride + 1,
-    ),
+    Mistake("it takes no notice of the stride.", positions=lambda r, s: r + 1),
+    Mistake("it takes no notice of stride and padding.", ends=0, positions=lambda r, s: r + 1),
+    Mistake("it is not always a whole number: a step cut short does not count.", positions=lambda r, s: r / s + 1),
     Mistake(
         "it rounds up where it should round down: a step cut short does not count.",
-        positions=lambda room, stride: -(-room // stride) + 1,
+        positions=lambda r, s: -(-r // s) + 1,
     ),
+    Mistake("it rounds to the nearest number: a step cut short never counts.", positions=lambda r, s: round(r / s + 1)),
     Mistake(
-        "it rounds to the nearest number: a step cut short never counts.",
-        positions=lambda room, stride: round(room / stride + 1),
-    ),
-    Mistake(
-        "the one is added before the division by the stride; it belongs after it.",
-        positions=lambda room, stride: (room + 1) // stride,
+        "the one is added before the division by the stride; it belongs after it.", positions=lambda r, s: (r + 1) // s
     ),
     Mistake("padding makes the output larger, not smaller.", ends=-2),
 ]
@@ -74,8 +66,6 @@ def judge_output_size(trial: Trial, answer: Any) -> None:
 
 
 # 1.2 ------------------------------------------------------------------------------------------
-
-
 def _lenet_parameters(
     num_classes: int, in_channels: int = 1, *, conv_bias: int = 1, fc_bias: int = 1, third_kernel: int = 4
 ) -> int:
@@ -111,7 +101,6 @@ def judge_parameters(trial: Trial, answer: Any) -> None:
 
 
 # 1.3 ------------------------------------------------------------------------------------------
-
 _PLACES = (
     mark("the first convolution"),
     mark("the second convolution"),
@@ -145,7 +134,7 @@ def _lenet32(p, x, *, num_classes, training, sigmoids=_RIGHT, activation="sigmoi
 
 def _wrong_parameters(model: Any, missing: list[Shape], extra: list[Shape], num_classes: int) -> Fault:
     only_biases = not extra and are_flat(missing)
-    return tr("biases are missing.") if only_biases else tr("its parameters are not those of the table."), ""
+    return {"fault": tr("biases are missing.") if only_biases else tr("its parameters are not those of the table.")}
 
 
 def _misplaced(sigmoids: Sequence[int]) -> str:
@@ -161,7 +150,7 @@ judge_lenet32 = LayerCheck(
     wrong_parameters=_wrong_parameters,
     wrong_shape=mark("the output is not a tensor of logits, one row per image and one column per class."),
     unknown=mark("the values are not those of the table's layers."),
-    hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
+    values_hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
     mistakes=[
         Mistake("the activation is not a sigmoid.", activation="relu"),
         Mistake("the activation is not a sigmoid.", activation="tanh"),

@@ -8,9 +8,8 @@ from palm_course.exercises.array_check import ArrayCheck
 from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_utils.messages import mark, tr
 
+
 # 2.1 ------------------------------------------------------------------------------------------
-
-
 def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
@@ -42,8 +41,6 @@ def judge_label(trial: Trial, answer: Any) -> None:
 
 
 # 2.2 ------------------------------------------------------------------------------------------
-
-
 def _accuracy(logits: np.ndarray, labels: np.ndarray, *, threshold: float = 0.0) -> float:
     return float(np.mean((logits.reshape(-1) > threshold) == (labels.reshape(-1) == 1)))
 
@@ -80,8 +77,6 @@ def judge_accuracy(trial: Trial, answer: Any) -> None:
 
 
 # 2.3 ------------------------------------------------------------------------------------------
-
-
 def _rates(predictions: np.ndarray, labels: np.ndarray, *, of: str = "class", absent: float = np.nan) -> tuple:
     """Return how many of the eyes with and without PM are found, as shares `of` what the option says."""
     shares = []
@@ -97,8 +92,7 @@ _SENSITIVITY_MISTAKES = [
     Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
     Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
     Mistake(
-        "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.",
-        of="predicted",
+        "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.", of="predicted"
     ),
     Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
     Mistake(
@@ -126,8 +120,6 @@ def judge_sensitivity(trial: Trial, answer: Any) -> None:
 
 
 # 2.4 ------------------------------------------------------------------------------------------
-
-
 def _photographs(rng: np.random.Generator) -> list[Case]:
     """Return wide, tall, square, small and odd-sized photographs: smooth, nowhere near black, in unlike colours."""
     import cv2

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.array_check import ArrayCheck
-from palm_course.exercises.layer_check import create, need_layer_class
+from palm_course.exercises.layer_check import create
 from palm_course.exercises.surroundings import kept
 from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_course.exercises.values import as_array, describe, describe_shape, is_tensor
 from palm_utils.messages import mark, tr
 
+
 # 3.1 ------------------------------------------------------------------------------------------
-
-
 def _side(pixels: int, *, padding: int = 10, poolings: int = 3, pool: Callable = lambda pixels: pixels // 2) -> int:
     """Return the side of conv5's maps after pooling."""
     pixels = (pixels + padding - 11) // 4 + 1
@@ -35,24 +34,16 @@ _FC1_MISTAKES = [
     Mistake("conv1's padding is missing.", padding=0),
     Mistake("conv1's padding is counted once; there are 5 pixels on *each* side.", padding=5),
     Mistake(
-        "a convolution has one position more than it takes steps: the + 1 is missing.",
-        side=lambda pixels: (pixels - 1) // 4 // 8,
+        "a convolution has one position more than it takes steps: the + 1 is missing.", side=lambda n: (n - 1) // 4 // 8
     ),
     Mistake(
-        "it divides by 32 and rounds down at the end; conv1 rounds up, thanks to its padding.",
-        side=lambda pixels: pixels // 32,
+        "it divides by 32 and rounds down at the end; conv1 rounds up, thanks to its padding.", side=lambda n: n // 32
     ),
-    Mistake(
-        "it divides by 32 and rounds at the end; every layer rounds for itself.",
-        side=lambda pixels: round(pixels / 32),
-    ),
-    Mistake(
-        "the poolings round up; what does not fill a whole 2 × 2 field is left out.",
-        pool=lambda pixels: -(-pixels // 2),
-    ),
+    Mistake("it divides by 32 and rounds at the end; every layer rounds for itself.", side=lambda n: round(n / 32)),
+    Mistake("the poolings round up; what does not fill a whole 2 × 2 field is left out.", pool=lambda n: -(-n // 2)),
     Mistake("it takes the photograph for a square of `height` pixels.", lambda height, _: _features(height, height)),
     Mistake("it takes the photograph for a square of `width` pixels.", lambda _, width: _features(width, width)),
-    Mistake("conv1's stride of 4 is missing.", side=lambda pixels: pixels // 8),
+    Mistake("conv1's stride of 4 is missing.", side=lambda n: n // 8),
     Mistake("the 256 channels are those of conv5, not 384.", channels=384),
 ]
 
@@ -68,8 +59,6 @@ def judge_fc1_inputs(trial: Trial, answer: Any) -> None:
 
 
 # 3.2 ------------------------------------------------------------------------------------------
-
-
 def _images(rng: np.random.Generator) -> list[Case]:
     """Return wide, tall and square images, with and without mirroring, darker and brighter."""
     kinds = [(4, 6, True, 1.0), (5, 3, False, 1.5), (6, 6, True, 0.8), (7, 9, False, 0.5), (9, 8, True, 1.3)]
@@ -120,10 +109,10 @@ judge_flip_and_brighten = ArrayCheck(
         Mistake("it mirrors whether `flip` is true or not.", flips=lambda flip: True),
         Mistake("it never mirrors.", flips=lambda flip: False),
         Mistake("it mirrors where `flip` is false.", flips=operator.not_),
-        Mistake("the brightness stays as it is.", brighten=lambda image, factor: image),
+        Mistake("the brightness stays as it is.", brighten=lambda i, f: i),
         Mistake(
             "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.",
-            brighten=lambda image, factor: np.clip(image * factor, -1, 1),
+            brighten=lambda i, f: np.clip(i * f, -1, 1),
         ),
         Mistake(
             "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
@@ -131,29 +120,27 @@ judge_flip_and_brighten = ArrayCheck(
         ),
         Mistake(
             "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
-            brighten=lambda image, factor: np.clip(image + factor - 1, -1, 1),
+            brighten=lambda i, f: np.clip(i + f - 1, -1, 1),
         ),
         Mistake(
-            "some values are above 1; what would be brighter than 1 becomes 1.",
-            brighten=lambda image, factor: (image + 1) * factor - 1,
+            "some values are above 1; what would be brighter than 1 becomes 1.", brighten=lambda i, f: (i + 1) * f - 1
         ),
         *(
             Mistake(
                 "black has become 0: after multiplying, the scale must go back to where black is -1.",
-                brighten=lambda image, factor, most=most: np.clip((image + 1) * factor, 0, most),
+                brighten=lambda i, f, most=most: np.clip((i + 1) * f, 0, most),
             )
             for most in (2, 1)
         ),
         Mistake(
             "the dark half is lost: values are cut at 0 instead of -1.",
-            brighten=lambda image, factor: np.clip(_brighter(image, factor), 0, 1),
+            brighten=lambda i, f: np.clip(_brighter(i, f), 0, 1),
         ),
     ],
 )
 
 
 # 3.3 ------------------------------------------------------------------------------------------
-
 # Each of the shapes below has at least 20,000 values, so the share of zeros is within 0.0036 of p in two
 # draws of three, and hardly ever further away than this.
 _SHARE_TOLERANCE = 0.025
@@ -161,7 +148,6 @@ _SHARE_TOLERANCE = 0.025
 
 def judge_dropout(trial: Trial, answer: Any) -> None:
     """Check 3.3 in training and evaluation: shares, values, independence, fresh draws, gradients."""
-    need_layer_class(trial, answer)
     # Drawing is no fault, but what the check seeds must not stay seeded.
     with kept():
         for p, shape in ((0.5, [50, 400]), (0.2, [25, 8, 10, 10]), (0.75, [20000]), (0.0, [20, 30])):

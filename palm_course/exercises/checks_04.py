@@ -8,12 +8,11 @@ import numpy as np
 
 from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
 from palm_course.exercises.trial import Case, Mistake, Trial
-from palm_course.exercises.values import describe, is_tensor
+from palm_course.exercises.values import describe, describe_call, is_tensor
 from palm_utils.messages import mark, tr
 
+
 # 4.1 ------------------------------------------------------------------------------------------
-
-
 def _cost(
     kernels: Sequence[int],
     channels: Sequence[int],
@@ -72,8 +71,6 @@ def judge_cost(trial: Trial, answer: Any) -> None:
 
 
 # 4.2 ------------------------------------------------------------------------------------------
-
-
 def _window(
     layers: Sequence[tuple[int, int, int]],
     index: int,
@@ -116,19 +113,19 @@ _WINDOW_MISTAKES = [
     ),
     Mistake(
         "the second number is one behind the window; the last pixel is to be included.",
-        _window_and(lambda first, last: (first, last + 1)),
+        _window_and(lambda a, b: (a, b + 1)),
     ),
     Mistake(
         "the second number should be the last pixel, not how many there are.",
-        _window_and(lambda first, last: (first, last - first + 1)),
+        _window_and(lambda a, b: (a, b - a + 1)),
     ),
-    Mistake("it counts pixels from 1; the first is pixel 0.", _window_and(lambda first, last: (first + 1, last + 1))),
+    Mistake("it counts pixels from 1; the first is pixel 0.", _window_and(lambda a, b: (a + 1, b + 1))),
     Mistake(
         "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
-        _window_and(lambda first, last: (max(first, 0), max(last, 0))),
+        _window_and(lambda a, b: (max(a, 0), max(b, 0))),
     ),
     Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
-    Mistake("the two ends are exchanged: the first pixel comes first.", _window_and(lambda first, last: (last, first))),
+    Mistake("the two ends are exchanged: the first pixel comes first.", _window_and(lambda a, b: (b, a))),
     Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
 ]
 
@@ -154,7 +151,6 @@ def judge_window(trial: Trial, answer: Any) -> None:
 
 
 # 4.3 ------------------------------------------------------------------------------------------
-
 # Narrow, so that they are quick: one sixteenth of the real widths.
 _VGG11 = [4, "M", 8, "M", 16, 16, "M", 32, 32, "M", 32, 32, "M"]
 _VGG13 = [4, 4, "M", 8, 8, "M", 16, 16, "M", 32, 32, "M", 32, 32, "M"]
@@ -184,19 +180,20 @@ def _planned(p, x, plan, in_channels=3, *, training, relu="all", activation="rel
     return x
 
 
-def _need_a_layer(trial: Trial, created: str, net: Any, *args: Any, **kwargs: Any) -> None:
+def _create_features(trial: Trial, answer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     import paddle
 
-    if isinstance(net, paddle.nn.Layer):
-        return
+    net = trial.call(answer, args, kwargs)
     several = isinstance(net, (list, tuple))
-    trial.fail(
-        tr("a list of layers cannot be called.") if several else tr("it should return a paddle.nn.Layer."),
-        tried=created,
-        expected=tr("one paddle.nn.Layer"),
-        came=tr("a {kind} of {count}", kind=type(net).__name__, count=len(net)) if several else describe(net),
-        hint=tr("paddle.nn.Sequential makes one layer out of several.") if several else "",
-    )
+    if not isinstance(net, paddle.nn.Layer):
+        trial.fail(
+            tr("a list of layers cannot be called.") if several else tr("it should return a paddle.nn.Layer."),
+            tried=describe_call(trial.exercise.name, args, kwargs),
+            expected=tr("one paddle.nn.Layer"),
+            came=tr("a {kind} of {count}", kind=type(net).__name__, count=len(net)) if several else describe(net),
+            hint=tr("paddle.nn.Sequential makes one layer out of several.") if several else "",
+        )
+    return net
 
 
 def _unplanned(net: Any, missing: list[Shape], extra: list[Shape], plan: Sequence, in_channels: int = 3) -> Fault:
@@ -204,25 +201,34 @@ def _unplanned(net: Any, missing: list[Shape], extra: list[Shape], plan: Sequenc
     kernels = [parameter.shape for parameter in net.parameters() if parameter.ndim == 4]
     wanted = sum(step != "M" for step in plan)
     if any(shape[2:] != [3, 3] for shape in kernels):
-        return tr("its kernels are not 3 × 3."), tr("every convolution of VGG has a 3 × 3 kernel.")
+        return {"fault": tr("its kernels are not 3 × 3."), "hint": tr("every convolution of VGG has a 3 × 3 kernel.")}
     if len(kernels) != wanted:
-        return tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=wanted), ""
+        return {"fault": tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=wanted)}
     if not extra and are_flat(missing):
-        return tr("biases are missing."), tr("a Conv2D has a bias unless bias_attr=False takes it away.")
+        return {
+            "fault": tr("biases are missing."),
+            "hint": tr("a Conv2D has a bias unless bias_attr=False takes it away."),
+        }
     if not missing:
         hint = tr("the plan has convolutions and poolings only.")
-        return tr("it has parameters beside those of its convolutions."), hint
-    return tr("the channels do not follow the plan."), ""
+        return {"fault": tr("it has parameters beside those of its convolutions."), "hint": hint}
+    return {"fault": tr("the channels do not follow the plan.")}
 
 
 def _wrong_maps(output: Any, shape: Shape) -> Fault:
     if is_tensor(output) and output.ndim == 4 and output.shape[2] > shape[2]:
         hint = tr("MaxPool2D(kernel_size=2, stride=2) takes half of the height and half of the width.")
-        return tr("its maps are too large: not every pooling of the plan makes them half as wide."), hint
+        return {
+            "fault": tr("its maps are too large: not every pooling of the plan makes them half as wide."),
+            "hint": hint,
+        }
     if is_tensor(output) and output.ndim == 4 and output.shape[2] < shape[2]:
         hint = tr("a 3 × 3 convolution keeps the size of a map with padding=1.")
-        return tr("its maps are too small: only poolings should make them smaller, and each by half."), hint
-    return tr("the output has the wrong shape."), ""
+        return {
+            "fault": tr("its maps are too small: only poolings should make them smaller, and each by half."),
+            "hint": hint,
+        }
+    return {"fault": tr("the output has the wrong shape.")}
 
 
 judge_features = LayerCheck(
@@ -235,8 +241,7 @@ judge_features = LayerCheck(
     ],
     parameters=_plan_parameters,
     reference=_planned,
-    is_function=True,
-    look_first=_need_a_layer,
+    create=_create_features,
     wrong_parameters=_unplanned,
     wrong_shape=_wrong_maps,
     hidden_hint=mark(

@@ -21,7 +21,6 @@ from palm_course.exercises.values import describe
 from palm_utils.messages import mark, tr
 
 # 5.1 ------------------------------------------------------------------------------------------
-
 # One module as (c1, c2, c3, c4), c2 and c3 pairs.
 Module = tuple[int, tuple[int, int], tuple[int, int], int]
 
@@ -108,7 +107,6 @@ def judge_chain(trial: Trial, answer: Any) -> None:
 
 
 # 5.2 ------------------------------------------------------------------------------------------
-
 _BRANCHES = ("1 × 1", "3 × 3", "5 × 5", mark("pooling"))
 
 
@@ -148,12 +146,14 @@ def _module(
     return paddle.concat([branches[i] for i in order], axis=1)
 
 
-def _count_layers(trial: Trial, created: str, model: Any, c0: int, c1: int, c2: tuple, c3: tuple, c4: int) -> None:
+def _wrong_layers(
+    model, missing: list[Shape], extra: list[Shape], c0: int, c1: int, c2: tuple, c3: tuple, c4: int
+) -> Fault:
     """Name what the shapes of the parameters alone would tell too dryly."""
     import paddle
 
     convolutions = [layer for layer in model.sublayers() if isinstance(layer, paddle.nn.Conv2D)]
-    norms, biases, fault = len(norms_of(model)), sum(layer.bias is not None for layer in convolutions), ""
+    norms, biases = len(norms_of(model)), sum(layer.bias is not None for layer in convolutions)
     if any(list(layer.weight.shape) == [c3[1], c3[0], 3, 3] for layer in convolutions):
         fault = tr("the third branch's convolution is 3 × 3; it should be 5 × 5 (the tutorial's docstring errs here).")
     elif biases:
@@ -162,25 +162,14 @@ def _count_layers(trial: Trial, created: str, model: Any, c0: int, c1: int, c2: 
         fault = tr("there is no batch norm that a Layer can find.")
     elif len(convolutions) == 6 and norms != 6:
         fault = tr("each of the six convolutions should have a batch norm of its own.")
-    if fault:
-        trial.fail(
-            fault,
-            tried=f"{created}.sublayers()",
-            expected=tr("6 convolutions without bias, 6 batch norms"),
-            came=tr(
-                "{convolutions} convolutions, kernels {kernels}, {biases} biases, {norms} batch norms",
-                convolutions=len(convolutions),
-                kernels=[layer.weight.shape[2] for layer in convolutions],
-                biases=biases,
-                norms=norms,
-            ),
-        )
-
-
-def _wrong_layers(model: Any, missing: list[Shape], extra: list[Shape], *args: Any) -> Fault:
-    if sorted(missing) == sorted(extra):
-        return tr("not every convolution is followed by a paddle.nn.BatchNorm2D."), ""
-    return usual_fault(model, missing, extra)
+    elif sorted(missing) == sorted(extra):
+        fault = tr("not every convolution is followed by a paddle.nn.BatchNorm2D.")
+    else:
+        return usual_fault(model, missing, extra)
+    words = mark("{convolutions} convolutions, kernels {kernels}, {biases} biases, {norms} batch norms")
+    kernels = [layer.weight.shape[2] for layer in convolutions]
+    came = tr(words, convolutions=len(convolutions), kernels=kernels, biases=biases, norms=norms)
+    return {"fault": fault, "expected": tr("6 convolutions without bias, 6 batch norms"), "came": came}
 
 
 def _in_order(order: Sequence[int]) -> str:
@@ -197,11 +186,12 @@ judge_inception_bn = LayerCheck(
     parameters=_module_parameters,
     reference=_module,
     modes=(True, False),
-    look_first=_count_layers,
     wrong_parameters=_wrong_layers,
     wrong_shape=mark("the shape of the output is wrong."),
     unknown=mark("the values are not those of the four branches."),
-    hint=mark("go through one branch: convolution, its batch norm, ReLU, and the same once more; then the next."),
+    values_hint=mark(
+        "go through one branch: convolution, its batch norm, ReLU, and the same once more; then the next."
+    ),
     mistakes=[
         Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
         Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
@@ -218,7 +208,6 @@ judge_inception_bn = LayerCheck(
 
 
 # 5.3 ------------------------------------------------------------------------------------------
-
 _DROPPED = 0.7
 
 
@@ -242,18 +231,17 @@ def _head(p, x, *_, training, num_classes=1, pool="avg_pool2d", relus=(True, Tru
     return getattr(F, end)(x) if end else x
 
 
-def _look_at_width(trial: Trial, created: str, model: Any, in_channels: int, size: int, **kwargs: Any) -> None:
-    """Name a first fully connected layer of the wrong width."""
+def _wrong_width(
+    model: Any, missing: list[Shape], extra: list[Shape], in_channels: int, size: int, **kwargs: Any
+) -> Fault:
     import paddle
 
     widths = [layer.weight.shape[0] for layer in model.sublayers() if isinstance(layer, paddle.nn.Linear)]
     if len(widths) == 2 and widths[1] == 1024 and widths[0] != _width(size):
-        trial.fail(
-            tr("the first fully connected layer has the wrong number of inputs."),
-            tried=created,
-            expected=tr("{count}, which is 128 · s · s", count=_width(size)),
-            came=str(widths[0]),
-        )
+        fault = tr("the first fully connected layer has the wrong number of inputs.")
+        expected = tr("{count}, which is 128 · s · s", count=_width(size))
+        return {"fault": fault, "expected": expected, "came": str(widths[0])}
+    return usual_fault(model, missing, extra)
 
 
 def _look_for_dropout(trial: Trial, created: str, model: Any, x: Any) -> None:
@@ -282,11 +270,11 @@ _check_head = LayerCheck(
     parameters=_head_parameters,
     reference=_head,
     modes=(False,),
-    look_first=_look_at_width,
+    wrong_parameters=_wrong_width,
     look_closer=_look_for_dropout,
     wrong_shape=mark("the output is not one row of logits per image."),
     unknown=mark("the values are not those of the table's layers."),
-    hint=mark("go through `forward` line by line, beside the table."),
+    values_hint=mark("go through `forward` line by line, beside the table."),
     mistakes=[
         Mistake("it pools by maxima, not averages.", pool="max_pool2d"),
         Mistake("no ReLU follows the convolution.", relus=(False, True)),

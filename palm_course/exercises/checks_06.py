@@ -11,13 +11,8 @@ from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_course.exercises.values import describe, describe_call
 from palm_utils.messages import mark, tr, trn
 
+
 # 6.1 ------------------------------------------------------------------------------------------
-
-
-def _changes_shape(channels: int, wide: int, stride: int) -> bool:
-    return channels != wide or stride != 1
-
-
 def _bottleneck_parameters(
     num_channels: int,
     num_filters: int,
@@ -28,7 +23,7 @@ def _bottleneck_parameters(
     expansion: int = 4,
     kernel: int = 3,
     bias: int = 0,
-    projects: Callable = _changes_shape,
+    projects: Callable = lambda channels, wide, stride: channels != wide or stride != 1,
 ) -> int:
     """Count a bottleneck block; norm and bias are numbers per channel."""
     wide = expansion * num_filters
@@ -44,17 +39,15 @@ _BOTTLENECK_MISTAKES = [
     Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
     Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
     Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
-    Mistake("the convolution on the shortcut is missing.", projects=lambda *shape: False),
-    Mistake(
-        "it puts a convolution on every shortcut; where the shape stays there is none.", projects=lambda *shape: True
-    ),
+    Mistake("the convolution on the shortcut is missing.", projects=lambda *_: False),
+    Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projects=lambda *_: True),
     Mistake(
         "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
-        projects=lambda channels, wide, stride: channels != wide,
+        projects=lambda c, wide, stride: c != wide,
     ),
     Mistake(
         "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
-        projects=lambda channels, wide, stride: stride != 1,
+        projects=lambda c, wide, stride: stride != 1,
     ),
     Mistake("the batch norm on the shortcut is missing.", projection_norm=0),
     Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
@@ -80,8 +73,6 @@ def judge_parameters(trial: Trial, answer: Any) -> None:
 
 
 # 6.2 ------------------------------------------------------------------------------------------
-
-
 def _block(
     p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", convolution_first=False, end=""
 ):
@@ -110,20 +101,19 @@ def _block_parameters(channels: int, middle: int) -> dict[str, Shape | int]:
 
 
 def _wrong_layers(block: Any, missing: list[Shape], extra: list[Shape], channels: int, middle: int) -> Fault:
-    sizes = [norm._mean.shape[0] for norm in norms_of(block)]
+    sizes, hint = [norm._mean.shape[0] for norm in norms_of(block)], ""
     fault = tr("its parameters are not those of two convolutions and two batch norms.")
     if len(sizes) < 2:
-        fault = trn(
-            "it has {count} batch norm instead of two.", "it has {count} batch norms instead of two.", len(sizes)
-        )
+        count = len(sizes)
+        fault = trn("it has {count} batch norm instead of two.", "it has {count} batch norms instead of two.", count)
     elif not missing and sorted(extra) == sorted([[channels], [middle]]):
+        fault = tr("its convolutions have biases.")
         hint = tr("bias_attr=False leaves the bias away; the batch norm has one.")
-        return tr("its convolutions have biases."), hint
     elif any(p.ndim == 4 and p.shape[2:] != [3, 3] for p in block.parameters()):
         fault = tr("a convolution's kernel is not 3 × 3.")
     elif sizes in ([channels] * 2, [middle] * 2):
         fault = tr("both batch norms have the same size; each has to fit what comes out of the layer in front of it.")
-    return fault, ""
+    return {"fault": fault, "hint": hint}
 
 
 judge_pre_activation = LayerCheck(
@@ -138,8 +128,7 @@ judge_pre_activation = LayerCheck(
     mistakes=[
         Mistake("a ReLU follows the addition; nothing should.", end="relu"),
         Mistake(
-            "the shortcut starts behind the first ReLU; it should start at the block's own input.",
-            shortcut="activated",
+            "the shortcut starts behind the first ReLU; it should start at the block's own input.", shortcut="activated"
         ),
         Mistake("the input is not added: there is no shortcut.", shortcut="none"),
         Mistake(
@@ -164,8 +153,6 @@ judge_pre_activation = LayerCheck(
 
 
 # 6.3 ------------------------------------------------------------------------------------------
-
-
 def _shortcuts(rng: np.random.Generator) -> list[Case]:
     """Return sizes that the stride divides and others, with and without new channels."""
     import paddle
@@ -181,16 +168,6 @@ def _every(x: np.ndarray, stride: int) -> np.ndarray:
     return x[:, :, ::stride, ::stride]
 
 
-def _pad(left: np.ndarray, missing: int, front: int = 0, value: float = 0) -> np.ndarray:
-    """Add channels of one value, `front` of them in front."""
-    return np.pad(left, ((0, 0), (front, missing - front), (0, 0), (0, 0)), constant_values=value)
-
-
-def _shortcut(x, num_filters, stride, *, leave=_every, pad=_pad):
-    x = x.numpy()
-    return pad(leave(x, stride), num_filters - x.shape[1])
-
-
 def _pooled(x: np.ndarray, stride: int, combine: Callable) -> np.ndarray:
     """Combine squares of stride × stride pixels, as far as they fit."""
     n, c, height, width = x.shape
@@ -199,9 +176,11 @@ def _pooled(x: np.ndarray, stride: int, combine: Callable) -> np.ndarray:
     return combine(squares, axis=(3, 5))
 
 
-def _corner(x: np.ndarray, stride: int) -> np.ndarray:
-    height, width = _every(x, stride).shape[2:]
-    return x[:, :, :height, :width]
+def _shortcut(x, num_filters, stride, *, leave=_every, front=lambda missing: 0, **padding):
+    """Return the shortcut as an array; front: how many of the new channels come first."""
+    left = leave(x.numpy(), stride)
+    missing = num_filters - left.shape[1]
+    return np.pad(left, ((0, 0), (front(missing), missing - front(missing)), (0, 0), (0, 0)), **padding)
 
 
 def _wrong_shortcut(shape: tuple, right: tuple, x: Any, num_filters: int, stride: int) -> str:
@@ -229,34 +208,24 @@ _check_shortcut = ArrayCheck(
     unknown=mark("the shape is right, the values are not."),
     show=lambda x: tr("the first row of the first channel {values}", values=describe(x[0, 0, 0])),
     mistakes=[
+        Mistake("the zeros come first; the channels of x should.", front=lambda missing: missing),
         Mistake(
-            "the zeros come first; the channels of x should.", pad=lambda left, missing: _pad(left, missing, missing)
+            "the zeros are on both sides; all of them should come behind the channels of x.", front=lambda n: n // 2
         ),
+        Mistake("the new channels repeat those of x; they should be zero.", mode="wrap"),
+        Mistake("the new channels are filled with ones; they should be zero.", constant_values=1),
         Mistake(
-            "the zeros are on both sides; all of them should come behind the channels of x.",
-            pad=lambda left, missing: _pad(left, missing, missing // 2),
+            "it begins with a later row and column than the first.", leave=lambda x, s: x[:, :, s - 1 :: s, s - 1 :: s]
         ),
-        Mistake(
-            "the new channels repeat those of x; they should be zero.",
-            pad=lambda left, missing: np.take(left, range(left.shape[1] + missing), axis=1, mode="wrap"),
-        ),
-        Mistake(
-            "the new channels are filled with ones; they should be zero.",
-            pad=lambda left, missing: _pad(left, missing, value=1),
-        ),
-        Mistake(
-            "it begins with a later row and column than the first.",
-            leave=lambda x, stride: _every(x[:, :, stride - 1 :, stride - 1 :], stride),
-        ),
-        Mistake(
-            "it averages neighbouring pixels; they should be left out.",
-            leave=lambda x, stride: _pooled(x, stride, np.mean),
-        ),
+        Mistake("it averages neighbouring pixels; they should be left out.", leave=lambda x, s: _pooled(x, s, np.mean)),
         Mistake(
             "it takes the largest of neighbouring pixels; they should be left out.",
-            leave=lambda x, stride: _pooled(x, stride, np.max),
+            leave=lambda x, s: _pooled(x, s, np.max),
         ),
-        Mistake("it cuts a corner out of x instead of taking every stride-th row and column.", leave=_corner),
+        Mistake(
+            "it cuts a corner out of x instead of taking every stride-th row and column.",
+            leave=lambda x, s: x[:, :, : -(-x.shape[2] // s), : -(-x.shape[3] // s)],
+        ),
     ],
 )
 
@@ -286,8 +255,6 @@ def _check_way_back(trial: Trial, answer: Any, x: Any, filters: int, stride: int
 
 
 # 6.4 ------------------------------------------------------------------------------------------
-
-
 def _norms(rng: np.random.Generator) -> list[Case]:
     """Return convolutions of several sizes, square ones first, where a wrong axis does not fail by itself."""
     cases = []
@@ -300,20 +267,20 @@ def _norms(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _new_bias(bias: np.ndarray, mean: np.ndarray, scale: np.ndarray, root: np.ndarray) -> np.ndarray:
-    return bias - mean * scale / root
+def _factor(scale: np.ndarray, variance: np.ndarray, epsilon: float) -> np.ndarray:
+    return scale / np.sqrt(variance + epsilon)
 
 
 def _anything(bias: np.ndarray, *others: np.ndarray) -> np.ndarray:
     return np.full_like(bias, np.nan)
 
 
-def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, new_bias=_new_bias):
-    root = np.sqrt(variance + epsilon)
-    return weight * (scale / root).reshape(-1, 1, 1, 1), new_bias(bias, mean, scale, root)
+def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, new_bias=lambda b, m, s, f: b - m * f):
+    factor = _factor(scale, variance, epsilon)
+    return weight * factor.reshape(-1, 1, 1, 1), new_bias(bias, mean, scale, factor)
 
 
-def _with_factor(factor: Callable, axis: int = 0) -> Callable:
+def _scaled_by(factor: Callable = _factor, axis: int = 0) -> Callable:
     """Return a function that folds with another factor, or along another axis; its bias may be anything."""
 
     def fold(weight, scale, bias, mean, variance, epsilon=1e-5):
@@ -346,55 +313,44 @@ judge_fold = ArrayCheck(
     show=_first_numbers,
     mistakes=[
         # The weight is right with these ...
-        Mistake("the new bias takes no notice of the mean.", new_bias=lambda bias, mean, scale, root: bias),
+        Mistake("the new bias takes no notice of the mean.", new_bias=lambda b, m, s, f: b),
         Mistake(
-            "the mean has the wrong sign in the new bias: it is taken away.",
-            new_bias=lambda bias, mean, scale, root: bias + mean * scale / root,
+            "the mean has the wrong sign in the new bias: it is taken away.", new_bias=lambda b, m, s, f: b + m * f
         ),
         Mistake(
             "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
-            new_bias=lambda bias, mean, scale, root: bias - mean,
+            new_bias=lambda b, m, s, f: b - m,
         ),
         Mistake(
             "the mean is divided by the root, but not multiplied by the scale.",
-            new_bias=lambda bias, mean, scale, root: bias - mean / root,
+            new_bias=lambda b, m, s, f: b - m * f / s,
         ),
-        Mistake(
-            "the old bias is missing in the new one.", new_bias=lambda bias, mean, scale, root: -mean * scale / root
-        ),
+        Mistake("the old bias is missing in the new one.", new_bias=lambda b, m, s, f: -m * f),
         Mistake(
             "it scales the old bias as well; the bias is added after the scaling.",
-            new_bias=lambda bias, mean, scale, root: (bias - mean) * scale / root,
+            new_bias=lambda b, m, s, f: (b - m) * f,
         ),
         Mistake("the new weight is right, the new bias is not.", new_bias=_anything),
         # ... and wrong with these.
         Mistake(
             "epsilon is missing: it is added to the variance, inside the root.",
-            _with_factor(lambda scale, variance, epsilon: scale / np.sqrt(variance)),
+            _scaled_by(lambda s, v, e: s / np.sqrt(v)),
         ),
         Mistake(
             "epsilon is added after the root; it belongs to the variance, inside.",
-            _with_factor(lambda scale, variance, epsilon: scale / (np.sqrt(variance) + epsilon)),
+            _scaled_by(lambda s, v, e: s / (np.sqrt(v) + e)),
         ),
-        Mistake(
-            "the square root is missing: it divides by the variance.",
-            _with_factor(lambda scale, variance, epsilon: scale / (variance + epsilon)),
-        ),
-        Mistake(
-            "it multiplies by the root instead of dividing.",
-            _with_factor(lambda scale, variance, epsilon: scale * np.sqrt(variance + epsilon)),
-        ),
-        Mistake(
-            "the scale is missing.", _with_factor(lambda scale, variance, epsilon: 1 / np.sqrt(variance + epsilon))
-        ),
+        Mistake("the square root is missing: it divides by the variance.", _scaled_by(lambda s, v, e: s / (v + e))),
+        Mistake("it multiplies by the root instead of dividing.", _scaled_by(lambda s, v, e: s * np.sqrt(v + e))),
+        Mistake("the scale is missing.", _scaled_by(lambda s, v, e: 1 / np.sqrt(v + e))),
         Mistake(
             "it takes the default epsilon instead of the one it is given.",
-            _with_factor(lambda scale, variance, epsilon: scale / np.sqrt(variance + 1e-5)),
+            _scaled_by(lambda s, v, e: s / np.sqrt(v + 1e-5)),
         ),
-        Mistake("the weight is left as it was.", _with_factor(lambda scale, variance, epsilon: np.ones_like(scale))),
+        Mistake("the weight is left as it was.", _scaled_by(lambda s, v, e: np.ones_like(s))),
         Mistake(
             "it scales the input channels; a batch norm has a factor for each output channel, the first axis.",
-            _with_factor(lambda scale, variance, epsilon: scale / np.sqrt(variance + epsilon), axis=1),
+            _scaled_by(axis=1),
         ),
     ],
 )

@@ -12,9 +12,8 @@ from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_course.exercises.values import describe
 from palm_utils.messages import mark, tr
 
+
 # 7.1 ------------------------------------------------------------------------------------------
-
-
 def _batches(rng: np.random.Generator) -> list[Case]:
     """Return batches made from pictures, and with values that no picture has."""
     cases = []
@@ -103,8 +102,6 @@ judge_undo = ArrayCheck(
 
 
 # 7.2 ------------------------------------------------------------------------------------------
-
-
 def _share_of_fall(step: int, steps: int, warmup: int) -> float:
     return (step - warmup) / (steps - warmup)
 
@@ -168,8 +165,6 @@ def judge_rate(trial: Trial, answer: Any) -> None:
 
 
 # 7.3 ------------------------------------------------------------------------------------------
-
-
 def _stopped_after(patience, accuracies, *, late=0, equal=False, against="best", reset=True) -> int:
     """Return after how many validations a training ends."""
     best, last, waited = -1.0, -1.0, 0
@@ -246,8 +241,6 @@ def judge_stop(trial: Trial, answer: Any) -> None:
 
 
 # 7.4 ------------------------------------------------------------------------------------------
-
-
 def _top_k(logits: np.ndarray, labels: np.ndarray, k: int, *, more: int = 0, sign: int = -1) -> float:
     best = np.argsort(sign * logits, axis=1)[:, : k + more]
     return float((best == labels.reshape(-1, 1)).any(axis=1).mean())
