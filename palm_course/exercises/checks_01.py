@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import floordiv
 from typing import Any
 
@@ -19,10 +19,8 @@ def _positions(room: int, stride: int) -> int:
     return room // stride + 1
 
 
-def _output_size(
-    size: int, kernel: int, stride: int = 1, padding: int = 0, *, ends: int = 2, positions: Callable = _positions
-) -> int:
-    """Compute the answer; what comes after `padding` serves the mistakes, as in all references below."""
+def _output_size(size, kernel, stride=1, padding=0, *, ends=2, positions=_positions):
+    """Compute what is right; here as in all references, what comes after the star serves the mistakes."""
     return positions(size + ends * padding - kernel, stride)
 
 
@@ -66,15 +64,12 @@ def judge_output_size(trial: Trial, answer: Any) -> None:
 
 
 # 1.2 ------------------------------------------------------------------------------------------
-def _lenet_parameters(
-    num_classes: int, in_channels: int = 1, *, conv_bias: int = 1, fc_bias: int = 1, third_kernel: int = 4
-) -> int:
+def _lenet_parameters(num_classes, in_channels=1, *, conv_bias=1, fc_bias=1, third_kernel=4):
     """Add up weights and biases of the five layers."""
     convolutions = [(in_channels, 6, 5), (6, 16, 5), (16, 120, third_kernel)]
     linears = [(120, 64), (64, num_classes)]
-    return sum((fan_in * kernel**2 + conv_bias) * out for fan_in, out, kernel in convolutions) + sum(
-        (fan_in + fc_bias) * out for fan_in, out in linears
-    )
+    total = sum((fan_in * kernel**2 + conv_bias) * out for fan_in, out, kernel in convolutions)
+    return total + sum((fan_in + fc_bias) * out for fan_in, out in linears)
 
 
 _PARAMETERS_MISTAKES = [

@@ -2,7 +2,6 @@
 
 import operator
 import random
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from palm_utils.messages import mark, tr
 
 
 # 3.1 ------------------------------------------------------------------------------------------
-def _side(pixels: int, *, padding: int = 10, poolings: int = 3, pool: Callable = lambda pixels: pixels // 2) -> int:
+def _side(pixels, *, padding=10, poolings=3, pool=lambda n: n // 2):
     """Return the side of conv5's maps after pooling."""
     pixels = (pixels + padding - 11) // 4 + 1
     for _ in range(poolings):
@@ -24,7 +23,7 @@ def _side(pixels: int, *, padding: int = 10, poolings: int = 3, pool: Callable =
     return pixels
 
 
-def _features(height: int, width: int, *, channels: int = 256, side: Callable = _side, **options: Any) -> int:
+def _features(height, width, *, channels=256, side=_side, **options):
     return channels * side(height, **options) * side(width, **options)
 
 

@@ -14,28 +14,19 @@ from palm_utils.messages import mark, tr
 
 # 4.1 ------------------------------------------------------------------------------------------
 def _cost(
-    kernels: Sequence[int],
-    channels: Sequence[int],
-    side: int,
-    *,
-    area_of_kernel: int = 2,
-    area_of_map: int = 2,
-    bias: str = "out",
-    shrinks: bool = False,
-    biases_are_work: bool = False,
-    first_channels_only: bool = False,
-) -> tuple[int, int]:
-    """Return parameters and multiply-adds."""
+    kernels, channels, side, *, kernel_area=2, map_area=2, bias="out", shrinks=False, work_of_bias=0, fixed=False
+):
+    """Return parameters and multiply-adds. fixed: all convolutions have the input's channels."""
     parameters = work = 0
     for kernel, inputs, outputs in zip(kernels, channels[:-1], channels[1:], strict=True):
-        if first_channels_only:
+        if fixed:
             inputs = outputs = channels[0]
         if shrinks:
             side = side - kernel + 1
-        weights = kernel**area_of_kernel * inputs * outputs
+        weights = kernel**kernel_area * inputs * outputs
         biases = {"out": outputs, "in": inputs, "none": 0, "one": 1}[bias]
         parameters += weights + biases
-        work += (weights + (biases if biases_are_work else 0)) * side**area_of_map
+        work += (weights + work_of_bias * biases) * side**map_area
     return parameters, work
 
 
@@ -43,16 +34,16 @@ _COST_MISTAKES = [
     Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
     Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
     Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
-    Mistake("a kernel of size k has k · k weights per channel pair, not k.", area_of_kernel=1),
-    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", area_of_map=1),
+    Mistake("a kernel of size k has k · k weights per channel pair, not k.", kernel_area=1),
+    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", map_area=1),
     Mistake(
-        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", area_of_map=0
+        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", map_area=0
     ),
-    Mistake("the additions of the biases are not multiply-adds.", biases_are_work=True),
+    Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
     Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
     Mistake(
         "it uses the input's channels for every convolution; they may change from one to the next.",
-        first_channels_only=True,
+        fixed=True,
     ),
     Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
 ]
@@ -71,17 +62,7 @@ def judge_cost(trial: Trial, answer: Any) -> None:
 
 
 # 4.2 ------------------------------------------------------------------------------------------
-def _window(
-    layers: Sequence[tuple[int, int, int]],
-    index: int,
-    *,
-    order: Callable = reversed,
-    first_padding: int = -1,
-    last_padding: int = -1,
-    strides: bool = True,
-    behind: int = 0,
-    least: float = -np.inf,
-) -> tuple[int, int]:
+def _window(layers, index, *, order=reversed, first_padding=-1, last_padding=-1, strides=True, behind=0, least=-np.inf):
     """Return the first and the last input pixel."""
     first = last = index
     for kernel, stride, padding in order(layers):

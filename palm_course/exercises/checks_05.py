@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.layer_check import (
-    Fault,
     LayerCheck,
     Shape,
     create,
@@ -44,17 +43,7 @@ def _convolutions(c0: int, module: Module) -> list[tuple[int, int, int]]:
     return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
 
 
-def _chain(
-    c0: int,
-    modules: Sequence[Module],
-    *,
-    bias: int = 1,
-    chained: bool = True,
-    skipped: Sequence[int] = (),
-    kernel: int = 5,
-    straight: bool = False,
-    joined: Sequence[int] = (0, 2, 4, 5),
-) -> tuple[int, int]:
+def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=False, joined=(0, 2, 4, 5)):
     """Return channels out and parameters.
 
     chained: each module gets the channels of the one before; skipped, joined: convolutions without parameters,
@@ -124,15 +113,15 @@ def _module(
     order=(0, 1, 2, 3),
     pool="max_pool2d",
     pools_last=False,
-    relu_inside=True,
-    relu_at_ends=True,
+    relus=(True, True),
     relu_first=False,
     norms=True,
 ):
+    """Compute the module. relus: after the two reductions, and at the ends of the branches."""
     import paddle
     import paddle.nn.functional as F
 
-    def unit(i, x, relu=relu_at_ends):
+    def unit(i, x, relu=relus[1]):
         x = F.conv2d(x, p[f"weight {i}"], padding=(p[f"weight {i}"].shape[2] - 1) // 2)
         x = F.relu(x) if relu and relu_first else x
         x = normalise(p[f"norm {i}"], x, training) if norms else x
@@ -141,14 +130,12 @@ def _module(
     def pooled(x):
         return getattr(F, pool)(x, 3, 1, 1)
 
-    branches = [unit(0, x), unit(2, unit(1, x, relu_inside)), unit(4, unit(3, x, relu_inside))]
+    branches = [unit(0, x), unit(2, unit(1, x, relus[0])), unit(4, unit(3, x, relus[0]))]
     branches.append(pooled(unit(5, x)) if pools_last else unit(5, pooled(x)))
     return paddle.concat([branches[i] for i in order], axis=1)
 
 
-def _wrong_layers(
-    model, missing: list[Shape], extra: list[Shape], c0: int, c1: int, c2: tuple, c3: tuple, c4: int
-) -> Fault:
+def _wrong_layers(model, missing, extra, c0, c1, c2, c3, c4):
     """Name what the shapes of the parameters alone would tell too dryly."""
     import paddle
 
@@ -195,9 +182,9 @@ judge_inception_bn = LayerCheck(
     mistakes=[
         Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
         Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
-        Mistake("no ReLU follows the two reductions.", relu_inside=False),
-        Mistake("no ReLU follows the ends of the branches.", relu_at_ends=False),
-        Mistake("there is no ReLU.", relu_inside=False, relu_at_ends=False),
+        Mistake("no ReLU follows the two reductions.", relus=(False, True)),
+        Mistake("no ReLU follows the ends of the branches.", relus=(True, False)),
+        Mistake("there is no ReLU.", relus=(False, False)),
         Mistake("the ReLU stands before the batch norm; it belongs after it.", relu_first=True),
         Mistake("the batch norms are there but `forward` does not use them.", norms=False),
         Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
@@ -231,9 +218,7 @@ def _head(p, x, *_, training, num_classes=1, pool="avg_pool2d", relus=(True, Tru
     return getattr(F, end)(x) if end else x
 
 
-def _wrong_width(
-    model: Any, missing: list[Shape], extra: list[Shape], in_channels: int, size: int, **kwargs: Any
-) -> Fault:
+def _wrong_width(model, missing, extra, in_channels, size, **kwargs):
     import paddle
 
     widths = [layer.weight.shape[0] for layer in model.sublayers() if isinstance(layer, paddle.nn.Linear)]
@@ -309,9 +294,8 @@ def judge_head(trial: Trial, answer: Any) -> None:
     if variance < 1e-6:
         fault = tr("in training mode nothing is dropped, or not between the two fully connected layers.")
     elif abs(dropped - (1 - _DROPPED)) < 0.06:
-        fault = tr(
-            "it keeps {kept} and drops {dropped}; it should be the other way round.", kept="70 %", dropped="30 %"
-        )
+        words = mark("it keeps {kept} and drops {dropped}; it should be the other way round.")
+        fault = tr(words, kept="70 %", dropped="30 %")
     trial.fail(
         fault,
         tried=tr("AuxiliaryHead(5, 8) on 400 images in training mode, with weights that make the share visible"),

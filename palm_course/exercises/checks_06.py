@@ -6,31 +6,35 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.array_check import ArrayCheck
-from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, normalise, norms_of
+from palm_course.exercises.layer_check import LayerCheck, Shape, normalise, norms_of
 from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_course.exercises.values import describe, describe_call
 from palm_utils.messages import mark, tr, trn
 
 
 # 6.1 ------------------------------------------------------------------------------------------
+def _changes(channels: int, wide: int, stride: int) -> bool:
+    return channels != wide or stride != 1
+
+
 def _bottleneck_parameters(
-    num_channels: int,
-    num_filters: int,
-    stride: int = 1,
+    num_channels,
+    num_filters,
+    stride=1,
     *,
-    norm: int = 2,
-    projection_norm: int | None = None,
-    expansion: int = 4,
-    kernel: int = 3,
-    bias: int = 0,
-    projects: Callable = lambda channels, wide, stride: channels != wide or stride != 1,
-) -> int:
+    norm=2,
+    norm_of_shortcut=None,
+    expansion=4,
+    kernel=3,
+    bias=0,
+    projects=_changes,
+):
     """Count a bottleneck block; norm and bias are numbers per channel."""
     wide = expansion * num_filters
     total = num_channels * num_filters + kernel**2 * num_filters**2 + num_filters * wide
     total += (norm + bias) * (num_filters + num_filters + wide)
     if projects(num_channels, wide, stride):
-        total += (num_channels + bias + (norm if projection_norm is None else projection_norm)) * wide
+        total += (num_channels + bias + (norm if norm_of_shortcut is None else norm_of_shortcut)) * wide
     return total
 
 
@@ -49,7 +53,7 @@ _BOTTLENECK_MISTAKES = [
         "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
         projects=lambda c, wide, stride: stride != 1,
     ),
-    Mistake("the batch norm on the shortcut is missing.", projection_norm=0),
+    Mistake("the batch norm on the shortcut is missing.", norm_of_shortcut=0),
     Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
     Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
 ]
@@ -73,9 +77,7 @@ def judge_parameters(trial: Trial, answer: Any) -> None:
 
 
 # 6.2 ------------------------------------------------------------------------------------------
-def _block(
-    p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", convolution_first=False, end=""
-):
+def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", conv_first=False, end=""):
     """Compute the block. first, second: the steps in front of each convolution; end: those behind the addition."""
     import paddle.nn.functional as F
 
@@ -87,7 +89,7 @@ def _block(
     def conv(y, name):
         return F.conv2d(y, p[name], padding=1)
 
-    if convolution_first:
+    if conv_first:
         y = conv(steps(conv(x, "conv in"), "norm middle", "norm relu"), "conv out")
         return steps(steps(y, "norm channels", "norm") + x, "", end)
     activated = steps(x, "norm channels", first)
@@ -100,7 +102,7 @@ def _block_parameters(channels: int, middle: int) -> dict[str, Shape | int]:
     return convolutions | {"norm channels": channels, "norm middle": middle}
 
 
-def _wrong_layers(block: Any, missing: list[Shape], extra: list[Shape], channels: int, middle: int) -> Fault:
+def _wrong_layers(block, missing, extra, channels, middle):
     sizes, hint = [norm._mean.shape[0] for norm in norms_of(block)], ""
     fault = tr("its parameters are not those of two convolutions and two batch norms.")
     if len(sizes) < 2:
@@ -133,12 +135,12 @@ judge_pre_activation = LayerCheck(
         Mistake("the input is not added: there is no shortcut.", shortcut="none"),
         Mistake(
             "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
-            convolution_first=True,
+            conv_first=True,
             end="relu",
         ),
         Mistake(
             "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.",
-            convolution_first=True,
+            conv_first=True,
         ),
         Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
         Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
