@@ -1,116 +1,211 @@
 """The exercises of chapter 1, LeNet on MNIST."""
 
-from palm_course.exercises import checks_01
-from palm_course.exercises.model import Exercise
-from palm_utils.messages import mark
+import functools
+import itertools
+from collections.abc import Sequence
+from operator import floordiv
+from typing import Any
 
-_OUTPUT_SIZE = Exercise(
+import numpy as np
+
+from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_utils.messages import mark, tr
+
+
+# 1.1 ------------------------------------------------------------------------------------------
+def _positions(room: int, stride: int) -> int:
+    """Count where a kernel can lie: at the edge, and after each step into the room beside it."""
+    return room // stride + 1
+
+
+def _output_size(size, kernel, stride=1, padding=0, *, ends=2, positions=_positions):
+    """Compute what is right; here as in all references, what comes after the star serves the mistakes."""
+    return positions(size + ends * padding - kernel, stride)
+
+
+_OUTPUT_SIZE_MISTAKES = [
+    Mistake("it is one too small: the position before the first step counts as well.", positions=floordiv),
+    Mistake("padding is added at both ends, you count it once.", ends=1),
+    Mistake("it takes no notice of the padding.", ends=0),
+    Mistake("it takes no notice of the stride.", positions=lambda r, s: r + 1),
+    Mistake("it takes no notice of stride and padding.", ends=0, positions=lambda r, s: r + 1),
+    Mistake("it is not always a whole number: a step cut short does not count.", positions=lambda r, s: r / s + 1),
+    Mistake(
+        "it rounds up where it should round down: a step cut short does not count.",
+        positions=lambda r, s: -(-r // s) + 1,
+    ),
+    Mistake("it rounds to the nearest number: a step cut short never counts.", positions=lambda r, s: round(r / s + 1)),
+    Mistake(
+        "the one is added before the division by the stride; it belongs after it.", positions=lambda r, s: (r + 1) // s
+    ),
+    Mistake("padding makes the output larger, not smaller.", ends=-2),
+]
+
+
+def judge_output_size(trial: Trial, answer: Any) -> None:
+    """Check 1.1 on layers of this course and on random ones."""
+    rng = np.random.default_rng(11)
+    cases = [
+        Case((28, 5)),
+        Case((24, 2), {"stride": 2}),
+        Case((224, 11), {"stride": 4, "padding": 5}),
+        Case((224, 7, 2, 3)),
+        Case((), {"size": 7, "kernel": 3, "stride": 1, "padding": 1}),
+        Case((9, 4), {"stride": 3}),
+        Case((4, 4)),
+    ]
+    for _ in range(20):
+        kernel = int(rng.integers(1, 12))
+        size = kernel + int(rng.integers(0, 60))
+        stride, padding = int(rng.integers(1, 6)), int(rng.integers(0, 6))
+        cases.append(Case((size, kernel), {"stride": stride, "padding": padding}))
+    trial.compare(answer, cases, _output_size, _OUTPUT_SIZE_MISTAKES)
+
+
+OUTPUT_SIZE = Exercise(
     number="1.1",
-    title=mark("how large is the output?"),
     name="conv_output_size",
-    text="""\
-The walk through the layers showed 28 × 28 pixels turn into 24, 12, 8, 4 and 1. Whoever designs a network
-has to know these numbers before it runs: the first fully connected layer depends on the last of them.
-
-Write `conv_output_size(size, kernel, stride=1, padding=0)`. It returns the height (or width) of a
-convolution's output as a whole number, where
-
-- `size` is the height (or width) of the input in pixels,
-- a square kernel of `kernel` × `kernel` pixels moves `stride` pixels at a time,
-- `padding` pixels have been added at **both** ends first,
-- a last step that would push the kernel over the edge is not taken.
-
-The kernel is never larger than the padded input. Example: `conv_output_size(28, 5)` is 24. Pooling
-follows the same rule: `conv_output_size(24, 2, stride=2)` is 12.""",
-    stub="""\
-def conv_output_size(size, kernel, stride=1, padding=0):
-    raise NotImplementedError""",
+    title=mark("how large is the output?"),
     success=mark("you can follow an image's size through any stack of convolutions and poolings."),
     hint=mark(
         "put the kernel at the very left of the padded input; how many pixels to the right of it are left to move over?"
     ),
     stronger_hint=mark(
-        "after padding there are size + 2 · padding pixels, and the kernel covers `kernel` of them before"
-        " it has moved. Each step uses up `stride` of the others, and a step cut short does not count. "
-        "The position before the first step counts as well."
+        "after padding there are size + 2 · padding pixels, and the kernel covers `kernel` of them before it has "
+        "moved. Each step uses up `stride` of the others, and a step cut short does not count. The position before "
+        "the first step counts as well."
     ),
-    judge=checks_01.judge_output_size,
+    judge=judge_output_size,
 )
 
-_PARAMETERS = Exercise(
+
+# 1.2 ------------------------------------------------------------------------------------------
+def _lenet_parameters(num_classes, in_channels=1, *, conv_bias=1, fc_bias=1, third_kernel=4):
+    """Add up weights and biases of the five layers."""
+    convolutions = [(in_channels, 6, 5), (6, 16, 5), (16, 120, third_kernel)]
+    linears = [(120, 64), (64, num_classes)]
+    total = sum((fan_in * kernel**2 + conv_bias) * out for fan_in, out, kernel in convolutions)
+    return total + sum((fan_in + fc_bias) * out for fan_in, out in linears)
+
+
+_PARAMETERS_MISTAKES = [
+    Mistake("the biases are missing.", conv_bias=0, fc_bias=0),
+    Mistake("the biases of the convolutions are missing.", conv_bias=0),
+    Mistake("the biases of the fully connected layers are missing.", fc_bias=0),
+    Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
+    Mistake("it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)),
+    Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
+    Mistake(
+        "the first fully connected layer's weights and bias are missing.",
+        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
+    ),
+]
+
+
+def judge_parameters(trial: Trial, answer: Any) -> None:
+    """Check 1.2 for several numbers of classes and channels."""
+    rng = np.random.default_rng(12)
+    cases = [Case((10,)), Case((1,)), Case((10,), {"in_channels": 3})]
+    for _ in range(10):
+        cases.append(Case((int(rng.integers(2, 1001)),), {"in_channels": int(rng.integers(1, 12))}))
+    trial.compare(answer, cases, _lenet_parameters, _PARAMETERS_MISTAKES)
+
+
+PARAMETERS = Exercise(
     number="1.2",
-    title=mark("counting LeNet's parameters"),
     name="lenet_parameters",
-    text="""\
-Memory, file size and the risk of overfitting all grow with the number of parameters, and it can be worked
-out on paper. This chapter's LeNet has 41,806 with ten classes.
-
-Write `lenet_parameters(num_classes, in_channels=1)`. It returns the number of trainable parameters,
-weights and biases, of this chapter's `LeNet` (three convolutions with 5 × 5, 5 × 5 and 4 × 4 kernels, two
-fully connected layers) for any number of classes and of image channels. The images stay 28 × 28 and every
-other layer stays as it is.
-
-Example: `lenet_parameters(10)` is 41806.""",
-    stub="""\
-def lenet_parameters(num_classes, in_channels=1):
-    raise NotImplementedError""",
+    title=mark("counting LeNet's parameters"),
     success=mark(
         "you know where a network keeps its parameters: three quarters of LeNet's sit in its third convolution."
     ),
     hint=mark(
-        "list the five layers with parameters; for each, how many weights lead to *one* of its outputs, "
-        "and what is added?"
+        "list the five layers with parameters; for each, how many weights lead to *one* of its outputs, and what is "
+        "added?"
     ),
     stronger_hint=mark(
-        "one output channel of a k × k convolution has k · k weights for every input channel and one "
-        "bias. One unit of a fully connected layer has a weight for every input and one bias. Pooling and"
-        " sigmoid have none. `in_channels` matters to the first layer only, `num_classes` to the last "
-        "only."
+        "one output channel of a k × k convolution has k · k weights for every input channel and one bias. One unit "
+        "of a fully connected layer has a weight for every input and one bias. Pooling and sigmoid have none. "
+        "`in_channels` matters to the first layer only, `num_classes` to the last only."
     ),
-    judge=checks_01.judge_parameters,
+    judge=judge_parameters,
 )
 
-_LENET32 = Exercise(
+
+# 1.3 ------------------------------------------------------------------------------------------
+_PLACES = (
+    mark("the first convolution"),
+    mark("the second convolution"),
+    mark("the third convolution"),
+    mark("the first fully connected layer"),
+    mark("the last layer"),
+)
+_COUNTS = (mark("no sigmoid after {place}"), mark("a sigmoid after {place}"), mark("two sigmoids after {place}"))
+_RIGHT = (1, 1, 1, 1, 0)  # sigmoids after each place
+
+
+def _lenet32_parameters(num_classes: int) -> dict[str, Shape]:
+    weights = [[6, 3, 5, 5], [16, 6, 5, 5], [120, 16, 5, 5], [120, 64], [64, num_classes]]
+    biases = [[6], [16], [120], [64], [num_classes]]
+    return {f"weight {i}": w for i, w in enumerate(weights)} | {f"bias {i}": b for i, b in enumerate(biases)}
+
+
+def _lenet32(p, x, *, num_classes, training, sigmoids=_RIGHT, activation="sigmoid", pool="max_pool2d", softmax=False):
+    import paddle
+    import paddle.nn.functional as F
+
+    for layer, count in enumerate(sigmoids):
+        weight, bias = p[f"weight {layer}"], p[f"bias {layer}"]
+        x = F.conv2d(x, weight, bias) if layer < 3 else F.linear(paddle.flatten(x, 1), weight, bias)
+        # Max-pooling and a rising function may change places: where a student pools first, this is the same.
+        for _ in range(count):
+            x = getattr(F, activation)(x)
+        x = getattr(F, pool)(x, 2, 2) if layer < 2 else x
+    return F.softmax(x) if softmax else x
+
+
+def _wrong_parameters(model: Any, missing: list[Shape], extra: list[Shape], num_classes: int) -> Fault:
+    only_biases = not extra and are_flat(missing)
+    return {"fault": tr("biases are missing.") if only_biases else tr("its parameters are not those of the table.")}
+
+
+def _misplaced(sigmoids: Sequence[int]) -> str:
+    wrong = [(count, place) for count, place, right in zip(sigmoids, _PLACES, _RIGHT, strict=True) if count != right]
+    return tr("{list}.", list=tr("; ").join(tr(_COUNTS[count], place=tr(place)) for count, place in wrong))
+
+
+judge_lenet32 = LayerCheck(
+    # Numbers of classes that no other layer has, so that parameters are told apart by their shapes.
+    builds=[((), {"num_classes": classes}, [batch, 3, 32, 32]) for classes, batch in ((10, 4), (2, 1), (7, 3))],
+    parameters=_lenet32_parameters,
+    reference=_lenet32,
+    wrong_parameters=_wrong_parameters,
+    wrong_shape=mark("the output is not a tensor of logits, one row per image and one column per class."),
+    unknown=mark("the values are not those of the table's layers."),
+    values_hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
+    mistakes=[
+        Mistake("the activation is not a sigmoid.", activation="relu"),
+        Mistake("the activation is not a sigmoid.", activation="tanh"),
+        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+        Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
+        *(
+            Mistake(functools.partial(_misplaced, places), sigmoids=places)
+            for places in itertools.product((0, 1, 2), (0, 1, 2), (0, 1), (0, 1), (0, 1))
+        ),
+    ],
+)
+
+
+LENET32 = Exercise(
     number="1.3",
-    title=mark("a LeNet for small colour photographs"),
     name="LeNet32",
-    text="""\
-A small project: chapter 7 will classify colour photographs of 32 × 32 pixels. Write a LeNet for them, and
-put the sigmoids where the prose of the tutorial says they are: after **every** convolution.
-
-Write a class `LeNet32`, derived from `paddle.nn.Layer`, that is created as `LeNet32(num_classes=10)` and
-called with a float32 batch `[N, 3, 32, 32]`. It returns logits `[N, num_classes]`. Its layers, in this
-order:
-
-| layer | output |
-|---|---|
-| convolution to 6 channels, kernel 5; sigmoid; max-pooling 2 × 2, stride 2 | `[N, 6, 14, 14]` |
-| convolution to 16 channels, kernel 5; sigmoid; max-pooling 2 × 2, stride 2 | `[N, 16, 5, 5]` |
-| convolution to 120 channels; sigmoid | `[N, 120, 1, 1]` |
-| fully connected to 64; sigmoid | `[N, 64]` |
-| fully connected to `num_classes`, nothing after it | `[N, num_classes]` |
-
-No padding anywhere, a bias in every layer. You have to find the third convolution's kernel size. Every
-parameter must be trainable, that is, be reached by the gradient.
-
-Example: `LeNet32(num_classes=10)(paddle.zeros([8, 3, 32, 32]))` has the shape `[8, 10]`.""",
-    stub="""\
-class LeNet32(paddle.nn.Layer):
-    def __init__(self, num_classes=10):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, images):  # [N, 3, 32, 32] -> [N, num_classes]
-        raise NotImplementedError""",
+    title=mark("a LeNet for small colour photographs"),
     success=mark("you built a network from a table of shapes, with every activation where it belongs."),
     hint=mark("print the shape after each step of `forward` and hold it against the table."),
     stronger_hint=mark(
-        "start from the chapter's LeNet. Three things differ: the first convolution sees three channels, "
-        "the third one needs a kernel that turns 5 × 5 into 1 × 1, and `forward` applies F.sigmoid right "
-        "after each of the three convolutions and after the first fully connected layer, but not once "
-        "more before a convolution."
+        "start from the chapter's LeNet. Three things differ: the first convolution sees three channels, the third "
+        "one needs a kernel that turns 5 × 5 into 1 × 1, and `forward` applies F.sigmoid right after each of the "
+        "three convolutions and after the first fully connected layer, but not once more before a convolution."
     ),
-    judge=checks_01.judge_lenet32,
+    judge=judge_lenet32,
 )
-
-EXERCISES = (_OUTPUT_SIZE, _PARAMETERS, _LENET32)

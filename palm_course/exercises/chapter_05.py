@@ -1,127 +1,354 @@
 """The exercises of chapter 5, GoogLeNet."""
 
-from palm_course.exercises import checks_05
-from palm_course.exercises.model import Exercise
-from palm_utils.messages import mark
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import Any
 
-_CHAIN = Exercise(
+import numpy as np
+
+from palm_course.exercises.layer_check import (
+    LayerCheck,
+    Shape,
+    create,
+    normalise,
+    norms_of,
+    usual_fault,
+)
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.values import describe
+from palm_utils.messages import mark, tr
+
+# 5.1 ------------------------------------------------------------------------------------------
+# One module as (c1, c2, c3, c4), c2 and c3 pairs.
+Module = tuple[int, tuple[int, int], tuple[int, int], int]
+
+# The nine modules of the network, the first with 192 channels in.
+_NETWORK: list[Module] = [
+    (64, (96, 128), (16, 32), 32),
+    (128, (128, 192), (32, 96), 64),
+    (192, (96, 208), (16, 48), 64),
+    (160, (112, 224), (24, 64), 64),
+    (128, (128, 256), (24, 64), 64),
+    (112, (144, 288), (32, 64), 64),
+    (256, (160, 320), (32, 128), 128),
+    (256, (160, 320), (32, 128), 128),
+    (384, (192, 384), (48, 128), 128),
+]
+
+
+def _convolutions(c0: int, module: Module) -> list[tuple[int, int, int]]:
+    """Return channels in, channels out and kernel of the six convolutions."""
+    c1, c2, c3, c4 = module
+    return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
+
+
+def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=False, joined=(0, 2, 4, 5)):
+    """Return channels out and parameters.
+
+    chained: each module gets the channels of the one before; skipped, joined: convolutions without parameters,
+    and those that are concatenated; kernel: of the third branch; straight: the 3 × 3 and the 5 × 5 see c0 channels.
+    """
+    channels, parameters = c0, 0
+    for module in modules:
+        entering = channels if chained else c0
+        convolutions = _convolutions(entering, module)
+        for i, (fan_in, fan_out, size) in enumerate(convolutions):
+            size = kernel if i == 4 else size
+            fan_in = entering if straight and i in (2, 4) else fan_in
+            if i not in skipped:
+                parameters += (fan_in * size**2 + bias) * fan_out
+        channels = sum(convolutions[i][1] for i in joined)
+    return channels, parameters
+
+
+_CHAIN_MISTAKES = [
+    Mistake("the biases are missing.", bias=0),
+    Mistake("every module is given the c0 of the first; each gets what the one before it puts out.", chained=False),
+    Mistake("the third branch's convolution is 5 × 5, you count 3 × 3 (as the tutorial's docstring says).", kernel=3),
+    Mistake("the reductions are concatenated as well; only the ends of the branches are.", joined=(0, 1, 2, 3, 4, 5)),
+    Mistake("it takes the channels of the reductions for those of the branches' ends.", joined=(0, 1, 3, 5)),
+    Mistake(
+        "the pooling branch ends in a convolution to c4 channels, which is missing.", skipped=[5], joined=(0, 2, 4)
+    ),
+    Mistake("the pooling branch ends in a 1 × 1 convolution, whose parameters are missing.", skipped=[5]),
+    Mistake("the parameters of the two reductions are missing.", skipped=[1, 3]),
+    Mistake("the 3 × 3 and the 5 × 5 see what their reduction leaves, not all c0 channels.", straight=True),
+    Mistake(
+        "the parameters are those of the last module alone; those of all are asked for.",
+        lambda c0, modules: (_chain(c0, modules)[0], _chain(_chain(c0, modules[:-1])[0], modules[-1:])[1]),
+    ),
+    Mistake("the two numbers are exchanged: the channels come first.", lambda *a: _chain(*a)[::-1]),
+]
+
+
+def judge_chain(trial: Trial, answer: Any) -> None:
+    """Check 5.1 on the modules of the network and on random ones."""
+    rng = np.random.default_rng(51)
+    cases = [Case((192, _NETWORK[:1])), Case((192, _NETWORK[:2])), Case((480, _NETWORK[2:7])), Case((192, _NETWORK))]
+    for count in (1, 2, 3, 5, 8):
+        modules = []
+        for _ in range(count):
+            numbers = [int(number) for number in rng.integers(1, 200, 6)]
+            modules.append((numbers[0], tuple(numbers[1:3]), tuple(numbers[3:5]), numbers[5]))
+        cases.append(Case((int(rng.integers(1, 500)), modules)))
+    trial.compare(answer, cases, _chain, _CHAIN_MISTAKES, count=2)
+
+
+CHAIN = Exercise(
     number="5.1",
-    title=mark("channels along a chain"),
     name="inception_chain",
-    text="""\
-Whoever writes down a row of Inception modules has to know how many channels leave each of them, since the
-next one needs that number as its `c0`. And it is good to know the price before building anything.
-
-Write `inception_chain(c0, modules)`. `c0` is the number of channels that go into the first module.
-`modules` is a list with one tuple `(c1, c2, c3, c4)` per module, as in this chapter: `c2` and `c3` are pairs
-(channels after the reduction, channels out). Each module gets what the one before it puts out. Return two
-whole numbers, in this order:
-
-- the channels that leave the last module,
-- the parameters of all modules together, weights and biases, each convolution with a bias and no batch norm.
-
-Example: `inception_chain(192, [(64, (96, 128), (16, 32), 32)])` is `(256, 163696)`, module 3a of the
-network.""",
-    stub="""\
-def inception_chain(c0, modules):
-    raise NotImplementedError""",
+    title=mark("channels along a chain"),
     success=mark("you can lay out a row of Inception modules on paper, and know what it will cost."),
     hint=mark("write down the six convolutions of one module: channels in, channels out, kernel."),
     stronger_hint=mark(
-        "a k × k convolution from a to b channels has (k · k · a + 1) · b parameters. Four of the six see "
-        "c0 channels; the 3 × 3 and the 5 × 5 see what their reduction leaves. Only the ends of the "
-        "branches are concatenated: c1, c2[1], c3[1] and c4. Their sum is the c0 of the next module."
+        "a k × k convolution from a to b channels has (k · k · a + 1) · b parameters. Four of the six see c0 "
+        "channels; the 3 × 3 and the 5 × 5 see what their reduction leaves. Only the ends of the branches are "
+        "concatenated: c1, c2[1], c3[1] and c4. Their sum is the c0 of the next module."
     ),
-    judge=checks_05.judge_chain,
+    judge=judge_chain,
 )
 
-_INCEPTION_BN = Exercise(
+
+# 5.2 ------------------------------------------------------------------------------------------
+_BRANCHES = ("1 × 1", "3 × 3", "5 × 5", mark("pooling"))
+
+
+def _module_parameters(c0: int, *module: Any) -> dict[str, Shape | int]:
+    convolutions = list(enumerate(_convolutions(c0, module)))
+    weights = {f"weight {i}": [outputs, inputs, kernel, kernel] for i, (inputs, outputs, kernel) in convolutions}
+    return weights | {f"norm {i}": outputs for i, (_, outputs, _) in convolutions}
+
+
+def _module(
+    p,
+    x,
+    *_,
+    training,
+    order=(0, 1, 2, 3),
+    pool="max_pool2d",
+    pools_last=False,
+    relus=(True, True),
+    relu_first=False,
+    norms=True,
+):
+    """Compute the module. relus: after the two reductions, and at the ends of the branches."""
+    import paddle
+    import paddle.nn.functional as F
+
+    def unit(i, x, relu=relus[1]):
+        x = F.conv2d(x, p[f"weight {i}"], padding=(p[f"weight {i}"].shape[2] - 1) // 2)
+        x = F.relu(x) if relu and relu_first else x
+        x = normalise(p[f"norm {i}"], x, training) if norms else x
+        return F.relu(x) if relu and not relu_first else x
+
+    def pooled(x):
+        return getattr(F, pool)(x, 3, 1, 1)
+
+    branches = [unit(0, x), unit(2, unit(1, x, relus[0])), unit(4, unit(3, x, relus[0]))]
+    branches.append(pooled(unit(5, x)) if pools_last else unit(5, pooled(x)))
+    return paddle.concat([branches[i] for i in order], axis=1)
+
+
+def _wrong_layers(model, missing, extra, c0, c1, c2, c3, c4):
+    """Name what the shapes of the parameters alone would tell too dryly."""
+    import paddle
+
+    convolutions = [layer for layer in model.sublayers() if isinstance(layer, paddle.nn.Conv2D)]
+    norms, biases = len(norms_of(model)), sum(layer.bias is not None for layer in convolutions)
+    if any(list(layer.weight.shape) == [c3[1], c3[0], 3, 3] for layer in convolutions):
+        fault = tr("the third branch's convolution is 3 × 3; it should be 5 × 5 (the tutorial's docstring errs here).")
+    elif biases:
+        fault = tr("a convolution has a bias; the batch norm after it makes that superfluous.")
+    elif len(convolutions) == 6 and norms == 0:
+        fault = tr("there is no batch norm that a Layer can find.")
+    elif len(convolutions) == 6 and norms != 6:
+        fault = tr("each of the six convolutions should have a batch norm of its own.")
+    elif sorted(missing) == sorted(extra):
+        fault = tr("not every convolution is followed by a paddle.nn.BatchNorm2D.")
+    else:
+        return usual_fault(model, missing, extra)
+    words = mark("{convolutions} convolutions, kernels {kernels}, {biases} biases, {norms} batch norms")
+    kernels = [layer.weight.shape[2] for layer in convolutions]
+    came = tr(words, convolutions=len(convolutions), kernels=kernels, biases=biases, norms=norms)
+    return {"fault": fault, "expected": tr("6 convolutions without bias, 6 batch norms"), "came": came}
+
+
+def _in_order(order: Sequence[int]) -> str:
+    return tr("the branches come in the order {branches}.", branches=", ".join(tr(_BRANCHES[i]) for i in order))
+
+
+judge_inception_bn = LayerCheck(
+    # In every case all channel numbers differ, so that parameters are told apart by their shapes.
+    builds=[
+        ((9, 4, (5, 6), (2, 3), 7), {}, [3, 9, 8, 10]),
+        ((4, 3, (8, 10), (6, 5), 2), {}, [4, 4, 7, 7]),
+        ((11, 8, (2, 5), (3, 13), 6), {}, [2, 11, 9, 6]),
+    ],
+    parameters=_module_parameters,
+    reference=_module,
+    modes=(True, False),
+    wrong_parameters=_wrong_layers,
+    wrong_shape=mark("the shape of the output is wrong."),
+    unknown=mark("the values are not those of the four branches."),
+    values_hint=mark(
+        "go through one branch: convolution, its batch norm, ReLU, and the same once more; then the next."
+    ),
+    mistakes=[
+        Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
+        Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
+        Mistake("no ReLU follows the two reductions.", relus=(False, True)),
+        Mistake("no ReLU follows the ends of the branches.", relus=(True, False)),
+        Mistake("there is no ReLU.", relus=(False, False)),
+        Mistake("the ReLU stands before the batch norm; it belongs after it.", relu_first=True),
+        Mistake("the batch norms are there but `forward` does not use them.", norms=False),
+        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+        Mistake("the last branch pools after its convolution; it should pool first.", pools_last=True),
+        *(Mistake(functools.partial(_in_order, way), order=way) for way in itertools.permutations(range(4))),
+    ],
+)
+
+
+INCEPTION_BN = Exercise(
     number="5.2",
-    title=mark("an Inception module with batch norm"),
     name="InceptionBN",
-    text="""\
-The tutorial leaves batch norm commented out; section 5.6 shows what that costs. Write the module with it.
-
-Write a class `InceptionBN`, derived from `paddle.nn.Layer`, that is created as
-`InceptionBN(c0, c1, c2, c3, c4)`, with the arguments of this chapter's `Inception`, and called with a
-float32 batch `[N, c0, H, W]`. It returns `[N, c1 + c2[1] + c3[1] + c4, H, W]`.
-
-- The four branches and their order are those of `Inception`: 1 × 1; 1 × 1 and 3 × 3; 1 × 1 and 5 × 5;
-  max-pooling 3 × 3 (stride 1) and 1 × 1.
-- Each of the six convolutions is followed by a batch norm of its own (`paddle.nn.BatchNorm2D`, defaults),
-  and that by a ReLU.
-- The convolutions have **no bias**: batch norm subtracts the mean of each channel, and any bias with it,
-  and adds a trained shift of its own.
-- In training mode it uses the mean and variance of the batch, in evaluation mode the running ones.
-
-Example: `InceptionBN(192, 64, (96, 128), (16, 32), 32)` turns `[2, 192, 14, 14]` into `[2, 256, 14, 14]` and
-has 164,064 trainable parameters.""",
-    stub="""\
-class InceptionBN(paddle.nn.Layer):
-    def __init__(self, c0, c1, c2, c3, c4):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, x):  # [N, c0, H, W] -> [N, c1 + c2[1] + c3[1] + c4, H, W]
-        raise NotImplementedError""",
+    title=mark("an Inception module with batch norm"),
     success=mark("convolution, batch norm, ReLU: the unit that most networks after GoogLeNet are made of."),
     hint=mark(
         "print the name and the shape of each of `parameters()`: six convolutions, six batch norms, nothing else."
     ),
     stronger_hint=mark(
-        "write a small function that returns paddle.nn.Sequential(Conv2D(..., padding=(k - 1) // 2, "
-        "bias_attr=False), BatchNorm2D(...), ReLU()), and call it six times in __init__. Then `forward` "
-        "has no activation of its own: it runs the four branches and concatenates them along axis 1. Let "
-        "model.train() and model.eval() do the switching; batch norm listens to them by itself."
+        "write a small function that returns paddle.nn.Sequential(Conv2D(..., padding=(k - 1) // 2, bias_attr=False),"
+        " BatchNorm2D(...), ReLU()), and call it six times in __init__. Then `forward` has no activation of its own: "
+        "it runs the four branches and concatenates them along axis 1. Let model.train() and model.eval() do the "
+        "switching; batch norm listens to them by itself."
     ),
-    judge=checks_05.judge_inception_bn,
-    seconds=20.0,
+    judge=judge_inception_bn,
+    seconds=20,
 )
 
-_HEAD = Exercise(
+
+# 5.3 ------------------------------------------------------------------------------------------
+_DROPPED = 0.7
+
+
+def _width(size: int) -> int:
+    return 128 * ((size - 5) // 3 + 1) ** 2
+
+
+def _head_parameters(in_channels: int, size: int, num_classes: int = 1) -> dict[str, Shape]:
+    weights = {"conv": [128, in_channels, 1, 1], "fc1": [_width(size), 1024], "fc2": [1024, num_classes]}
+    return weights | {"conv bias": [128], "fc1 bias": [1024], "fc2 bias": [num_classes]}
+
+
+def _head(p, x, *_, training, num_classes=1, pool="avg_pool2d", relus=(True, True), scale=1.0, end=None):
+    """Compute the head in evaluation mode."""
+    import paddle
+    import paddle.nn.functional as F
+
+    x = F.conv2d(getattr(F, pool)(x, 5, 3), p["conv"], p["conv bias"])
+    x = F.linear(paddle.flatten(F.relu(x) if relus[0] else x, 1), p["fc1"], p["fc1 bias"])
+    x = F.linear((F.relu(x) if relus[1] else x) * scale, p["fc2"], p["fc2 bias"])
+    return getattr(F, end)(x) if end else x
+
+
+def _wrong_width(model, missing, extra, in_channels, size, **kwargs):
+    import paddle
+
+    widths = [layer.weight.shape[0] for layer in model.sublayers() if isinstance(layer, paddle.nn.Linear)]
+    if len(widths) == 2 and widths[1] == 1024 and widths[0] != _width(size):
+        fault = tr("the first fully connected layer has the wrong number of inputs.")
+        expected = tr("{count}, which is 128 · s · s", count=_width(size))
+        return {"fault": fault, "expected": expected, "came": str(widths[0])}
+    return usual_fault(model, missing, extra)
+
+
+def _look_for_dropout(trial: Trial, created: str, model: Any, x: Any) -> None:
+    """Name dropout that goes on in evaluation mode."""
+    import paddle
+
+    # Not by calling twice: a trial puts the random generators back after each call.
+    one, other = trial.call(model, (paddle.concat([x[:1], x[:1]]),), name=created).numpy()
+    if not np.allclose(one, other, rtol=1e-4, atol=1e-4):
+        trial.fail(
+            tr("the same image twice gets two answers in evaluation mode: dropout does not stop there."),
+            tried=tr("{created} with a batch of two equal images after model.eval()", created=created),
+            expected=tr("the same logits twice"),
+            came=tr("{first} and {second}", first=describe(one), second=describe(other)),
+            hint=tr("paddle.nn.Dropout listens to model.eval(); F.dropout has to be told training=self.training."),
+        )
+
+
+_check_head = LayerCheck(
+    builds=[
+        ((6, 8), {}, [3, 6, 8, 8]),
+        ((9, 11), {"num_classes": 3}, [2, 9, 11, 11]),
+        ((5, 5), {"num_classes": 2}, [4, 5, 5, 5]),
+        ((7, 16), {}, [1, 7, 16, 16]),
+    ],
+    parameters=_head_parameters,
+    reference=_head,
+    modes=(False,),
+    wrong_parameters=_wrong_width,
+    look_closer=_look_for_dropout,
+    wrong_shape=mark("the output is not one row of logits per image."),
+    unknown=mark("the values are not those of the table's layers."),
+    values_hint=mark("go through `forward` line by line, beside the table."),
+    mistakes=[
+        Mistake("it pools by maxima, not averages.", pool="max_pool2d"),
+        Mistake("no ReLU follows the convolution.", relus=(False, True)),
+        Mistake("no ReLU follows the first fully connected layer.", relus=(True, False)),
+        Mistake("there is no ReLU.", relus=(False, False)),
+        Mistake("dropout scales the values in evaluation mode; it should leave them.", scale=1 - _DROPPED),
+        Mistake("the output went through a sigmoid; logits are the last layer's bare values.", end="sigmoid"),
+        Mistake("a ReLU follows the last layer; logits may be negative.", end="relu"),
+    ],
+)
+
+
+def judge_head(trial: Trial, answer: Any) -> None:
+    """Check 5.3 in evaluation mode, then measure the share that is dropped in training mode."""
+    import paddle
+
+    _check_head(trial, answer)
+    # All hidden units are made 1, so that the logit is their mean.
+    model = create(trial, answer, (5, 8))
+    hidden = {(512, 1024): 0.0, (1024,): 1.0, (1024, 1): 1 / 1024, (1,): 0.0}
+    for parameter in model.parameters():
+        if tuple(parameter.shape) in hidden:
+            parameter.set_value(np.full(parameter.shape, hidden[tuple(parameter.shape)], np.float32))
+    model.train()
+    logits = trial.call(model, (paddle.zeros([400, 5, 8, 8]),), name="AuxiliaryHead(5, 8)").numpy()
+    # The mean of 1024 units that are 1 / (1 - p) with probability 1 - p, else 0, varies by p / (1 - p) / 1024.
+    variance = float(logits.var()) * 1024
+    dropped = variance / (1 + variance)
+    if abs(dropped - _DROPPED) <= 0.06:
+        return
+    fault = tr("about {share} of the hidden units should be dropped in training mode.", share="70 %")
+    if variance < 1e-6:
+        fault = tr("in training mode nothing is dropped, or not between the two fully connected layers.")
+    elif abs(dropped - (1 - _DROPPED)) < 0.06:
+        words = mark("it keeps {kept} and drops {dropped}; it should be the other way round.")
+        fault = tr(words, kept="70 %", dropped="30 %")
+    trial.fail(
+        fault,
+        tried=tr("AuxiliaryHead(5, 8) on 400 images in training mode, with weights that make the share visible"),
+        expected=tr("{share:.0%} dropped", share=_DROPPED),
+        came=tr("{share:.0%} dropped", share=dropped),
+    )
+
+
+HEAD = Exercise(
     number="5.3",
-    title=mark("an auxiliary classifier"),
     name="AuxiliaryHead",
-    text="""\
-A small project: the part of the paper that the tutorial leaves out. While GoogLeNet is trained, two small
-classifiers look at the maps in its middle (those that leave 4a and 4d). Their losses are added to the main
-one with a weight of 0.3, so that the lower half gets a gradient by a shorter way; afterwards they are thrown
-away. Build one of them.
-
-Write a class `AuxiliaryHead`, derived from `paddle.nn.Layer`, that is created as
-`AuxiliaryHead(in_channels, size, num_classes=1)` and called with a float32 batch
-`[N, in_channels, size, size]`. `size` may be any whole number from 5. Its layers, in this order, every one
-with a bias that can have one:
-
-| layer | output |
-|---|---|
-| average pooling 5 × 5, stride 3, no padding | `[N, in_channels, s, s]` |
-| convolution 1 × 1 to 128 channels; ReLU | `[N, 128, s, s]` |
-| flatten | `[N, 128 · s · s]` |
-| fully connected to 1024; ReLU; dropout that drops 70 % | `[N, 1024]` |
-| fully connected to `num_classes`, nothing after it | `[N, num_classes]` |
-
-You have to find `s` from `size`. In evaluation mode dropout does nothing.
-
-Example: `AuxiliaryHead(512, 14)` turns `[2, 512, 14, 14]` into `[2, 1]`, with s = 4 and 2,164,865 parameters.""",
-    stub="""\
-class AuxiliaryHead(paddle.nn.Layer):
-    def __init__(self, in_channels, size, num_classes=1):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, x):  # [N, in_channels, size, size] -> [N, num_classes]
-        raise NotImplementedError""",
+    title=mark("an auxiliary classifier"),
     success=mark("you can hang a second output on a network, whatever the size of the maps it is given."),
     hint=mark("print the shape after each step of `forward` in evaluation mode, and hold it against the table."),
     stronger_hint=mark(
-        "s follows the rule of exercise 1.1, (size - 5) // 3 + 1, so the first fully connected layer has "
-        "128 * s * s inputs. paddle.nn.AvgPool2D takes the stride as its second argument; without it the "
-        "stride is the kernel size. paddle.nn.Dropout(p) takes the share that is dropped, and does nothing "
-        "after model.eval()."
+        "s follows the rule of exercise 1.1, (size - 5) // 3 + 1, so the first fully connected layer has 128 * s * s "
+        "inputs. paddle.nn.AvgPool2D takes the stride as its second argument; without it the stride is the kernel "
+        "size. paddle.nn.Dropout(p) takes the share that is dropped, and does nothing after model.eval()."
     ),
-    judge=checks_05.judge_head,
-    seconds=20.0,
+    judge=judge_head,
+    seconds=20,
 )
-
-EXERCISES = (_CHAIN, _INCEPTION_BN, _HEAD)

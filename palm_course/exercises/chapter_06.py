@@ -1,139 +1,418 @@
 """The exercises of chapter 6, ResNet."""
 
-from palm_course.exercises import checks_06
-from palm_course.exercises.model import Exercise
-from palm_utils.messages import mark
+from collections.abc import Callable
+from typing import Any
 
-_PARAMETERS = Exercise(
+import numpy as np
+
+from palm_course.exercises.array_check import ArrayCheck
+from palm_course.exercises.layer_check import LayerCheck, Shape, normalise, norms_of
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.values import describe, describe_call
+from palm_utils.messages import mark, tr, trn
+
+
+# 6.1 ------------------------------------------------------------------------------------------
+def _changes(channels: int, wide: int, stride: int) -> bool:
+    return channels != wide or stride != 1
+
+
+def _bottleneck_parameters(
+    num_channels,
+    num_filters,
+    stride=1,
+    *,
+    norm=2,
+    norm_of_shortcut=None,
+    expansion=4,
+    kernel=3,
+    bias=0,
+    projects=_changes,
+):
+    """Count a bottleneck block; norm and bias are numbers per channel."""
+    wide = expansion * num_filters
+    total = num_channels * num_filters + kernel**2 * num_filters**2 + num_filters * wide
+    total += (norm + bias) * (num_filters + num_filters + wide)
+    if projects(num_channels, wide, stride):
+        total += (num_channels + bias + (norm if norm_of_shortcut is None else norm_of_shortcut)) * wide
+    return total
+
+
+_BOTTLENECK_MISTAKES = [
+    Mistake("the batch norms are missing.", norm=0),
+    Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
+    Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
+    Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
+    Mistake("the convolution on the shortcut is missing.", projects=lambda *_: False),
+    Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projects=lambda *_: True),
+    Mistake(
+        "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
+        projects=lambda c, wide, stride: c != wide,
+    ),
+    Mistake(
+        "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
+        projects=lambda c, wide, stride: stride != 1,
+    ),
+    Mistake("the batch norm on the shortcut is missing.", norm_of_shortcut=0),
+    Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
+    Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
+]
+
+
+def judge_parameters(trial: Trial, answer: Any) -> None:
+    """Check 6.1 on blocks of ResNet-50 and on random ones."""
+    rng = np.random.default_rng(61)
+    cases = [
+        Case((256, 64)),
+        Case((64, 64)),
+        Case((256, 128), {"stride": 2}),
+        Case((256, 64), {"stride": 2}),
+        Case((), {"num_channels": 2048, "num_filters": 512, "stride": 1}),
+    ]
+    for _ in range(12):
+        filters = int(rng.integers(2, 200))
+        channels = 4 * filters if rng.random() < 0.5 else int(rng.integers(2, 600))
+        cases.append(Case((channels, filters), {"stride": int(rng.integers(1, 3))}))
+    trial.compare(answer, cases, _bottleneck_parameters, _BOTTLENECK_MISTAKES)
+
+
+PARAMETERS = Exercise(
     number="6.1",
-    title=mark("what a bottleneck costs"),
     name="bottleneck_parameters",
-    text="""\
-A ResNet is a list of blocks, so whoever can count one block can count them all, without building any.
-
-Write `bottleneck_parameters(num_channels, num_filters, stride=1)`. It returns the number of trainable
-parameters of the chapter's `BottleneckBlock` with `num_channels` channels coming in, that is
-
-- three convolutions without bias: 1 × 1 to `num_filters` channels, 3 × 3, and 1 × 1 to
-  4 × `num_filters`,
-- a batch norm after each, with one trained scale and one trained bias per channel,
-- and where the shape changes (other channels, or a `stride` that is not 1) one more 1 × 1 convolution
-  with its batch norm, on the shortcut.
-
-Example: `bottleneck_parameters(256, 64)` is 70,400.""",
-    stub="""\
-def bottleneck_parameters(num_channels, num_filters, stride=1):
-    raise NotImplementedError""",
+    title=mark("what a bottleneck costs"),
     success=mark("sixteen such numbers, the first convolution and the last layer are all of ResNet-50."),
     hint=mark("write down input channels, output channels and kernel of each convolution, the shortcut's too."),
     stronger_hint=mark(
-        "A convolution has inputs × outputs × kernel × kernel weights here, a batch norm 2 per channel. The "
-        "shortcut needs its convolution where num_channels != 4 * num_filters or stride != 1, and it too "
-        "goes from num_channels to 4 * num_filters."
+        "A convolution has inputs × outputs × kernel × kernel weights here, a batch norm 2 per channel. The shortcut "
+        "needs its convolution where num_channels != 4 * num_filters or stride != 1, and it too goes from "
+        "num_channels to 4 * num_filters."
     ),
-    judge=checks_06.judge_parameters,
+    judge=judge_parameters,
 )
 
-_PRE_ACTIVATION = Exercise(
+
+# 6.2 ------------------------------------------------------------------------------------------
+def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", conv_first=False, end=""):
+    """Compute the block. first, second: the steps in front of each convolution; end: those behind the addition."""
+    import paddle.nn.functional as F
+
+    def steps(y, norm, words):
+        for word in words.split():
+            y = F.relu(y) if word == "relu" else normalise(p[norm], y, training)
+        return y
+
+    def conv(y, name):
+        return F.conv2d(y, p[name], padding=1)
+
+    if conv_first:
+        y = conv(steps(conv(x, "conv in"), "norm middle", "norm relu"), "conv out")
+        return steps(steps(y, "norm channels", "norm") + x, "", end)
+    activated = steps(x, "norm channels", first)
+    y = conv(steps(conv(activated, "conv in"), "norm middle", second), "conv out")
+    return steps({"input": y + x, "activated": y + activated, "none": y}[shortcut], "", end)
+
+
+def _block_parameters(channels: int, middle: int) -> dict[str, Shape | int]:
+    convolutions = {"conv in": [middle, channels, 3, 3], "conv out": [channels, middle, 3, 3]}
+    return convolutions | {"norm channels": channels, "norm middle": middle}
+
+
+def _wrong_layers(block, missing, extra, channels, middle):
+    sizes, hint = [norm._mean.shape[0] for norm in norms_of(block)], ""
+    fault = tr("its parameters are not those of two convolutions and two batch norms.")
+    if len(sizes) < 2:
+        count = len(sizes)
+        fault = trn("it has {count} batch norm instead of two.", "it has {count} batch norms instead of two.", count)
+    elif not missing and sorted(extra) == sorted([[channels], [middle]]):
+        fault = tr("its convolutions have biases.")
+        hint = tr("bias_attr=False leaves the bias away; the batch norm has one.")
+    elif any(p.ndim == 4 and p.shape[2:] != [3, 3] for p in block.parameters()):
+        fault = tr("a convolution's kernel is not 3 × 3.")
+    elif sizes in ([channels] * 2, [middle] * 2):
+        fault = tr("both batch norms have the same size; each has to fit what comes out of the layer in front of it.")
+    return {"fault": fault, "hint": hint}
+
+
+judge_pre_activation = LayerCheck(
+    # The two numbers differ, so that layers are told apart by their shapes.
+    builds=[((16, 4), {}, [4, 16, 6, 6]), ((3, 8), {}, [4, 3, 5, 7])],
+    parameters=_block_parameters,
+    reference=_block,
+    modes=(False, True),
+    wrong_parameters=_wrong_layers,
+    wrong_shape=mark("the output is not a tensor of the input's shape."),
+    unknown=mark("the values are not those of the block described."),
+    mistakes=[
+        Mistake("a ReLU follows the addition; nothing should.", end="relu"),
+        Mistake(
+            "the shortcut starts behind the first ReLU; it should start at the block's own input.", shortcut="activated"
+        ),
+        Mistake("the input is not added: there is no shortcut.", shortcut="none"),
+        Mistake(
+            "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
+            conv_first=True,
+            end="relu",
+        ),
+        Mistake(
+            "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.",
+            conv_first=True,
+        ),
+        Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
+        Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
+        Mistake("both ReLUs are missing.", first="norm", second="norm"),
+        Mistake("ReLU comes before batch norm; it is the other way round.", first="relu norm", second="relu norm"),
+        Mistake("the first batch norm is never used.", first="relu"),
+        Mistake("the second batch norm is never used.", second="relu"),
+        Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
+        Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
+    ],
+)
+
+
+PRE_ACTIVATION = Exercise(
     number="6.2",
-    title=mark("activate first"),
     name="PreActBlock",
-    text="""\
-In the chapter's blocks a ReLU stands behind the addition, so the way along the shortcuts is interrupted at
-every block. One year after the ResNet its authors moved batch norm and ReLU in *front* of each
-convolution. Then nothing but additions is left on that way, from the first block to the last.
-
-Write a class `PreActBlock(channels, middle)`, derived from `paddle.nn.Layer`. Its input and its output are
-`[N, channels, H, W]`. The branch goes
-
-1. batch norm, ReLU, 3 × 3 convolution to `middle` channels,
-2. batch norm, ReLU, 3 × 3 convolution back to `channels`,
-
-both convolutions with stride 1, padding 1 and without bias. The output is the block's own input plus the
-branch, and nothing comes after the addition.
-
-Example: `PreActBlock(16, 4)` has 2 · (16 + 4) + 2 · (16 · 4 · 9) = 1,192 trainable parameters.""",
-    stub="""\
-class PreActBlock(paddle.nn.Layer):
-    def __init__(self, channels, middle):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, x):
-        raise NotImplementedError""",
+    title=mark("activate first"),
     success=mark("the shortcut is clear from end to end: what goes in comes out, plus what the branch adds."),
     hint=mark("follow `x` with a finger: what is done to it before the first convolution, and what at the end?"),
     stronger_hint=mark(
-        "In __init__: BatchNorm2D(channels), Conv2D(channels, middle, 3, padding=1, bias_attr=False), then the "
-        "same with the two numbers exchanged. In forward: y = conv(relu(norm(x))) twice with the two sets of "
-        "layers, and at the end x + y, where x is still what came in."
+        "In __init__: BatchNorm2D(channels), Conv2D(channels, middle, 3, padding=1, bias_attr=False), then the same "
+        "with the two numbers exchanged. In forward: y = conv(relu(norm(x))) twice with the two sets of layers, and "
+        "at the end x + y, where x is still what came in."
     ),
-    judge=checks_06.judge_pre_activation,
+    judge=judge_pre_activation,
 )
 
-_PAD_SHORTCUT = Exercise(
+
+# 6.3 ------------------------------------------------------------------------------------------
+def _shortcuts(rng: np.random.Generator) -> list[Case]:
+    """Return sizes that the stride divides and others, with and without new channels."""
+    import paddle
+
+    sizes = [((2, 8, 6, 6), 16, 2), ((2, 8, 5, 6), 16, 2), ((1, 3, 7, 4), 8, 3), ((3, 4, 5, 5), 9, 1)]
+    return [
+        Case((paddle.to_tensor(rng.standard_normal(shape).astype(np.float32)), filters, stride))
+        for shape, filters, stride in [*sizes, ((2, 6, 8, 5), 6, 2)]
+    ]
+
+
+def _every(x: np.ndarray, stride: int) -> np.ndarray:
+    return x[:, :, ::stride, ::stride]
+
+
+def _pooled(x: np.ndarray, stride: int, combine: Callable) -> np.ndarray:
+    """Combine squares of stride × stride pixels, as far as they fit."""
+    n, c, height, width = x.shape
+    height, width = height // stride, width // stride
+    squares = x[:, :, : height * stride, : width * stride].reshape(n, c, height, stride, width, stride)
+    return combine(squares, axis=(3, 5))
+
+
+def _shortcut(x, num_filters, stride, *, leave=_every, front=lambda missing: 0, **padding):
+    """Return the shortcut as an array; front: how many of the new channels come first."""
+    left = leave(x.numpy(), stride)
+    missing = num_filters - left.shape[1]
+    return np.pad(left, ((0, 0), (front(missing), missing - front(missing)), (0, 0), (0, 0)), **padding)
+
+
+def _wrong_shortcut(shape: tuple, right: tuple, x: Any, num_filters: int, stride: int) -> str:
+    if len(shape) != 4 or shape[0] != right[0]:
+        return tr("the shape is wrong.")
+    if shape[1] == x.shape[1] + num_filters:
+        return tr("num_filters is the number of channels in the end, not of those to add.")
+    if shape[1] != num_filters:
+        return tr("the number of channels is wrong.")
+    if list(shape[2:]) == x.shape[2:]:
+        return tr("no rows and columns are left out.")
+    if shape[2] < right[2] or shape[3] < right[3]:
+        return tr("a row or column is lost: where the stride does not divide the size, it is rounded up.")
+    return tr("height or width is wrong.")
+
+
+_check_shortcut = ArrayCheck(
+    cases=_shortcuts,
+    reference=_shortcut,
+    kind="tensor",
+    one_by_one=True,
+    near=lambda wrong, came: wrong.shape == came.shape and np.allclose(wrong, came, rtol=1e-5, atol=1e-6),
+    not_arrays=mark("it should return a tensor."),
+    wrong_shape=_wrong_shortcut,
+    unknown=mark("the shape is right, the values are not."),
+    show=lambda x: tr("the first row of the first channel {values}", values=describe(x[0, 0, 0])),
+    mistakes=[
+        Mistake("the zeros come first; the channels of x should.", front=lambda missing: missing),
+        Mistake(
+            "the zeros are on both sides; all of them should come behind the channels of x.", front=lambda n: n // 2
+        ),
+        Mistake("the new channels repeat those of x; they should be zero.", mode="wrap"),
+        Mistake("the new channels are filled with ones; they should be zero.", constant_values=1),
+        Mistake(
+            "it begins with a later row and column than the first.", leave=lambda x, s: x[:, :, s - 1 :: s, s - 1 :: s]
+        ),
+        Mistake("it averages neighbouring pixels; they should be left out.", leave=lambda x, s: _pooled(x, s, np.mean)),
+        Mistake(
+            "it takes the largest of neighbouring pixels; they should be left out.",
+            leave=lambda x, s: _pooled(x, s, np.max),
+        ),
+        Mistake(
+            "it cuts a corner out of x instead of taking every stride-th row and column.",
+            leave=lambda x, s: x[:, :, : -(-x.shape[2] // s), : -(-x.shape[3] // s)],
+        ),
+    ],
+)
+
+
+def judge_pad_shortcut(trial: Trial, answer: Any) -> None:
+    """Check 6.3 exactly, then whether gradients find their way back."""
+    _check_shortcut(trial, answer)
+    for case in _shortcuts(np.random.default_rng(63)):
+        _check_way_back(trial, answer, *case.args)
+
+
+def _check_way_back(trial: Trial, answer: Any, x: Any, filters: int, stride: int) -> None:
+    x.stop_gradient = False
+    output = trial.call(lambda: answer(x * 1.0, filters, stride), name=tr("pad_shortcut for {x}: ", x=describe(x)))
+    if not output.stop_gradient:
+        output.sum().backward()
+    left_in = np.zeros(x.shape, np.float32)
+    left_in[:, :, ::stride, ::stride] = 1
+    if x.grad is None or not np.array_equal(x.grad.numpy(), left_in):
+        call = describe_call(trial.exercise.name, (x, filters, stride), {})
+        trial.fail(
+            tr("the gradient does not find its way back to x."),
+            tried=tr("{tried}, then backward() from the sum", tried=call),
+            expected=tr("a gradient of 1 for each pixel that is left in, 0 for the others"),
+            hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
+        )
+
+
+PAD_SHORTCUT = Exercise(
     number="6.3",
-    title=mark("a shortcut without weights"),
     name="pad_shortcut",
-    text="""\
-Where a stage begins, the branch has more channels and smaller maps than the block's input. The chapter's
-blocks make the two fit by a 1 × 1 convolution. The first ResNets for CIFAR-10 did without: they left out
-pixels and added channels full of zeros ("option A" in the paper).
-
-Write `pad_shortcut(x, num_filters, stride)`. `x` is a tensor `[N, C, H, W]` with C no larger than
-`num_filters`. Return a tensor `[N, num_filters, H', W']` in which
-
-- only every `stride`-th row and every `stride`-th column is left, beginning with the first one (so H' is
-  H / `stride`, rounded up, and W' likewise),
-- the C channels of `x` come first and channels of zeros follow,
-- `x` stays as it was, and gradients can flow back to it.
-
-Example: for `x` of shape `[2, 8, 5, 6]`, `pad_shortcut(x, 16, 2)` has the shape `[2, 16, 3, 3]`; its channels
-8 to 15 are zero.""",
-    stub="""\
-def pad_shortcut(x, num_filters, stride):
-    raise NotImplementedError""",
+    title=mark("a shortcut without weights"),
     success=mark("a shortcut may change the shape and still have nothing to learn."),
     hint=mark("two steps, each a line: leave out rows and columns, then add channels. Print the shape after each."),
     stronger_hint=mark(
         "A slice takes a step: x[:, :, ::stride, ::stride]. Then paddle.concat, along axis 1, of that and "
-        "paddle.zeros of shape [N, num_filters - C, H', W'] does the rest; where no channel is missing there "
-        "is nothing to add."
+        "paddle.zeros of shape [N, num_filters - C, H', W'] does the rest; where no channel is missing there is "
+        "nothing to add."
     ),
-    judge=checks_06.judge_pad_shortcut,
+    judge=judge_pad_shortcut,
 )
 
-_FOLD = Exercise(
+
+# 6.4 ------------------------------------------------------------------------------------------
+def _norms(rng: np.random.Generator) -> list[Case]:
+    """Return convolutions of several sizes, square ones first, where a wrong axis does not fail by itself."""
+    cases = []
+    for outputs, inputs, kernel, epsilon in ((4, 4, 3, 1e-5), (2, 2, 1, 1e-3), (6, 3, 3, 1e-4), (5, 8, 1, 1e-5)):
+        weight = rng.standard_normal((outputs, inputs, kernel, kernel))
+        scale, bias, mean = rng.uniform(0.5, 2, outputs), rng.standard_normal(outputs), rng.standard_normal(outputs)
+        variance = rng.uniform(3e-5, 3e-4, outputs)  # so small that epsilon shows
+        arguments = tuple(array.astype(np.float32) for array in (weight, scale, bias, mean, variance))
+        cases.append(Case(arguments, {} if epsilon == 1e-5 else {"epsilon": epsilon}))
+    return cases
+
+
+def _factor(scale: np.ndarray, variance: np.ndarray, epsilon: float) -> np.ndarray:
+    return scale / np.sqrt(variance + epsilon)
+
+
+def _anything(bias: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    return np.full_like(bias, np.nan)
+
+
+def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, new_bias=lambda b, m, s, f: b - m * f):
+    factor = _factor(scale, variance, epsilon)
+    return weight * factor.reshape(-1, 1, 1, 1), new_bias(bias, mean, scale, factor)
+
+
+def _scaled_by(factor: Callable = _factor, axis: int = 0) -> Callable:
+    """Return a function that folds with another factor, or along another axis; its bias may be anything."""
+
+    def fold(weight, scale, bias, mean, variance, epsilon=1e-5):
+        factors = np.resize(factor(scale, variance, epsilon), weight.shape[axis])
+        return weight * np.expand_dims(factors, [a for a in range(4) if a != axis]), _anything(bias)
+
+    return fold
+
+
+def _close(right: np.ndarray, came: np.ndarray) -> bool:
+    return bool((np.isclose(came, right, rtol=1e-4, atol=1e-5) | np.isnan(right)).all())
+
+
+def _wrong_fold(shape: tuple, right: tuple, *args: Any) -> str:
+    return tr("{name} has the wrong shape.", name="new_weight" if len(right) == 4 else "new_bias")
+
+
+def _first_numbers(weight: np.ndarray, bias: np.ndarray) -> str:
+    return tr("first weights {weights}, bias {bias}", weights=describe(weight.reshape(-1)[:4]), bias=describe(bias))
+
+
+judge_fold = ArrayCheck(
+    cases=_norms,
+    reference=_folded,
+    one_by_one=True,
+    close=_close,
+    not_arrays=mark("it should return two arrays."),
+    wrong_shape=_wrong_fold,
+    unknown=mark("the new weight is not right."),
+    show=_first_numbers,
+    mistakes=[
+        # The weight is right with these ...
+        Mistake("the new bias takes no notice of the mean.", new_bias=lambda b, m, s, f: b),
+        Mistake(
+            "the mean has the wrong sign in the new bias: it is taken away.", new_bias=lambda b, m, s, f: b + m * f
+        ),
+        Mistake(
+            "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
+            new_bias=lambda b, m, s, f: b - m,
+        ),
+        Mistake(
+            "the mean is divided by the root, but not multiplied by the scale.",
+            new_bias=lambda b, m, s, f: b - m * f / s,
+        ),
+        Mistake("the old bias is missing in the new one.", new_bias=lambda b, m, s, f: -m * f),
+        Mistake(
+            "it scales the old bias as well; the bias is added after the scaling.",
+            new_bias=lambda b, m, s, f: (b - m) * f,
+        ),
+        Mistake("the new weight is right, the new bias is not.", new_bias=_anything),
+        # ... and wrong with these.
+        Mistake(
+            "epsilon is missing: it is added to the variance, inside the root.",
+            _scaled_by(lambda s, v, e: s / np.sqrt(v)),
+        ),
+        Mistake(
+            "epsilon is added after the root; it belongs to the variance, inside.",
+            _scaled_by(lambda s, v, e: s / (np.sqrt(v) + e)),
+        ),
+        Mistake("the square root is missing: it divides by the variance.", _scaled_by(lambda s, v, e: s / (v + e))),
+        Mistake("it multiplies by the root instead of dividing.", _scaled_by(lambda s, v, e: s * np.sqrt(v + e))),
+        Mistake("the scale is missing.", _scaled_by(lambda s, v, e: 1 / np.sqrt(v + e))),
+        Mistake(
+            "it takes the default epsilon instead of the one it is given.",
+            _scaled_by(lambda s, v, e: s / np.sqrt(v + 1e-5)),
+        ),
+        Mistake("the weight is left as it was.", _scaled_by(lambda s, v, e: np.ones_like(s))),
+        Mistake(
+            "it scales the input channels; a batch norm has a factor for each output channel, the first axis.",
+            _scaled_by(axis=1),
+        ),
+    ],
+)
+
+
+FOLD = Exercise(
     number="6.4",
-    title=mark("batch norm for nothing"),
     name="fold_batch_norm",
-    text="""\
-In evaluation mode a batch norm multiplies each channel by a fixed number and adds another. The convolution
-in front of it can do that as well, so a network that is only used, no longer trained, needs no batch norms.
-
-Write `fold_batch_norm(weight, scale, bias, mean, variance, epsilon=1e-5)`. `weight` is a convolution's
-weight, a NumPy array `[out, in, k, k]`; the convolution has no bias. The next four are what the batch norm
-behind it holds, each of shape `[out]`. In evaluation mode its output is
-
-    scale * (x - mean) / sqrt(variance + epsilon) + bias
-
-for the convolution's output x, channel by channel. Return two arrays, `(new_weight, new_bias)` of shapes
-`[out, in, k, k]` and `[out]`, for a convolution *with* bias that gives the same all by itself. Leave the
-arguments as they are.
-
-Example: for a 1 × 1 convolution of one channel, weight 3, with scale 2, bias 1, mean 5, variance 4 and
-`epsilon=0` the new weight is 3 and the new bias -4.""",
-    stub="""\
-def fold_batch_norm(weight, scale, bias, mean, variance, epsilon=1e-5):
-    raise NotImplementedError""",
+    title=mark("batch norm for nothing"),
     success=mark("53 batch norms of ResNet-50 cost nothing once training is over."),
     hint=mark("multiply the formula out: what is x multiplied by, and what is left over that has no x in it?"),
     stronger_hint=mark(
-        "factor = scale / sqrt(variance + epsilon). The convolution is linear, so its weight times factor gives "
-        "x times factor; factor belongs to output channels, the first axis: factor.reshape(-1, 1, 1, 1). "
-        "Without x there remain bias and -mean * factor."
+        "factor = scale / sqrt(variance + epsilon). The convolution is linear, so its weight times factor gives x "
+        "times factor; factor belongs to output channels, the first axis: factor.reshape(-1, 1, 1, 1). Without x "
+        "there remain bias and -mean * factor."
     ),
-    judge=checks_06.judge_fold,
+    judge=judge_fold,
 )
-
-EXERCISES = (_PARAMETERS, _PRE_ACTIVATION, _PAD_SHORTCUT, _FOLD)
