@@ -35,27 +35,21 @@ class ArrayCheck:
     """How a function that returns an array, or several, is judged; the module's text shows an example."""
 
     cases: Callable[[np.random.Generator], Sequence[Case]]
-    """The calls to make."""
     reference: Callable[..., np.ndarray | Arrays]
-    """What is right, in shape, dtype and values; where the answer should return a tuple, it does too."""
+    """What is right, in shape, dtype and values; a tuple where the answer should return one."""
     mistakes: Sequence[Mistake]
     wrong_shape: Callable[..., str]
-    """wrong_shape(shape, right, *args): what is said of an array of a shape that is not right; args are the call's."""
+    """wrong_shape(shape, right, *args): the fault where an array's shape is not right; args are the call's."""
     unknown: str
-    """What is said of wrong values that come from none of the mistakes; {right} of {count} calls were right."""
-    show: Callable[..., str]
-    """What is shown of the array, or arrays, expected and come."""
-    wrong_dtype: str = ""
-    """What is said of another dtype; "" where any will do."""
+    """The fault where wrong values come from none of the mistakes; {right} of {count} calls were right."""
+    show: Callable[..., str]  # of the array or arrays, expected or come
+    wrong_dtype: str = ""  # "" where any dtype will do
     not_arrays: str = mark("it does not return an array of numbers.")
-    close: Callable[[np.ndarray, np.ndarray], bool] = np.array_equal
-    """close(right, came): whether an array is right."""
-    near: Callable[[np.ndarray, np.ndarray], bool] | None = None
-    """near(wrong, came): whether an array comes from a mistake; by default as `close`."""
-    kind: str = "array"
-    """What the function returns: "array" (or lists of numbers) or "tensor"."""
+    close: Callable[[np.ndarray, np.ndarray], bool] = np.array_equal  # (right, came): is it right?
+    near: Callable[[np.ndarray, np.ndarray], bool] | None = None  # (wrong, came): is it this mistake? As `close`.
+    kind: str = "array"  # or "tensor"
     one_by_one: bool = False
-    """Whether the first call that goes wrong is enough to name a mistake; otherwise it has to show in all calls."""
+    """Whether a mistake is named by the first call that goes wrong; otherwise it has to show in all of them."""
 
     def __call__(self, trial: Trial, answer: Any) -> None:
         """Judge an answer: kind, shapes, dtype, values."""

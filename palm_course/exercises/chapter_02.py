@@ -133,12 +133,13 @@ _SENSITIVITY_MISTAKES = [
 def judge_sensitivity(trial: Trial, answer: Any) -> None:
     """Check 2.3 on mixed labels and where a class is absent."""
     rng = np.random.default_rng(23)
-    cases = [
-        Case((np.array([1, 1, 0, 0, 1]), np.array([1, 1, 1, 0, 0]))),
-        Case((np.array([1, 1, 1, 1, 1, 1]), np.array([1, 0, 1, 0, 0, 1]))),
-        Case((np.array([1, 0, 1, 1]), np.array([1, 1, 1, 1]))),
-        Case((np.array([1, 0, 0]), np.array([0, 0, 0]))),
+    pairs = [
+        ([1, 1, 0, 0, 1], [1, 1, 1, 0, 0]),
+        ([1] * 6, [1, 0, 1, 0, 0, 1]),
+        ([1, 0, 1, 1], [1] * 4),
+        ([1, 0, 0], [0] * 3),
     ]
+    cases = [Case(tuple(map(np.array, pair))) for pair in pairs]
     for _ in range(8):
         labels = (rng.random(rng.integers(20, 60)) < 0.4).astype(np.int64)
         # Two thirds right, so that no two of the counts are likely to agree.
@@ -224,16 +225,10 @@ def _wrong_square(shape: tuple, right: tuple, *args: Any) -> str:
 
 def _range_and_pixels(square: np.ndarray) -> str:
     """Describe an image by what a student can print: its range, a corner, one pixel in the middle."""
-    corner, middle = (
-        "[" + ", ".join(f"{value:.2f}" for value in square[:, i, i]) + "]" for i in (0, square.shape[1] // 2)
-    )
-    return tr(
-        "values {least:.2f} to {largest:.2f}, top left pixel {corner}, middle pixel {middle}",
-        least=square.min(),
-        largest=square.max(),
-        corner=corner,
-        middle=middle,
-    )
+    places = (0, square.shape[1] // 2)
+    corner, middle = (f"[{', '.join(f'{value:.2f}' for value in square[:, i, i])}]" for i in places)
+    words = mark("values {least:.2f} to {largest:.2f}, top left pixel {corner}, middle pixel {middle}")
+    return tr(words, least=square.min(), largest=square.max(), corner=corner, middle=middle)
 
 
 judge_keep_aspect = ArrayCheck(

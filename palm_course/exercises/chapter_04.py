@@ -41,10 +41,7 @@ _COST_MISTAKES = [
     ),
     Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
     Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
-    Mistake(
-        "it uses the input's channels for every convolution; they may change from one to the next.",
-        fixed=True,
-    ),
+    Mistake("it uses the input's channels for every convolution; they may change from one to the next.", fixed=True),
     Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
 ]
 
@@ -114,8 +111,7 @@ _WINDOW_MISTAKES = [
         _window_and(lambda a, b: (a, b + 1)),
     ),
     Mistake(
-        "the second number should be the last pixel, not how many there are.",
-        _window_and(lambda a, b: (a, b - a + 1)),
+        "the second number should be the last pixel, not how many there are.", _window_and(lambda a, b: (a, b - a + 1))
     ),
     Mistake("it counts pixels from 1; the first is pixel 0.", _window_and(lambda a, b: (a + 1, b + 1))),
     Mistake(

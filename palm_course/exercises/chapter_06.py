@@ -62,13 +62,8 @@ _BOTTLENECK_MISTAKES = [
 def judge_parameters(trial: Trial, answer: Any) -> None:
     """Check 6.1 on blocks of ResNet-50 and on random ones."""
     rng = np.random.default_rng(61)
-    cases = [
-        Case((256, 64)),
-        Case((64, 64)),
-        Case((256, 128), {"stride": 2}),
-        Case((256, 64), {"stride": 2}),
-        Case((), {"num_channels": 2048, "num_filters": 512, "stride": 1}),
-    ]
+    cases = [Case((256, 64)), Case((64, 64)), Case((256, 128), {"stride": 2}), Case((256, 64), {"stride": 2})]
+    cases.append(Case((), {"num_channels": 2048, "num_filters": 512, "stride": 1}))
     for _ in range(12):
         filters = int(rng.integers(2, 200))
         channels = 4 * filters if rng.random() < 0.5 else int(rng.integers(2, 600))
@@ -154,8 +149,7 @@ judge_pre_activation = LayerCheck(
             end="relu",
         ),
         Mistake(
-            "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.",
-            conv_first=True,
+            "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.", conv_first=True
         ),
         Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
         Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
@@ -314,27 +308,13 @@ def _norms(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _factor(scale: np.ndarray, variance: np.ndarray, epsilon: float) -> np.ndarray:
-    return scale / np.sqrt(variance + epsilon)
-
-
-def _anything(bias: np.ndarray, *others: np.ndarray) -> np.ndarray:
-    return np.full_like(bias, np.nan)
-
-
-def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, new_bias=lambda b, m, s, f: b - m * f):
-    factor = _factor(scale, variance, epsilon)
-    return weight * factor.reshape(-1, 1, 1, 1), new_bias(bias, mean, scale, factor)
-
-
-def _scaled_by(factor: Callable = _factor, axis: int = 0) -> Callable:
-    """Return a function that folds with another factor, or along another axis; its bias may be anything."""
-
-    def fold(weight, scale, bias, mean, variance, epsilon=1e-5):
-        factors = np.resize(factor(scale, variance, epsilon), weight.shape[axis])
-        return weight * np.expand_dims(factors, [a for a in range(4) if a != axis]), _anything(bias)
-
-    return fold
+def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, factor=None, axis=0, new_bias=None):
+    """Fold; next to a weight that is wrong the bias may be anything, which nan stands for."""
+    right = scale / np.sqrt(variance + epsilon)
+    factors = np.resize(factor(scale, variance, epsilon) if factor else right, weight.shape[axis])
+    left = new_bias(bias, mean, scale, right) if new_bias else bias - mean * right
+    new_weight = weight * np.expand_dims(factors, [other for other in range(4) if other != axis])
+    return new_weight, np.full_like(bias, np.nan) if factor or axis else left
 
 
 def _close(right: np.ndarray, came: np.ndarray) -> bool:
@@ -377,27 +357,24 @@ judge_fold = ArrayCheck(
             "it scales the old bias as well; the bias is added after the scaling.",
             new_bias=lambda b, m, s, f: (b - m) * f,
         ),
-        Mistake("the new weight is right, the new bias is not.", new_bias=_anything),
+        Mistake("the new weight is right, the new bias is not.", new_bias=lambda b, *_: np.full_like(b, np.nan)),
         # ... and wrong with these.
         Mistake(
-            "epsilon is missing: it is added to the variance, inside the root.",
-            _scaled_by(lambda s, v, e: s / np.sqrt(v)),
+            "epsilon is missing: it is added to the variance, inside the root.", factor=lambda s, v, e: s / np.sqrt(v)
         ),
         Mistake(
             "epsilon is added after the root; it belongs to the variance, inside.",
-            _scaled_by(lambda s, v, e: s / (np.sqrt(v) + e)),
+            factor=lambda s, v, e: s / (np.sqrt(v) + e),
         ),
-        Mistake("the square root is missing: it divides by the variance.", _scaled_by(lambda s, v, e: s / (v + e))),
-        Mistake("it multiplies by the root instead of dividing.", _scaled_by(lambda s, v, e: s * np.sqrt(v + e))),
-        Mistake("the scale is missing.", _scaled_by(lambda s, v, e: 1 / np.sqrt(v + e))),
+        Mistake("the square root is missing: it divides by the variance.", factor=lambda s, v, e: s / (v + e)),
+        Mistake("it multiplies by the root instead of dividing.", factor=lambda s, v, e: s * np.sqrt(v + e)),
+        Mistake("the scale is missing.", factor=lambda s, v, e: 1 / np.sqrt(v + e)),
         Mistake(
-            "it takes the default epsilon instead of the one it is given.",
-            _scaled_by(lambda s, v, e: s / np.sqrt(v + 1e-5)),
+            "it takes the default epsilon instead of the one it is given.", factor=lambda s, v, e: s / np.sqrt(v + 1e-5)
         ),
-        Mistake("the weight is left as it was.", _scaled_by(lambda s, v, e: np.ones_like(s))),
+        Mistake("the weight is left as it was.", factor=lambda s, v, e: np.ones_like(s)),
         Mistake(
-            "it scales the input channels; a batch norm has a factor for each output channel, the first axis.",
-            _scaled_by(axis=1),
+            "it scales the input channels; a batch norm has a factor for each output channel, the first axis.", axis=1
         ),
     ],
 )

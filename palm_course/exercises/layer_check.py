@@ -88,16 +88,12 @@ class LayerCheck:
     """The fault where the output has another shape, or wrong_shape(output, shape) that finds it."""
     wrong_parameters: Callable[..., Fault] = usual_fault
     """wrong_parameters(model, missing, extra, *args, **kwargs): the fault where shapes are missing or too many."""
-    modes: Sequence[bool | None] = (None,)
-    """Whether values are compared in training (True), in evaluation (False), or in any mode (None)."""
-    values_hint: str = ""
-    """The hint with wrong values; by default the exercise's own."""
+    modes: Sequence[bool | None] = (None,)  # training (True), evaluation (False), or where it makes no difference, None
+    values_hint: str = ""  # with wrong values; by default the exercise's own
     hidden_hint: str = mark(
         "create each layer in __init__ and keep it as an attribute of self; a plain list hides layers."
     )
-    """The hint where no parameters are found."""
-    create: Callable[..., Any] = create
-    """create(trial, answer, args, kwargs): a network."""
+    create: Callable[..., Any] = create  # (trial, answer, args, kwargs)
     look_closer: Callable[..., None] | None = None
     """look_closer(trial, created, model, x) fails the trial where wrong values have a cause beyond the mistakes."""
 
@@ -142,6 +138,10 @@ class LayerCheck:
         if not missing and not left:
             return parts
         extra = list(left.values())
+        for shape in list(missing):  # of a batch norm of which one of two parameters is there
+            if shape in extra:
+                missing.remove(shape)
+                extra.remove(shape)
         fault = {"fault": tr("it has no parameters that a Layer can find."), "hint": tr(self.hidden_hint)}
         if trained:
             fault = self.wrong_parameters(model, missing, extra, *args, **kwargs)
