@@ -2,8 +2,8 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Sequence
-from operator import floordiv
 from typing import Any
 
 import numpy as np
@@ -14,31 +14,22 @@ from palm_utils.messages import mark, tr
 
 
 # 1.1 ------------------------------------------------------------------------------------------
-def _positions(room: int, stride: int) -> int:
-    """Count where a kernel can lie: at the edge, and after each step into the room beside it."""
-    return room // stride + 1
-
-
-def _output_size(size, kernel, stride=1, padding=0, *, ends=2, positions=_positions):
+def _output_size(size, kernel, stride=1, padding=0, *, ends=2, strides=True, before=0, after=1, rounded=math.floor):
     """Compute what is right; here as in all references, what comes after the star serves the mistakes."""
-    return positions(size + ends * padding - kernel, stride)
+    room = size + ends * padding - kernel
+    return rounded((room + before) / (stride if strides else 1) + after)
 
 
 _OUTPUT_SIZE_MISTAKES = [
-    Mistake("it is one too small: the position before the first step counts as well.", positions=floordiv),
+    Mistake("it is one too small: the position before the first step counts as well.", after=0),
     Mistake("padding is added at both ends, you count it once.", ends=1),
     Mistake("it takes no notice of the padding.", ends=0),
-    Mistake("it takes no notice of the stride.", positions=lambda r, s: r + 1),
-    Mistake("it takes no notice of stride and padding.", ends=0, positions=lambda r, s: r + 1),
-    Mistake("it is not always a whole number: a step cut short does not count.", positions=lambda r, s: r / s + 1),
-    Mistake(
-        "it rounds up where it should round down: a step cut short does not count.",
-        positions=lambda r, s: -(-r // s) + 1,
-    ),
-    Mistake("it rounds to the nearest number: a step cut short never counts.", positions=lambda r, s: round(r / s + 1)),
-    Mistake(
-        "the one is added before the division by the stride; it belongs after it.", positions=lambda r, s: (r + 1) // s
-    ),
+    Mistake("it takes no notice of the stride.", strides=False),
+    Mistake("it takes no notice of stride and padding.", ends=0, strides=False),
+    Mistake("it is not always a whole number: a step cut short does not count.", rounded=float),
+    Mistake("it rounds up where it should round down: a step cut short does not count.", rounded=math.ceil),
+    Mistake("it rounds to the nearest number: a step cut short never counts.", rounded=round),
+    Mistake("the one is added before the division by the stride; it belongs after it.", before=1, after=0),
     Mistake("padding makes the output larger, not smaller.", ends=-2),
 ]
 

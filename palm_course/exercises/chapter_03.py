@@ -84,12 +84,10 @@ def _images(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _brighter(image: np.ndarray, factor: float) -> np.ndarray:
-    return np.clip((image + 1) * factor - 1, -1, 1)
-
-
-def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, brighten=_brighter):
-    return brighten(np.flip(image, axes) if flips(flip) else image, factor)
+def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=-1, limits=(-1, 1)):
+    """Mirror, and multiply the distance from black. back: what black becomes again."""
+    mirrored = np.flip(image, axes) if flips(flip) else image
+    return np.clip((mirrored - black) * factor + back, *limits)
 
 
 def _wrong_image(shape: tuple, right: tuple, *args: Any) -> str:
@@ -123,33 +121,30 @@ judge_flip_and_brighten = ArrayCheck(
         Mistake("it mirrors whether `flip` is true or not.", flips=lambda flip: True),
         Mistake("it never mirrors.", flips=lambda flip: False),
         Mistake("it mirrors where `flip` is false.", flips=operator.not_),
-        Mistake("the brightness stays as it is.", brighten=lambda i, f: i),
+        Mistake("the brightness stays as it is.", lambda image, flip, _: _flipped_and_brightened(image, flip, 1.0)),
         Mistake(
             "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.",
-            brighten=lambda i, f: np.clip(i * f, -1, 1),
+            black=0,
+            back=0,
         ),
         Mistake(
             "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
-            brighten=operator.mul,
+            black=0,
+            back=0,
+            limits=(-np.inf, np.inf),
         ),
         Mistake(
             "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
-            brighten=lambda i, f: np.clip(i + f - 1, -1, 1),
+            lambda image, flip, factor: _flipped_and_brightened(image, flip, 1.0, back=factor - 2),
+        ),
+        Mistake("some values are above 1; what would be brighter than 1 becomes 1.", limits=(-np.inf, np.inf)),
+        Mistake(
+            "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 2)
         ),
         Mistake(
-            "some values are above 1; what would be brighter than 1 becomes 1.", brighten=lambda i, f: (i + 1) * f - 1
+            "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 1)
         ),
-        *(
-            Mistake(
-                "black has become 0: after multiplying, the scale must go back to where black is -1.",
-                brighten=lambda i, f, most=most: np.clip((i + 1) * f, 0, most),
-            )
-            for most in (2, 1)
-        ),
-        Mistake(
-            "the dark half is lost: values are cut at 0 instead of -1.",
-            brighten=lambda i, f: np.clip(_brighter(i, f), 0, 1),
-        ),
+        Mistake("the dark half is lost: values are cut at 0 instead of -1.", limits=(0, 1)),
     ],
 )
 

@@ -1,6 +1,6 @@
 """The exercises of chapter 4, VGG: what a stack of convolutions costs and sees, and networks from a list."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -76,50 +76,41 @@ COST = Exercise(
 
 
 # 4.2 ------------------------------------------------------------------------------------------
-def _window(layers, index, *, order=reversed, first_padding=-1, last_padding=-1, strides=True, behind=0, least=-np.inf):
-    """Return the first and the last input pixel."""
+def _window(layers, index, *, order=reversed, padded=(-1, -1), strides=True, behind=0, least=-np.inf, then=(0, 0)):
+    """Return the first and the last input pixel. padded: how much padding moves the two; then: added in the end."""
     first = last = index
     for kernel, stride, padding in order(layers):
         step = stride if strides else 1
-        first = max(first * step + first_padding * padding, least)
-        last = last * step + last_padding * padding + kernel - 1 + behind
-    return first, last
-
-
-def _window_and(change: Callable) -> Callable:
-    """Return a function that gives change(first, last) for the right window."""
-    return lambda layers, index: change(*_window(layers, index))
+        first = max(first * step + padded[0] * padding, least)
+        last = last * step + padded[1] * padding + kernel - 1 + behind
+    return first + then[0], last + then[1]
 
 
 _WINDOW_MISTAKES = [
     Mistake(
         "it walks from the input to the output; start at the output pixel and go back, last layer first.", order=iter
     ),
-    Mistake(
-        "it leaves out the padding, which moves the window towards the first pixel.", first_padding=0, last_padding=0
-    ),
-    Mistake("it adds the padding; padding moves the window the other way.", first_padding=1, last_padding=1),
-    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", last_padding=0),
-    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", last_padding=1),
+    Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
+    Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 1)),
     Mistake("it leaves out the strides.", strides=False),
     Mistake(
         "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",
         behind=1,
     ),
+    Mistake("the second number is one behind the window; the last pixel is to be included.", then=(0, 1)),
     Mistake(
-        "the second number is one behind the window; the last pixel is to be included.",
-        _window_and(lambda a, b: (a, b + 1)),
+        "the second number should be the last pixel, not how many there are.",
+        lambda *a: (_window(*a)[0], 1 + np.ptp(_window(*a))),
     ),
-    Mistake(
-        "the second number should be the last pixel, not how many there are.", _window_and(lambda a, b: (a, b - a + 1))
-    ),
-    Mistake("it counts pixels from 1; the first is pixel 0.", _window_and(lambda a, b: (a + 1, b + 1))),
+    Mistake("it counts pixels from 1; the first is pixel 0.", then=(1, 1)),
     Mistake(
         "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
-        _window_and(lambda a, b: (max(a, 0), max(b, 0))),
+        lambda *a: np.maximum(_window(*a), 0),
     ),
     Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
-    Mistake("the two ends are exchanged: the first pixel comes first.", _window_and(lambda a, b: (b, a))),
+    Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
     Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
 ]
 

@@ -1,6 +1,5 @@
 """The exercises of chapter 6, ResNet."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -190,22 +189,18 @@ def _shortcuts(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-def _every(x: np.ndarray, stride: int) -> np.ndarray:
-    return x[:, :, ::stride, ::stride]
-
-
-def _pooled(x: np.ndarray, stride: int, combine: Callable) -> np.ndarray:
-    """Combine squares of stride × stride pixels, as far as they fit."""
-    n, c, height, width = x.shape
-    height, width = height // stride, width // stride
-    squares = x[:, :, : height * stride, : width * stride].reshape(n, c, height, stride, width, stride)
-    return combine(squares, axis=(3, 5))
-
-
-def _shortcut(x, num_filters, stride, *, leave=_every, front=lambda missing: 0, **padding):
-    """Return the shortcut as an array; front: how many of the new channels come first."""
-    left = leave(x.numpy(), stride)
-    missing = num_filters - left.shape[1]
+def _shortcut(x, num_filters, stride, *, late=0, corner=False, combine=None, front=lambda missing: 0, **padding):
+    """Return the shortcut as an array. late: begin that much later; front: how many new channels come first."""
+    x = x.numpy()
+    start = late * (stride - 1)
+    left = x[:, :, start::stride, start::stride]
+    if corner:
+        left = x[:, :, : left.shape[2], : left.shape[3]]
+    if combine:  # squares of stride × stride pixels, as far as they fit
+        n, c, height, width = x.shape
+        squares = x[:, :, : height // stride * stride, : width // stride * stride]
+        left = combine(squares.reshape(n, c, height // stride, stride, width // stride, stride), axis=(3, 5))
+    missing = num_filters - x.shape[1]
     return np.pad(left, ((0, 0), (front(missing), missing - front(missing)), (0, 0), (0, 0)), **padding)
 
 
@@ -240,18 +235,10 @@ _check_shortcut = ArrayCheck(
         ),
         Mistake("the new channels repeat those of x; they should be zero.", mode="wrap"),
         Mistake("the new channels are filled with ones; they should be zero.", constant_values=1),
-        Mistake(
-            "it begins with a later row and column than the first.", leave=lambda x, s: x[:, :, s - 1 :: s, s - 1 :: s]
-        ),
-        Mistake("it averages neighbouring pixels; they should be left out.", leave=lambda x, s: _pooled(x, s, np.mean)),
-        Mistake(
-            "it takes the largest of neighbouring pixels; they should be left out.",
-            leave=lambda x, s: _pooled(x, s, np.max),
-        ),
-        Mistake(
-            "it cuts a corner out of x instead of taking every stride-th row and column.",
-            leave=lambda x, s: x[:, :, : -(-x.shape[2] // s), : -(-x.shape[3] // s)],
-        ),
+        Mistake("it begins with a later row and column than the first.", late=1),
+        Mistake("it averages neighbouring pixels; they should be left out.", combine=np.mean),
+        Mistake("it takes the largest of neighbouring pixels; they should be left out.", combine=np.max),
+        Mistake("it cuts a corner out of x instead of taking every stride-th row and column.", corner=True),
     ],
 )
 
@@ -308,13 +295,14 @@ def _norms(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, factor=None, axis=0, new_bias=None):
+def _folded(
+    weight, scale, bias, mean, variance, epsilon=1e-5, *, factor=None, axis=0, left=lambda b, m, s, f: b - m * f
+):
     """Fold; next to a weight that is wrong the bias may be anything, which nan stands for."""
     right = scale / np.sqrt(variance + epsilon)
     factors = np.resize(factor(scale, variance, epsilon) if factor else right, weight.shape[axis])
-    left = new_bias(bias, mean, scale, right) if new_bias else bias - mean * right
     new_weight = weight * np.expand_dims(factors, [other for other in range(4) if other != axis])
-    return new_weight, np.full_like(bias, np.nan) if factor or axis else left
+    return new_weight, np.full_like(bias, np.nan) if factor or axis else left(bias, mean, scale, right)
 
 
 def _close(right: np.ndarray, came: np.ndarray) -> bool:
@@ -340,24 +328,22 @@ judge_fold = ArrayCheck(
     show=_first_numbers,
     mistakes=[
         # The weight is right with these ...
-        Mistake("the new bias takes no notice of the mean.", new_bias=lambda b, m, s, f: b),
-        Mistake(
-            "the mean has the wrong sign in the new bias: it is taken away.", new_bias=lambda b, m, s, f: b + m * f
-        ),
+        Mistake("the new bias takes no notice of the mean.", left=lambda b, m, s, f: b),
+        Mistake("the mean has the wrong sign in the new bias: it is taken away.", left=lambda b, m, s, f: b + m * f),
         Mistake(
             "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
-            new_bias=lambda b, m, s, f: b - m,
+            left=lambda b, m, s, f: b - m,
         ),
         Mistake(
             "the mean is divided by the root, but not multiplied by the scale.",
-            new_bias=lambda b, m, s, f: b - m * f / s,
+            left=lambda b, m, s, f: b - m * f / s,
         ),
-        Mistake("the old bias is missing in the new one.", new_bias=lambda b, m, s, f: -m * f),
+        Mistake("the old bias is missing in the new one.", left=lambda b, m, s, f: -m * f),
         Mistake(
             "it scales the old bias as well; the bias is added after the scaling.",
-            new_bias=lambda b, m, s, f: (b - m) * f,
+            left=lambda b, m, s, f: (b - m) * f,
         ),
-        Mistake("the new weight is right, the new bias is not.", new_bias=lambda b, *_: np.full_like(b, np.nan)),
+        Mistake("the new weight is right, the new bias is not.", left=lambda b, *_: np.full_like(b, np.nan)),
         # ... and wrong with these.
         Mistake(
             "epsilon is missing: it is added to the variance, inside the root.", factor=lambda s, v, e: s / np.sqrt(v)

@@ -1,7 +1,6 @@
 """The exercises of chapter 7, the high-level API on CIFAR-10."""
 
 import math
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,17 +31,10 @@ def _batches(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _undo(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    return x * std + mean
-
-
-def _to_uint8(values: np.ndarray) -> np.ndarray:
-    return np.rint(values).clip(0, 255).astype(np.uint8)
-
-
-def _pictures(batch, mean, std, *, undo=_undo, finish=_to_uint8):
-    channels_last = batch.transpose(0, 2, 3, 1).astype(np.float64)
-    return finish(undo(channels_last, np.array(mean), np.array(std)) * 255)
+def _pictures(batch, mean, std, *, undo=lambda x, m, s: x * s + m, scale=255, rounded=np.rint, wraps=False, step=1):
+    pixels = undo(batch.transpose(0, 2, 3, 1).astype(np.float64), np.array(mean), np.array(std))
+    values = rounded(pixels * scale)
+    return (values % 256 if wraps else values.clip(0, 255)).astype(np.uint8)[..., ::step]
 
 
 def _wrong_pictures(shape: tuple, right: tuple, batch: np.ndarray, *args: Any) -> str:
@@ -67,35 +59,25 @@ judge_undo = ArrayCheck(
     unknown=mark("the values are not those of the pictures."),
     show=_first_pixels,
     mistakes=[
-        Mistake(
-            "the digits are cut off instead of rounded: 99.9 became 99.",
-            finish=lambda values: np.clip(values, 0, 255).astype(np.uint8),
-        ),
-        Mistake(
-            "values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.",
-            finish=lambda values: (np.rint(values).astype(np.int64) % 256).astype(np.uint8),
-        ),
+        Mistake("the digits are cut off instead of rounded: 99.9 became 99.", rounded=np.trunc),
+        Mistake("values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.", wraps=True),
         Mistake(
             "the mean is added before the deviation is multiplied; it is the other way round.",
-            undo=lambda x, mean, std: (x + mean) * std,
+            undo=lambda x, m, s: (x + m) * s,
         ),
-        Mistake("it normalises once more instead of undoing it.", undo=lambda x, mean, std: (x - mean) / std),
-        Mistake("the mean is missing.", undo=lambda x, mean, std: x * std),
-        Mistake("the deviation is missing.", undo=lambda x, mean, std: x + mean),
-        Mistake("the factor 255 is missing.", finish=lambda values: _to_uint8(values / 255)),
-        Mistake(
-            "all channels get the same mean and deviation.", undo=lambda x, mean, std: x * std.mean() + mean.mean()
-        ),
+        Mistake("it normalises once more instead of undoing it.", undo=lambda x, m, s: (x - m) / s),
+        Mistake("the mean is missing.", undo=lambda x, m, s: x * s),
+        Mistake("the deviation is missing.", undo=lambda x, m, s: x + m),
+        Mistake("the factor 255 is missing.", scale=1),
+        Mistake("all channels get the same mean and deviation.", undo=lambda x, m, s: x * s.mean() + m.mean()),
         Mistake(
             "mean and deviation meet the wrong channels: their order is turned round.",
-            undo=lambda x, mean, std: x * std[::-1] + mean[::-1],
+            undo=lambda x, m, s: x * s[::-1] + m[::-1],
         ),
-        Mistake(
-            "the colours are turned round; their order should stay.", finish=lambda values: _to_uint8(values)[..., ::-1]
-        ),
+        Mistake("the colours are turned round; their order should stay.", step=-1),
         Mistake(
             "each batch is stretched to fill 0…255; mean and std say what the pixels were.",
-            undo=lambda x, mean, std: (x - x.min()) / (x.max() - x.min()),
+            undo=lambda x, m, s: (x - x.min()) / np.ptp(x),
         ),
     ],
 )
@@ -117,48 +99,26 @@ UNDO = Exercise(
 
 
 # 7.2 ------------------------------------------------------------------------------------------
-def _share_of_fall(step: int, steps: int, warmup: int) -> float:
-    return (step - warmup) / (steps - warmup)
-
-
-def _half_cosine(share: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * share))
-
-
-def _rate(
-    step, steps, warmup, peak, *, begin: int = 1, share: Callable = _share_of_fall, curve: Callable = _half_cosine
-):
+def _rate(step, steps, warmup, peak, *, begin=1, start=1, rest=1, early=0, half=0.5, angle=math.pi, straight=False):
+    """Return the learning rate. start, rest: how many warm-ups come before the fall, and are taken from its length."""
     if step < warmup:
         return peak * (step + begin) / warmup
-    return peak * curve(share(step, steps, warmup))
+    share = (step - start * warmup) / max(1, steps - rest * warmup - early)
+    return peak * (1 - share if straight else half * (1 + math.cos(angle * share)))
 
 
 _RATE_MISTAKES = [
     Mistake("the straight line is one step late: it begins with 0 instead of peak / warmup.", begin=0),
-    Mistake(
-        "the cosine falls over all steps; it should fall over those that the warm-up leaves.",
-        share=lambda step, steps, warmup: step / steps,
-    ),
+    Mistake("the cosine falls over all steps; it should fall over those that the warm-up leaves.", start=0, rest=0),
     Mistake(
         "the cosine begins at step 0 but is as long as what the warm-up leaves; it should begin at step warmup.",
-        share=lambda step, steps, warmup: step / (steps - warmup),
+        start=0,
     ),
-    Mistake(
-        "the falling part is divided by all steps, so that the rate never comes near 0.",
-        share=lambda step, steps, warmup: (step - warmup) / steps,
-    ),
-    Mistake(
-        "the rate reaches 0 at the last step already; it should reach it one step later.",
-        share=lambda step, steps, warmup: (step - warmup) / max(1, steps - warmup - 1),
-    ),
-    Mistake(
-        "the falling part is not halved: it begins at twice the peak.", curve=lambda share: 2 * _half_cosine(share)
-    ),
-    Mistake(
-        "the cosine is given degrees; math.cos and np.cos take radians.",
-        curve=lambda share: 0.5 * (1 + math.cos(180 * share)),
-    ),
-    Mistake("the falling part is a straight line; it should be half a cosine.", curve=lambda share: 1 - share),
+    Mistake("the falling part is divided by all steps, so that the rate never comes near 0.", rest=0),
+    Mistake("the rate reaches 0 at the last step already; it should reach it one step later.", early=1),
+    Mistake("the falling part is not halved: it begins at twice the peak.", half=1),
+    Mistake("the cosine is given degrees; math.cos and np.cos take radians.", angle=180),
+    Mistake("the falling part is a straight line; it should be half a cosine.", straight=True),
     Mistake(
         "there is no warm-up: the cosine begins at step 0.",
         lambda step, steps, warmup, peak: _rate(step, steps, 0, peak),
