@@ -12,10 +12,6 @@ from palm_utils.messages import mark, tr, trn
 
 
 # 6.1 ------------------------------------------------------------------------------------------
-def _changes(channels: int, wide: int, stride: int) -> bool:
-    return channels != wide or stride != 1
-
-
 def _bottleneck_parameters(
     num_channels,
     num_filters,
@@ -26,13 +22,13 @@ def _bottleneck_parameters(
     expansion=4,
     kernel=3,
     bias=0,
-    projects=_changes,
+    projected=(0, 1, 1),
 ):
-    """Count a bottleneck block; norm and bias are numbers per channel."""
+    """Count a bottleneck block; norm, bias: numbers per channel; projected: always, for channels, for a stride."""
     wide = expansion * num_filters
     total = num_channels * num_filters + kernel**2 * num_filters**2 + num_filters * wide
     total += (norm + bias) * (num_filters + num_filters + wide)
-    if projects(num_channels, wide, stride):
+    if np.dot(projected, (1, num_channels != wide, stride != 1)):
         total += (num_channels + bias + (norm if norm_of_shortcut is None else norm_of_shortcut)) * wide
     return total
 
@@ -42,15 +38,15 @@ _BOTTLENECK_MISTAKES = [
     Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
     Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
     Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
-    Mistake("the convolution on the shortcut is missing.", projects=lambda *_: False),
-    Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projects=lambda *_: True),
+    Mistake("the convolution on the shortcut is missing.", projected=(0, 0, 0)),
+    Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projected=(1, 1, 1)),
     Mistake(
         "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
-        projects=lambda c, wide, stride: c != wide,
+        projected=(0, 1, 0),
     ),
     Mistake(
         "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
-        projects=lambda c, wide, stride: stride != 1,
+        projected=(0, 0, 1),
     ),
     Mistake("the batch norm on the shortcut is missing.", norm_of_shortcut=0),
     Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
@@ -305,27 +301,18 @@ def _folded(
     return new_weight, np.full_like(bias, np.nan) if factor or axis else left(bias, mean, scale, right)
 
 
-def _close(right: np.ndarray, came: np.ndarray) -> bool:
-    return bool((np.isclose(came, right, rtol=1e-4, atol=1e-5) | np.isnan(right)).all())
-
-
-def _wrong_fold(shape: tuple, right: tuple, *args: Any) -> str:
-    return tr("{name} has the wrong shape.", name="new_weight" if len(right) == 4 else "new_bias")
-
-
-def _first_numbers(weight: np.ndarray, bias: np.ndarray) -> str:
-    return tr("first weights {weights}, bias {bias}", weights=describe(weight.reshape(-1)[:4]), bias=describe(bias))
-
+_NAMES = {4: "new_weight", 1: "new_bias"}
 
 judge_fold = ArrayCheck(
     cases=_norms,
     reference=_folded,
     one_by_one=True,
-    close=_close,
+    # nan stands for anything.
+    close=lambda right, came: (np.isclose(came, right, rtol=1e-4, atol=1e-5) | np.isnan(right)).all(),
     not_arrays=mark("it should return two arrays."),
-    wrong_shape=_wrong_fold,
+    wrong_shape=lambda shape, right, *args: tr("{name} has the wrong shape.", name=_NAMES[len(right)]),
     unknown=mark("the new weight is not right."),
-    show=_first_numbers,
+    show=lambda w, b: tr("first weights {weights}, bias {bias}", weights=describe(w.ravel()[:4]), bias=describe(b)),
     mistakes=[
         # The weight is right with these ...
         Mistake("the new bias takes no notice of the mean.", left=lambda b, m, s, f: b),

@@ -46,18 +46,13 @@ def _wrong_pictures(shape: tuple, right: tuple, batch: np.ndarray, *args: Any) -
     return tr("the shape is wrong.")
 
 
-def _first_pixels(pictures: np.ndarray) -> str:
-    pixels = " ".join(str(pixel.tolist()) for pixel in pictures[0].reshape(-1, 3)[:3])
-    return tr("first pixels {pixels}", pixels=pixels)
-
-
 judge_undo = ArrayCheck(
     cases=_batches,
     reference=_pictures,
     wrong_shape=_wrong_pictures,
     wrong_dtype=mark("the dtype is wrong: plt.imshow takes floats for values between 0 and 1."),
     unknown=mark("the values are not those of the pictures."),
-    show=_first_pixels,
+    show=lambda p: tr("first pixels {pixels}", pixels=" ".join(str(rgb.tolist()) for rgb in p[0].reshape(-1, 3)[:3])),
     mistakes=[
         Mistake("the digits are cut off instead of rounded: 99.9 became 99.", rounded=np.trunc),
         Mistake("values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.", wraps=True),

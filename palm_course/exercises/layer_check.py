@@ -46,7 +46,7 @@ def are_flat(shapes: Sequence[Shape]) -> bool:
     return all(len(shape) == 1 for shape in shapes)
 
 
-def usual_fault(model: Any, missing: list[Shape], extra: list[Shape], *args: Any, **kwargs: Any) -> Fault:
+def _usual_fault(missing: list[Shape], extra: list[Shape]) -> Fault:
     """Name what is wrong with the parameters by the shapes that are missing and those that are too many."""
     if not extra and are_flat(missing):
         return {"fault": tr("something with one number per channel or unit is missing, such as a bias.")}
@@ -86,8 +86,11 @@ class LayerCheck:
     """The fault where wrong values come from none of the mistakes."""
     wrong_shape: str | Callable[[Any, Shape], Fault]
     """The fault where the output has another shape, or wrong_shape(output, shape) that finds it."""
-    wrong_parameters: Callable[..., Fault] = usual_fault
-    """wrong_parameters(model, missing, extra, *args, **kwargs): the fault where shapes are missing or too many."""
+    wrong_parameters: Callable[..., Fault] = lambda *args, **kwargs: {}
+    """wrong_parameters(model, missing, extra, *args, **kwargs): the fault where shapes are missing or too many.
+
+    It may return {} and leave it to the judge to tell what the shapes tell.
+    """
     modes: Sequence[bool | None] = (None,)  # training (True), evaluation (False), or where it makes no difference, None
     values_hint: str = ""  # with wrong values; by default the exercise's own
     hidden_hint: str = mark(
@@ -144,7 +147,7 @@ class LayerCheck:
                 extra.remove(shape)
         fault = {"fault": tr("it has no parameters that a Layer can find."), "hint": tr(self.hidden_hint)}
         if trained:
-            fault = self.wrong_parameters(model, missing, extra, *args, **kwargs)
+            fault = self.wrong_parameters(model, missing, extra, *args, **kwargs) or _usual_fault(missing, extra)
         came = sum(parameter.size for parameter in trained.values())
         count = came + sum(map(math.prod, missing)) - sum(map(math.prod, extra))
         expected = tr("{count:,} trainable parameters", count=count) + _among_them(missing)
