@@ -127,6 +127,7 @@ _PLACES = (
 )
 _COUNTS = (mark("no sigmoid after {place}"), mark("a sigmoid after {place}"), mark("two sigmoids after {place}"))
 _RIGHT = (1, 1, 1, 1, 0)  # sigmoids after each place
+_WAYS = itertools.product((0, 1, 2), (0, 1, 2), (0, 1), (0, 1), (0, 1))
 
 
 def _lenet32_parameters(num_classes: int) -> dict[str, Shape]:
@@ -173,10 +174,7 @@ judge_lenet32 = LayerCheck(
         Mistake("the activation is not a sigmoid.", activation="tanh"),
         Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
         Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
-        *(
-            Mistake(functools.partial(_misplaced, places), sigmoids=places)
-            for places in itertools.product((0, 1, 2), (0, 1, 2), (0, 1), (0, 1), (0, 1))
-        ),
+        *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),
     ],
 )
 

@@ -242,7 +242,7 @@ judge_features = LayerCheck(
     create=_create_features,
     wrong_parameters=_unplanned,
     wrong_shape=_wrong_maps,
-    hidden_hint=mark(
+    hidden=mark(
         "paddle.nn.Sequential or paddle.nn.LayerList register their layers; a plain list as attribute hides them."
     ),
     unknown=mark("the values are not those of the plan's layers, one after the other."),

@@ -100,27 +100,16 @@ def _module_parameters(c0: int, *module: Any) -> dict[str, Shape | int]:
     return weights | {f"norm {i}": outputs for i, (_, outputs, _) in convolutions}
 
 
-def _module(
-    p,
-    x,
-    *_,
-    training,
-    order=(0, 1, 2, 3),
-    pool="max_pool2d",
-    pools_last=False,
-    relus=(True, True),
-    relu_first=False,
-    norms=True,
-):
-    """Compute the module. relus: after the two reductions, and at the ends of the branches."""
+def _module(p, x, *_, training, order=range(4), pool="max_pool2d", pools_last=False, relus=(1, 1), then="norm relu"):
+    """Compute the module. relus: after the two reductions, and at the ends; then: what follows a convolution."""
     import paddle
     import paddle.nn.functional as F
 
     def unit(i, x, relu=relus[1]):
         x = F.conv2d(x, p[f"weight {i}"], padding=(p[f"weight {i}"].shape[2] - 1) // 2)
-        x = F.relu(x) if relu and relu_first else x
-        x = normalise(p[f"norm {i}"], x, training) if norms else x
-        return F.relu(x) if relu and not relu_first else x
+        for step in then.split():
+            x = normalise(p[f"norm {i}"], x, training) if step == "norm" else F.relu(x) if relu else x
+        return x
 
     def pooled(x):
         return getattr(F, pool)(x, 3, 1, 1)
@@ -177,11 +166,11 @@ judge_inception_bn = LayerCheck(
     mistakes=[
         Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
         Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
-        Mistake("no ReLU follows the two reductions.", relus=(False, True)),
-        Mistake("no ReLU follows the ends of the branches.", relus=(True, False)),
-        Mistake("there is no ReLU.", relus=(False, False)),
-        Mistake("the ReLU stands before the batch norm; it belongs after it.", relu_first=True),
-        Mistake("the batch norms are there but `forward` does not use them.", norms=False),
+        Mistake("no ReLU follows the two reductions.", relus=(0, 1)),
+        Mistake("no ReLU follows the ends of the branches.", relus=(1, 0)),
+        Mistake("there is no ReLU.", relus=(0, 0)),
+        Mistake("the ReLU stands before the batch norm; it belongs after it.", then="relu norm"),
+        Mistake("the batch norms are there but `forward` does not use them.", then="relu"),
         Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
         Mistake("the last branch pools after its convolution; it should pool first.", pools_last=True),
         *(Mistake(functools.partial(_in_order, way), order=way) for way in itertools.permutations(range(4))),
@@ -221,7 +210,7 @@ def _head_parameters(in_channels: int, size: int, num_classes: int = 1) -> dict[
     return weights | {"conv bias": [128], "fc1 bias": [1024], "fc2 bias": [num_classes]}
 
 
-def _head(p, x, *_, training, num_classes=1, pool="avg_pool2d", relus=(True, True), scale=1.0, end=None):
+def _head(p, x, *_, training, num_classes=1, pool="avg_pool2d", relus=(1, 1), scale=1.0, end=None):
     """Compute the head in evaluation mode."""
     import paddle
     import paddle.nn.functional as F
@@ -268,6 +257,7 @@ _check_head = LayerCheck(
     parameters=_head_parameters,
     reference=_head,
     modes=(False,),
+    tolerance=2e-3,
     wrong_parameters=_wrong_width,
     look_closer=_look_for_dropout,
     wrong_shape=mark("the output is not one row of logits per image."),
@@ -275,9 +265,9 @@ _check_head = LayerCheck(
     values_hint=mark("go through `forward` line by line, beside the table."),
     mistakes=[
         Mistake("it pools by maxima, not averages.", pool="max_pool2d"),
-        Mistake("no ReLU follows the convolution.", relus=(False, True)),
-        Mistake("no ReLU follows the first fully connected layer.", relus=(True, False)),
-        Mistake("there is no ReLU.", relus=(False, False)),
+        Mistake("no ReLU follows the convolution.", relus=(0, 1)),
+        Mistake("no ReLU follows the first fully connected layer.", relus=(1, 0)),
+        Mistake("there is no ReLU.", relus=(0, 0)),
         Mistake("dropout scales the values in evaluation mode; it should leave them.", scale=1 - _DROPPED),
         Mistake("the output went through a sigmoid; logits are the last layer's bare values.", end="sigmoid"),
         Mistake("a ReLU follows the last layer; logits may be negative.", end="relu"),

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.array_check import ArrayCheck
-from palm_course.exercises.layer_check import LayerCheck, Shape, normalise, norms_of
+from palm_course.exercises.layer_check import LayerCheck, normalise, norms_of
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
 from palm_course.exercises.values import describe, describe_call
 from palm_utils.messages import mark, tr, trn
@@ -102,11 +102,6 @@ def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="
     return steps({"input": y + x, "activated": y + activated, "none": y}[shortcut], "", end)
 
 
-def _block_parameters(channels: int, middle: int) -> dict[str, Shape | int]:
-    convolutions = {"conv in": [middle, channels, 3, 3], "conv out": [channels, middle, 3, 3]}
-    return convolutions | {"norm channels": channels, "norm middle": middle}
-
-
 def _wrong_layers(block, missing, extra, channels, middle):
     sizes, hint = [norm._mean.shape[0] for norm in norms_of(block)], ""
     fault = tr("its parameters are not those of two convolutions and two batch norms.")
@@ -126,7 +121,7 @@ def _wrong_layers(block, missing, extra, channels, middle):
 judge_pre_activation = LayerCheck(
     # The two numbers differ, so that layers are told apart by their shapes.
     builds=[((16, 4), {}, [4, 16, 6, 6]), ((3, 8), {}, [4, 3, 5, 7])],
-    parameters=_block_parameters,
+    parameters=lambda c, m: {"conv in": [m, c, 3, 3], "conv out": [c, m, 3, 3], "norm channels": c, "norm middle": m},
     reference=_block,
     modes=(False, True),
     wrong_parameters=_wrong_layers,
@@ -294,7 +289,10 @@ def _norms(rng: np.random.Generator) -> list[Case]:
 def _folded(
     weight, scale, bias, mean, variance, epsilon=1e-5, *, factor=None, axis=0, left=lambda b, m, s, f: b - m * f
 ):
-    """Fold; next to a weight that is wrong the bias may be anything, which nan stands for."""
+    """Return the new weight and bias; left(bias, mean, scale, factor): the bias.
+
+    Beside a weight that is wrong, by another factor(scale, variance, epsilon), the bias may be anything: nan.
+    """
     right = scale / np.sqrt(variance + epsilon)
     factors = np.resize(factor(scale, variance, epsilon) if factor else right, weight.shape[axis])
     new_weight = weight * np.expand_dims(factors, [other for other in range(4) if other != axis])
@@ -307,7 +305,7 @@ judge_fold = ArrayCheck(
     cases=_norms,
     reference=_folded,
     one_by_one=True,
-    # nan stands for anything.
+    # What nan stands for, anything, is close.
     close=lambda right, came: (np.isclose(came, right, rtol=1e-4, atol=1e-5) | np.isnan(right)).all(),
     not_arrays=mark("it should return two arrays."),
     wrong_shape=lambda shape, right, *args: tr("{name} has the wrong shape.", name=_NAMES[len(right)]),

@@ -87,15 +87,12 @@ class LayerCheck:
     wrong_shape: str | Callable[[Any, Shape], Fault]
     """The fault where the output has another shape, or wrong_shape(output, shape) that finds it."""
     wrong_parameters: Callable[..., Fault] = lambda *args, **kwargs: {}
-    """wrong_parameters(model, missing, extra, *args, **kwargs): the fault where shapes are missing or too many.
-
-    It may return {} and leave it to the judge to tell what the shapes tell.
-    """
+    """wrong_parameters(model, missing, extra, *args, **kwargs): the fault, or {} where the shapes alone tell it."""
     modes: Sequence[bool | None] = (None,)  # training (True), evaluation (False), or where it makes no difference, None
+    tolerance: float = 1e-3
     values_hint: str = ""  # with wrong values; by default the exercise's own
-    hidden_hint: str = mark(
-        "create each layer in __init__ and keep it as an attribute of self; a plain list hides layers."
-    )
+    hidden: str = mark("create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.")
+    """The hint where no parameters are found."""
     create: Callable[..., Any] = create  # (trial, answer, args, kwargs)
     look_closer: Callable[..., None] | None = None
     """look_closer(trial, created, model, x) fails the trial where wrong values have a cause beyond the mistakes."""
@@ -117,7 +114,7 @@ class LayerCheck:
                 output, tried = trial.call(model, (x,), name=created), tr(_MODES[training], call=call, tried=call)
                 right = functools.partial(_compute, self.reference, parts, x, *args, training=training, **kwargs)
                 self._need_shape(trial, tried, output, list(right().shape))
-                if _are_told_apart(parts) and not _agree(right, output):
+                if _are_told_apart(parts) and not self._agree(right, output):
                     if self.look_closer:
                         self.look_closer(trial, created, model, x)
                     self._refuse_values(trial, tried, output, right)
@@ -145,7 +142,7 @@ class LayerCheck:
             if shape in extra:
                 missing.remove(shape)
                 extra.remove(shape)
-        fault = {"fault": tr("it has no parameters that a Layer can find."), "hint": tr(self.hidden_hint)}
+        fault = {"fault": tr("it has no parameters that a Layer can find."), "hint": tr(self.hidden)}
         if trained:
             fault = self.wrong_parameters(model, missing, extra, *args, **kwargs) or _usual_fault(missing, extra)
         came = sum(parameter.size for parameter in trained.values())
@@ -161,9 +158,12 @@ class LayerCheck:
         fault = self.wrong_shape(output, shape) if callable(self.wrong_shape) else {"fault": tr(self.wrong_shape)}
         trial.fail(**fault, tried=tried, expected=tr("a tensor of shape {shape}", shape=shape), came=describe(output))
 
+    def _agree(self, way: Callable, output: Any) -> bool:
+        return np.allclose(way(), output.numpy(), rtol=self.tolerance, atol=self.tolerance)
+
     def _refuse_values(self, trial: Trial, tried: str, output: Any, right: Callable) -> NoReturn:
         """Name the mistake that the output's values come from."""
-        mistakes = (str(mistake) for mistake in self.mistakes if _agree(mistake.made_by(right), output))
+        mistakes = (str(mistake) for mistake in self.mistakes if self._agree(mistake.made_by(right), output))
         shown, first = (_MAPS, (0, slice(4), 0, 0)) if output.ndim == 4 else (_LOGITS, 0)
         trial.fail(
             next(mistakes, tr(self.unknown)),
@@ -218,10 +218,6 @@ def _compute(reference: Callable, *args: Any, **kwargs: Any) -> np.ndarray:
 
     with paddle.no_grad():
         return reference(*args, **kwargs).numpy()
-
-
-def _agree(way: Callable, output: Any) -> bool:
-    return np.allclose(way(), output.numpy(), rtol=1e-3, atol=1e-3)
 
 
 def _among_them(shapes: Sequence[Shape]) -> str:
