@@ -38,7 +38,7 @@ _HOME = {
 }
 # Where modules are that notebooks know by an older name.
 _MOVED = {
-    "choose": "palm_course.results.choose",
+    "choose": "palm_course.results.candidates",
     "comparison": "palm_course.results.comparison",
     "exercises": "palm_course.exercises",
     "results": "palm_course.results.stored",
