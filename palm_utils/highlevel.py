@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,14 +20,10 @@ from paddle.callbacks import ModelCheckpoint
 
 from palm_utils import layers
 from palm_utils.checkpoints import Checkpoint, load_parameters
-from palm_utils.history import History, describe_machine
+from palm_utils.history import History
+from palm_utils.machine import describe_machine, end_workers_with_this_process, epoch_seed, seed_everything
 from palm_utils.messages import CourseError, DataNotFound, WrongArgument
-from palm_utils.seeds import epoch_seed, seed_everything
 from palm_utils.training import TrainingDiverged
-from palm_utils.workers import end_with_this_process
-
-# paddle.Model makes tensors of the tensors it is given, and PaddlePaddle 3 warns its user about that.
-warnings.filterwarnings("ignore", message="To copy construct from a tensor")
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Of CIFAR-10's training pictures, red, green and blue, on the scale 0...1.
@@ -130,7 +125,7 @@ def loader_workers(batch_bytes: int) -> int:
     0 on macOS and Windows, where a worker lacks what a notebook has defined, and where the shared memory for their
     batches is too small (64 MB in a container). Else one for each core but one, at most 8; they end with this process.
     """
-    end_with_this_process()
+    end_workers_with_this_process()
     if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
         return 0
     workers = min(8, joblib.cpu_count() - 1)

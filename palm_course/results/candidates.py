@@ -1,9 +1,8 @@
 """Candidates for the steady recipes, compared by cross-validation on the training photographs: what chapters print.
 
-AlexNet's candidates are measured by `python -m palm_utils choose`. Those of the networks that take hours were measured
-in PyTorch on a GPU (benchmarks/attic); their recipes and figures are in results/CHAPTER/choice/NETWORK-pytorch.json.
-What the candidates of a network share (cosine, augmentation, number of epochs) follows trial runs in PyTorch that were
-scored on the validation photographs.
+AlexNet's are measured by `python -m palm_utils choose`; those of networks that take hours were in PyTorch on a GPU
+(benchmarks/attic), with recipes and figures in results/CHAPTER/choice/NETWORK-pytorch.json. What the candidates of a
+network share (cosine, augmentation, epochs) follows trial runs that were scored on the validation photographs.
 """
 
 from dataclasses import replace

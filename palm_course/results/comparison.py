@@ -44,10 +44,7 @@ class Cost(NamedTuple):
 
 
 def rows(networks: Sequence[str] = tuple(NETWORKS)) -> list[Row]:
-    """Return a row for each network and each recipe that it has, measured or not.
-
-    Raises DataError for a stored result that is damaged or belongs to another recipe.
-    """
+    """Return a row for each network and each recipe that it has, measured or not; DataError as `stored.load`."""
     found = []
     for network in networks:
         title, claim = NETWORKS[network]

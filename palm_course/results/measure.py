@@ -11,11 +11,9 @@ from pathlib import Path
 from palm_course.results import stored, train
 from palm_course.results.recipes import STEADY
 from palm_course.results.stored import Run
-from palm_utils import datasets, threads
+from palm_utils import datasets, machine
 from palm_utils.messages import CourseError
 
-SEEDS = {"04_vgg:VGG": (0,)}  # one VGG-16 takes hours
-DEFAULT_SEEDS = (0, 1, 2)
 WORK = stored.FOLDER.parent / "build" / "results"
 _BOTH = ("tutorial", "steady")
 
@@ -49,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         _refuse_batch_norm(one)
     if args.jobs > 1 or args.nproc > 1:
         with ThreadPoolExecutor(args.jobs) as pool:
-            return max(pool.map(lambda one: _measure_elsewhere(one, args.again, args.nproc), missing))
+            return int(any(pool.map(lambda one: _measure_elsewhere(one, args.again, args.nproc), missing)))
     for one in missing:
         measure(one, data, again=args.again)
     return 0
@@ -65,7 +63,7 @@ def planned(networks: list[str], recipe: str | None, seeds: list[int] | None) ->
         Run(network, name, seed)
         for network in networks or STEADY
         for name in ([recipe] if recipe else _BOTH)
-        for seed in seeds or SEEDS.get(network, DEFAULT_SEEDS)
+        for seed in seeds or ((0,) if network == "04_vgg:VGG" else (0, 1, 2))  # one VGG-16 takes hours
     ]
 
 
@@ -74,7 +72,7 @@ def real_photographs() -> datasets.PalmData:
     data = datasets.palm()
     if not data.is_real:
         raise CourseError("Results are measured on the real photographs, and only the sample is here (data/README.md)")
-    threads.use(1)
+    machine.use_threads(1)
     return data
 
 
@@ -108,7 +106,9 @@ def _measure_elsewhere(one: Run, again: bool, nproc: int) -> int:
     arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
     arguments += ["--again"] if again else []
     if nproc > 1:
-        return train.launch(arguments, nproc)
+        from palm_course.results.launch import launch
+
+        return launch(arguments, nproc)
     return subprocess.call([sys.executable, "-m", "palm_utils", *arguments])
 
 

@@ -94,15 +94,15 @@ class CifarRecipe(_Stored):
     mirrored: bool = False
 
     def small_epochs(self, epochs: int) -> int:
-        """Return how many of a run's epochs show a part of each picture; never all of them."""
+        """Return how many of a run's epochs show a part of each picture."""
         return int(self.small_first * epochs)
 
     def make_optimizer(self, network, steps: int):
         """Return Momentum for a network, its schedule laid over `steps` steps."""
         import paddle
 
-        options = {"use_nesterov": self.nesterov, "weight_decay": self.weight_decay}
-        return paddle.optimizer.Momentum(self.schedule(steps), 0.9, network.parameters(), **options)
+        rate, parameters = self.schedule(steps), network.parameters()
+        return paddle.optimizer.Momentum(rate, 0.9, parameters, self.nesterov, weight_decay=self.weight_decay)
 
     def schedule(self, steps: int):
         """Return the learning rate: a number, or a paddle scheduler that takes a step after every batch."""

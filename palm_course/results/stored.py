@@ -8,10 +8,9 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "results"
 LABELS = "validation_labels.json"
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A training that is to be measured: a network ("03_alexnet:AlexNet"), the name of a recipe, a seed."""
 
     network: str
@@ -126,10 +124,7 @@ def valid_logits(network: str, recipe: str) -> dict[int, np.ndarray]:
 
 
 def valid_labels() -> np.ndarray | None:
-    """Return the labels of the validation photographs, int64 [N], in the order of `valid_logits`; None before any run.
-
-    Raises DataError for a damaged file.
-    """
+    """Return the labels of the validation photographs, int64 [N], in the order of `valid_logits`; None before a run."""
     path = FOLDER / LABELS
     return read(path, lambda content: np.array(content["labels"], np.int64)) if path.exists() else None
 
@@ -172,8 +167,8 @@ def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int 
 class CifarRun(Run):
     """One training of chapter 7 that is kept: CifarRun.of("SmallResNet", "improved", seed).
 
-    valid_accuracy is of the test pictures for the tutorial's recipe, as in the tutorial, and of held-out training
-    pictures for the improved one, which has its test_accuracy in history.about.
+    valid_accuracy is of the test pictures for the tutorial's recipe, as in the tutorial, and of held-out ones for the
+    improved recipe, which has its test_accuracy in history.about.
     """
 
     @classmethod
@@ -205,22 +200,22 @@ def is_measured_apart(path: Path) -> bool:
 
 def table(network: str, *, claim: str) -> None:
     """Print both recipes' results at the last epoch, mean, deviation and range over the seeds, beside the claim."""
-    lines = [f"The tutorial's claim: {claim}", ""]
-    lines.append(f"{'recipe':8}  epochs  seeds    accuracy at the last epoch, %    AUC")
+    print(f"The tutorial's claim: {claim}\n")
+    print(f"{'recipe':8}  epochs  seeds    accuracy at the last epoch, %    AUC")
     machines = []
     for recipe in ("tutorial", "steady"):
         histories = load(network, recipe)
         if not histories:
-            lines.append(f"{recipe:8}  (not measured yet)")
+            print(f"{recipe:8}  (not measured yet)")
             continue
         last = [history.last for history in histories.values()]
         accuracy = spread([100 * row["valid_accuracy"] for row in last])
-        auc = mean(row["valid_auc"] for row in last)
-        seeds, epochs = ", ".join(map(str, histories)), len(next(iter(histories.values())))
-        lines.append(f"{recipe:8}  {epochs:6}  {seeds:7}  {accuracy:31}  {auc:6.4f}")
-        machines += [machine(history) for history in histories.values()]
-    lines += ["", "Validation photographs, mean ± standard deviation over the seeds (lowest to highest)."]
-    print(*lines, *(f"Measured with {text}." for text in dict.fromkeys(machines)), sep="\n")
+        auc, seeds = mean(row["valid_auc"] for row in last), ", ".join(map(str, histories))
+        print(f"{recipe:8}  {last[0]['epoch'] + 1:6}  {seeds:7}  {accuracy:31}  {auc:6.4f}")
+        machines += [f"Measured with {machine(history)}." for history in histories.values()]
+    print("\nValidation photographs, mean ± standard deviation over the seeds (lowest to highest).")
+    for text in dict.fromkeys(machines):
+        print(text)
 
 
 def spread(values: list[float]) -> str:
@@ -232,11 +227,6 @@ def spread(values: list[float]) -> str:
 
 def machine(history: History) -> str:
     """Return what a run was measured with, as one line."""
-    about = history.about
-    threads = "1 thread" if str(about["threads"]) == "1" else f"{about['threads']} threads"
-    if (processes := about.get("processes", 1)) > 1:
-        threads = f"{processes} processes of {threads}"
-    return (
-        f"PaddlePaddle {about['paddle']}, Python {about['python']}, numpy {about['numpy']}, "
-        f"{about['device']} ({about['processor']}), {threads}"
-    )
+    line = "PaddlePaddle {paddle}, Python {python}, numpy {numpy}, {device} ({processor}), {shared}{threads} thread{s}"
+    processes, s = history.about.get("processes", 1), "" if str(history.about["threads"]) == "1" else "s"
+    return line.format(**history.about, s=s, shared=f"{processes} processes of " if processes > 1 else "")

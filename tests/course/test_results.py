@@ -12,7 +12,7 @@ from palm_course.command import main
 from palm_course.results import measure, stored, train
 from palm_course.results.recipes import RECIPES, STEADY, TUTORIAL, Recipe
 from palm_course.results.stored import Run
-from palm_utils import threads
+from palm_utils import machine
 from palm_utils.datasets import PalmData
 from palm_utils.history import History
 from palm_utils.messages import CourseError, DataError
@@ -129,9 +129,9 @@ def test_a_chapter_s_run_is_compared_and_stored_only_when_asked(small, scores, d
 @pytest.fixture
 def course(small, small_course):
     """The small course, with recipes and a folder for its results."""
-    before = threads.in_use()
+    before = machine.threads_in_use()
     yield
-    threads.use(before)  # the command computes on one
+    machine.use_threads(before)  # the command computes on one
 
 
 def test_missing_results_are_made_and_those_there_are_left(course, capsys):

@@ -17,8 +17,8 @@ from palm_utils import highlevel
 from palm_utils.datasets import CifarData
 from palm_utils.highlevel import Batches, CifarRecipe, CifarRun
 from palm_utils.history import History
+from palm_utils.machine import seed_everything
 from palm_utils.messages import CourseError, DataError, DataNotFound, DownloadError
-from palm_utils.seeds import seed_everything
 
 # epochs -----------------------------------------------------------------------------------------
 

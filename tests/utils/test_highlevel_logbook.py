@@ -13,8 +13,8 @@ from palm_utils import highlevel
 from palm_utils.checkpoints import load_parameters
 from palm_utils.highlevel import Batches, Logbook
 from palm_utils.history import History
+from palm_utils.machine import seed_everything
 from palm_utils.messages import CourseError, DataError, DataNotFound
-from palm_utils.seeds import seed_everything
 from palm_utils.training import TrainingDiverged
 
 pytestmark = pytest.mark.filterwarnings("ignore:To copy construct from a tensor")  # by paddle.Model, of its own tensors
