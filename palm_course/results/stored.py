@@ -55,13 +55,17 @@ def write(path: Path, content: dict, indent: int | None = 1) -> None:
         temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
 
 
-def read(path: Path, take: Callable[[dict], Any]) -> Any:
-    """Return what `take` finds in the content of a file; raise DataError for a damaged one."""
+def read(path: Path, take: Callable[[dict], Any], recipe: dict | None = None) -> Any:
+    """Return what `take` finds in a file; raise DataError for a damaged one, or one measured by another recipe."""
     try:
-        return take(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found, other = take(content), recipe is not None and content["recipe"] != recipe
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         told = {"path": path, "error": repr(error)}
         raise DataError("{path}: not a stored result ({error}). Remove it, and measure it again.", **told) from error
+    if other:
+        raise DataError("{path}: measured by another recipe than today's. Remove it, and measure it again.", path=path)
+    return found
 
 
 def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> None:
@@ -70,7 +74,7 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> N
     scores: on the validation photographs, in the order of their table; None for a network with more than one logit.
     Raises CourseError for other data than the real ones, or fewer epochs or batches than the recipe has.
     """
-    told, recipe = {"run": run, "data": data, "number": len(history), "file": FOLDER / LABELS}, run.arguments
+    recipe, told = run.arguments, {"run": run, "data": data, "number": len(history), "file": FOLDER / LABELS}
     if not data.is_real:
         raise CourseError("{run}: only what was measured on real data is stored, and this is {data}", **told)
     if "batches" in history.about or len(history) != recipe.epochs:
@@ -100,15 +104,9 @@ def stored(network: str, recipe: str) -> dict[int, dict]:
     Raises DataError for a file that is damaged, or measured by another recipe than today's of that name.
     """
     run, found = Run(network, recipe, 0), {}
-    used = {"name": recipe, **run.arguments.to_dict()}
+    now = {"name": recipe, **run.arguments.to_dict()}
     for path in run.path.parent.glob(run.path.name.replace("-seed0.json", "-seed*.json")):
-        content = read(path, lambda content: content | {"history": History.from_dict(content["history"])})
-        if content["recipe"] != used:
-            raise DataError(
-                "{path}: measured by another recipe than that of this name now. Remove the file, and measure it again "
-                "(make course, make results).",
-                path=path,
-            )
+        content = read(path, lambda content: content | {"history": History.from_dict(content["history"])}, now)
         found[content["seed"]] = content
     return dict(sorted(found.items()))
 

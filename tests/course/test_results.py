@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -195,9 +197,8 @@ def test_an_unknown_network_is_refused(course, capsys):
 
 def test_several_runs_or_processes_are_started_apart(course, monkeypatch):
     started = []
-    monkeypatch.setattr(
-        train, "launch", lambda arguments, nproc: started.append((arguments, nproc)) or 0, raising=False
-    )
+    launcher = SimpleNamespace(launch=lambda arguments, nproc: started.append((arguments, nproc)))
+    monkeypatch.setitem(sys.modules, "palm_course.results.launch", launcher)
     monkeypatch.setattr(measure.subprocess, "call", lambda command: started.append((command[3:], 1)) or 1)
     arguments = ["results", NETWORK, "--recipe", "tutorial", "--seeds", "4"]
     assert main([*arguments, "--nproc", "2", "--again"]) == 0
