@@ -59,8 +59,11 @@ def thread_count() -> int:
 
         return joblib.cpu_count()  # knows the limits of containers and of this process, which os.cpu_count does not
     if not value.isdigit() or int(value) < 1:
-        text = "The environment variable {name} is {value!r}; it must be a number of threads, 1 or more."
-        raise CourseError(text, name=name, value=value)
+        raise CourseError(
+            "The environment variable {name} is {value!r}; it must be a number of threads, 1 or more.",
+            name=name,
+            value=value,
+        )
     return int(value)
 
 
