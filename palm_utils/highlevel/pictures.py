@@ -12,8 +12,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 
+from palm_utils.machine import end_workers_with_this_process
 from palm_utils.messages import DataError
-from palm_utils.workers import end_with_this_process
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Of CIFAR-10's training pictures, red, green and blue, on the scale 0...1.
@@ -122,7 +122,7 @@ def loader_workers(batch_bytes: int) -> int:
     Otherwise one for each core that this process may use but the one that trains, at most 8; they will end when
     this process does (palm_utils.workers).
     """
-    end_with_this_process()
+    end_workers_with_this_process()
     if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
         return 0
     workers = min(8, joblib.cpu_count() - 1)
