@@ -120,7 +120,7 @@ def loader_workers(batch_bytes: int) -> int:
     0 on macOS and Windows, where a worker starts without what a notebook has defined, and where the
     shared memory in which workers hand over their batches is too small (64 MB in a Docker container).
     Otherwise one for each core that this process may use but the one that trains, at most 8; they will end when
-    this process does (palm_utils.workers).
+    this process does (palm_utils.machine).
     """
     end_workers_with_this_process()
     if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
