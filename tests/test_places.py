@@ -18,7 +18,7 @@ from places import everything
 from palm_course.getting import weights
 from palm_course.getting.download import Remote, download
 from palm_course.getting.prepare import prepare_palm
-from palm_utils import datasets, sample, threads
+from palm_utils import datasets, machine, sample
 from palm_utils.datasets import locate
 from palm_utils.messages import CourseError, DataNotFound, DownloadError
 from palm_utils.readers import data_loader
@@ -180,13 +180,13 @@ def test_one_core(micro, tmp_path, monkeypatch):
     """As with taskset: the machine has more, this process may use one."""
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system does not bind processes to cores")
-    for name in ("PALM_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PALM_THREADS", raising=False)
+    monkeypatch.setattr(machine, "_omp_threads", "")
     plain = everything(tmp_path / "plain")
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        assert threads.count() == 1
+        assert machine.thread_count() == 1
         from palm_utils import highlevel
 
         assert highlevel.loader_workers(batch_bytes=1) == 0
