@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from palm_course.results import stored, train
+from palm_course.results.launch import launch, refuse_processes
 from palm_course.results.recipes import STEADY
 from palm_course.results.stored import Run
 from palm_utils import datasets, machine
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     data = real_photographs()
     for one in missing if args.nproc > 1 else []:
-        _refuse_batch_norm(one)
+        _refuse_sharing(one, args.nproc, data)
     if args.jobs > 1 or args.nproc > 1:
         with ThreadPoolExecutor(args.jobs) as pool:
             return int(any(pool.map(lambda one: _measure_elsewhere(one, args.again, args.nproc), missing)))
@@ -106,8 +107,6 @@ def _measure_elsewhere(one: Run, again: bool, nproc: int) -> int:
     arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
     arguments += ["--again"] if again else []
     if nproc > 1:
-        from palm_course.results.launch import launch
-
         return launch(arguments, nproc)
     return subprocess.call([sys.executable, "-m", "palm_utils", *arguments])
 
@@ -117,9 +116,13 @@ def working_folder(result: Path) -> Path:
     return WORK / result.relative_to(stored.FOLDER).with_suffix("")
 
 
-def _refuse_batch_norm(one: Run) -> None:
+def _refuse_sharing(one: Run, nproc: int, data: datasets.PalmData) -> None:
     import paddle
 
+    from palm_utils.training import refuse
+
+    refuse_processes(nproc, None)
+    refuse(train.make_loaders(data, one.arguments)[0].batch_size, nproc, False, "cpu")
     layers = train.find_network(one.network)[1]().sublayers()
     if any(isinstance(layer, paddle.nn.BatchNorm2D) for layer in layers):
         raise CourseError("{run}: its batch norm sees one process's images only: measure it without --nproc", run=one)

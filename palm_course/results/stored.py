@@ -154,9 +154,9 @@ def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int 
     recipe's, but 1 with the real pictures, where an epoch takes many minutes, unless the results are kept.
     """
     if "PALM_EPOCHS" in os.environ:
-        from palm_utils.training import default_epochs
+        from palm_utils.training import from_environment
 
-        return default_epochs()
+        return from_environment(None, None)[0]
     if device.startswith("gpu"):
         return on_gpu or recipe.epochs
     return 1 if data.is_real and not are_kept() else recipe.epochs
