@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         _refuse_sharing(one, args.nproc, data)
     if args.jobs > 1 or args.nproc > 1:
         with ThreadPoolExecutor(args.jobs) as pool:
-            return int(any(pool.map(lambda one: _measure_elsewhere(one, args.again, args.nproc), missing)))
+            return int(any([*pool.map(lambda one: _measure_elsewhere(one, args.again, args.nproc), missing)]))
     for one in missing:
         measure(one, data, again=args.again)
     return 0
