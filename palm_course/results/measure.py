@@ -117,6 +117,7 @@ def working_folder(result: Path) -> Path:
 
 
 def _refuse_sharing(one: Run, nproc: int, data: datasets.PalmData) -> None:
+    """Raise CourseError where several processes cannot train, or would train otherwise than one."""
     import paddle
 
     from palm_utils.training import refuse
