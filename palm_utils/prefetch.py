@@ -1,33 +1,11 @@
-"""Preparing the next batch while the present one is used, and bringing it to the device."""
+"""Bringing batches to the device that PaddlePaddle computes on."""
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, nullcontext
 from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
-Loaded = TypeVar("Loaded")
-
-
-def loaded_ahead(load: Callable[[Item], Loaded], items: Iterable[Item], ahead: int = 1) -> Iterator[Loaded]:
-    """Yield load(item) of each item in order, the next `ahead` of them being loaded in as many threads meanwhile.
-
-    What `load` raises is raised here, at that item's turn. The threads end with the generator, whether it
-    was used up, closed or left.
-    """
-    waiting: deque[Future[Loaded]] = deque()
-    pool = ThreadPoolExecutor(ahead, thread_name_prefix="palm-prefetch")
-    try:
-        for item in items:
-            waiting.append(pool.submit(load, item))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def first(batches: Iterable[Item], limit: int) -> Iterator[Item]:

@@ -19,7 +19,6 @@ from palm_course.getting import weights
 from palm_course.getting.download import Remote, download
 from palm_course.getting.prepare import prepare_palm
 from palm_utils import datasets, sample, threads
-from palm_utils.datasets import locate
 from palm_utils.messages import CourseError, DataNotFound, DownloadError
 from palm_utils.readers import data_loader
 
@@ -161,8 +160,8 @@ def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, n
     from palm_course.command import main
 
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
-    monkeypatch.setattr(locate, "_checkout_data", lambda: None)
-    monkeypatch.setattr(locate, "user_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(datasets, "checkout_data", lambda: None)
+    monkeypatch.setattr(datasets, "user_cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(weights, "_PADDLE_CACHE", tmp_path / "paddle")
     for find in (datasets.palm, datasets.mnist, datasets.cifar10):
         assert find().counts()

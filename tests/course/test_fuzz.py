@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.extra import numpy as st_numpy
 from palm_archives import cifar_batch, mnist_files, tar_gz, xlsx, zipped
-
 from palm_course.getting.archives import Limits, unpack
-from palm_utils.datasets import pickles
 from palm_utils.datasets.kinds import CifarData, MnistData
 from palm_utils.datasets.labels import LabelRow, read_fovea, read_labels
+
+from palm_utils.datasets import pickles
 from palm_utils.messages import DataError
 from palm_utils.readers import read_image, transform_img
 

@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 from palm_archives import tree, zipped
+from palm_course.getting.archives import Limits, unpack
 
 from palm_course.getting import archives
-from palm_course.getting.archives import Limits, unpack
 from palm_utils.messages import DataError, DataNotFound
 
 

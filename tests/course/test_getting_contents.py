@@ -10,10 +10,10 @@ import tarfile
 import numpy as np
 import pytest
 from palm_archives import cifar_archive, cifar_batch, mnist_files, tar_gz, write
-
-from palm_utils.datasets import contents, pickles
 from palm_utils.datasets.kinds import CifarData, MnistData
 from palm_utils.datasets.pickles import UnsafePickle
+
+from palm_utils.datasets import contents, pickles
 from palm_utils.messages import DataError
 
 
