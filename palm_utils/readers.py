@@ -359,8 +359,11 @@ def _fill(places: dict[Path, Path]) -> None:
         with suppress(CourseError):  # one that cannot be decoded raises when it is read
             image = _decode(file)
             part = decoding.with_name(f".decoding.{places[file].stem}.part")  # `locked` clears away such leftovers
-            part.write_bytes(image)
-            part.replace(places[file])
+            try:
+                part.write_bytes(image)
+                part.replace(places[file])
+            finally:
+                part.unlink(missing_ok=True)
 
     with locked(decoding, Text("decoding photographs")):
         left = [file for file, place in places.items() if not _is_whole(place)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from palm_utils.datasets.space import is_disk_full, shortage
+from palm_utils.files import is_disk_full, shortage
 from palm_utils.history import History
 from palm_utils.messages import CourseError, tr
 
