@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from palm_utils import threads
+from palm_utils import machine
 from palm_utils.files import expanded, locked, shortage, user_cache_folder
 from palm_utils.messages import CourseError, DataError, DataNotFound, Text, WrongArgument, mark, tr
 
@@ -127,7 +127,9 @@ class Reader:
             # From a sorted list every time, so that the order depends on the seed and nothing else.
             random.shuffle(order)
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-        image_of = _cached(self.files) if self.cache else _decode
+        if self.cache:
+            _keep_decoded(self.files)
+        image_of = _kept_image if self.cache else _decode
 
         def load(batch: list[int]) -> np.ndarray:
             images = np.empty((len(batch), 3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
@@ -136,7 +138,7 @@ class Reader:
                     cv2.LUT(plane, _IN_UNIT_RANGE, dst=channel)
             return images
 
-        ahead = min(2, threads.count())  # more would only take the cores from the training
+        ahead = min(2, machine.thread_count())  # more would only take the cores from the training
         with closing(loaded_ahead(load, batches, ahead)) as loaded:
             for batch, images in zip(batches, loaded, strict=True):
                 if self.augment is not None:
@@ -298,6 +300,7 @@ def compose(*steps: Augment) -> Augment:
 # closed again: pages of a mapped file (np.memmap) would count as this process's memory, more with every photograph, and
 # touching one that another process has cut off meanwhile would end this process.
 
+_PIXELS = IMAGE_SIZE * IMAGE_SIZE * 3  # bytes
 _SPARE = 256 * 2**20  # bytes left free on the disk for everything else
 _given_up: set[Path] = set()  # cache folders that this process could not write to, which has been said
 
@@ -311,65 +314,64 @@ def _decode(file: Path) -> np.ndarray:
     return cv2.resize(read_image(file), (IMAGE_SIZE, IMAGE_SIZE))
 
 
-def _cached(files: Iterable[Path]) -> Callable[[Path], np.ndarray]:
-    """Return a function that returns what _decode(file) would; what is not on the disk yet is decoded first."""
-    places = {file: place for file in files if (place := _place(file))}
+def _keep_decoded(files: list[Path]) -> None:
+    """Decode those photographs whose pixels are not on the disk yet; one line on stderr says where that cannot be."""
+    if cache_folder() in _given_up or all(map(_is_kept, files)):
+        return
     try:
-        if cache_folder() not in _given_up and not all(map(_is_whole, places.values())):
-            _fill(places)
+        _decode_all(files)
     except OSError as error:
         _given_up.add(cache_folder())
-        print(
-            tr(
-                "Decoded photographs cannot be kept in {folder} ({error}); each is decoded whenever it is read. "
-                "The environment variable PALM_CACHE names another folder.",
-                folder=cache_folder(),
-                error=error,
-            ),
-            file=sys.stderr,
+        line = tr(
+            "Decoded photographs cannot be kept in {folder} ({error}); each is decoded whenever it is read. "
+            "The environment variable PALM_CACHE names another folder.",
+            folder=cache_folder(),
+            error=error,
         )
-
-    def image_of(file: Path) -> np.ndarray:
-        try:
-            return np.fromfile(places[file], np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE, 3)
-        except (KeyError, OSError, ValueError):  # ValueError: it was cut short
-            return _decode(file)
-
-    return image_of
+        print(line, file=sys.stderr)
 
 
-def _place(file: Path) -> Path | None:
-    """Return where a photograph's pixels are kept, for as long as it does not change; None if it is not there."""
-    with suppress(OSError):
-        status = file.stat()
-        # Other versions of OpenCV may decode or resize to other values.
-        key = f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{cv2.__version__}"
-        return cache_folder() / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.pixels"
-
-
-def _is_whole(place: Path) -> bool:
-    return place.is_file() and place.stat().st_size == IMAGE_SIZE * IMAGE_SIZE * 3
-
-
-def _fill(places: dict[Path, Path]) -> None:
-    """Decode the photographs whose pixels are not kept yet, on several threads. Raises OSError: they cannot be kept."""
+def _decode_all(files: list[Path]) -> None:
     decoding = cache_folder() / "decoding"
 
     def keep(file: Path) -> None:
         with suppress(CourseError):  # one that cannot be decoded raises when it is read
-            image = _decode(file)
-            part = decoding.with_name(f".decoding.{places[file].stem}.part")  # `locked` clears away such leftovers
+            image, place = _decode(file), _place(file)
+            part = place.with_name(f".decoding.{place.stem}.part")  # `locked` clears away what a killed process leaves
             try:
                 part.write_bytes(image)
-                part.replace(places[file])
+                part.replace(place)
             finally:
                 part.unlink(missing_ok=True)
 
     with locked(decoding, Text("decoding photographs")):
-        left = [file for file, place in places.items() if not _is_whole(place)]
-        if lacking := shortage(decoding.parent, len(left) * IMAGE_SIZE * IMAGE_SIZE * 3 + _SPARE):
+        left = [file for file in files if not _is_kept(file)]
+        if lacking := shortage(decoding.parent, len(left) * _PIXELS + _SPARE):
             raise OSError(errno.ENOSPC, str(lacking))
-        with closing(loaded_ahead(keep, left, threads.count())) as kept:
+        with closing(loaded_ahead(keep, left, machine.thread_count())) as kept:
             # Drawn after a moment only: the sample's pictures are done by then.
             for _ in tqdm(kept, "decoding photographs, once", len(left), unit="", leave=False, delay=2):
                 pass
+
+
+def _kept_image(file: Path) -> np.ndarray:
+    """Return what _decode(file) would, from the disk if it is there."""
+    try:
+        return np.fromfile(_place(file), np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE, 3)
+    except (OSError, ValueError):  # ValueError: it was cut short
+        return _decode(file)
+
+
+def _is_kept(file: Path) -> bool:
+    try:
+        return _place(file).stat().st_size == _PIXELS
+    except OSError:
+        return False
+
+
+def _place(file: Path) -> Path:
+    """Return where a photograph's pixels are kept as long as it does not change. Raises OSError: it is not there."""
+    status = file.stat()
+    # Other versions of OpenCV may decode or resize to other values.
+    key = f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{cv2.__version__}"
+    return cache_folder() / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.pixels"
