@@ -262,14 +262,16 @@ def _in_folder(name: str, folder: Path) -> DataSet | None:
     # PALM_DATA may name a sample; that does not make it real.
     found = KINDS[name](folder / name, "sample" if sample.is_sample(folder) else "real")
     if missing := found.missing():
-        get = Text("python -m palm_utils data palm --from PATH, with the archives or the unpacked data set at PATH")
+        command = Text("python -m palm_utils data palm --from PATH, with the archives or the unpacked data set at PATH")
+        if name != "palm":
+            command = f"python -m palm_utils data {name} --download"
         raise DataNotFound(
             "{title} in {root} is incomplete: {missing}. Get it again: {command}; or move the folder away to work with "
             "the sample.",
             title=found.title,
             root=found.root,
             missing=", ".join(map(str, missing)),
-            command=get if name == "palm" else f"python -m palm_utils data {name} --download",
+            command=command,
         )
     return found
 

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from palm_course.getting.prepare import COMPLETE, prepare_palm
 from palm_utils.datasets import KINDS, DataSet, PalmData, data_folder, existing, find_real
 from palm_utils.files import can_be_written
 from palm_utils.messages import CourseError, DataError, DataNotFound, pad, tr, width
@@ -85,6 +84,8 @@ def _make_sample(if_needed: bool) -> int:
 
 def _get_palm(args: argparse.Namespace) -> tuple[DataSet, bool]:
     """Prepare or download iChallenge-PM; return it, and whether anything was done."""
+    from palm_course.getting.prepare import COMPLETE, prepare_palm  # loads OpenCV
+
     folder, options = _destination(), {"force": args.force, "expected": None if args.allow_incomplete else COMPLETE}
     if not args.download:
         return prepare_palm(args.source, folder, **options)

@@ -28,8 +28,6 @@ PUBLISHED_MD5 = {
 # PaddlePaddle's own download cache (paddle.dataset.common.DATA_HOME); to ask for it would take importing paddle.
 _PADDLE_CACHE = Path("~/.cache/paddle/dataset")
 
-_PICTURE, _DIGIT = 3 * 32 * 32, 28 * 28  # bytes
-_IDX_IMAGES, _IDX_LABELS = 0x0803, 0x0801
 # What a file may unpack to before it is taken for a bomb: CIFAR-10 has 186 MB, MNIST's largest file 47 MB.
 _LARGEST = 1 << 29
 
@@ -44,7 +42,7 @@ def has_checksum(path: Path, algorithm: str, expected: str) -> bool:
         with open(path, "rb") as f:
             while block := f.read(1 << 20):
                 digest.update(block)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+    except OSError:
         return False
     return digest.hexdigest() == expected
 
@@ -67,24 +65,22 @@ def picture_counts(path: Path) -> dict[str, int]:
     `paddle.vision.datasets.Cifar10` would run whatever they name.
     """
     try:
-        status = path.stat()
+        return dict(_counted(path, path.stat().st_size, path.stat().st_mtime_ns))
     except OSError as error:
         raise _damaged(path, "cifar10", error) from None
-    return dict(_counted(path, (status.st_size, status.st_mtime_ns)))
 
 
 @functools.lru_cache(maxsize=8)
-def _counted(path: Path, stamp: tuple[int, int]) -> dict[str, int]:
+def _counted(path: Path, size: int, changed: int) -> dict[str, int]:
     if has_checksum(path, "md5", PUBLISHED_MD5[CIFAR10_FILE]):  # to unpack 170 MB for counting takes seconds
         return {"training": 50_000, "test": 10_000}
     counts = {"training": 0, "test": 0}
     try:
-        # Read to its end, where a torn file raises: what follows the last member is nothing but padding.
-        with gzip.open(path) as packed:
-            content = io.BytesIO(packed.read(_LARGEST + 1))
-        if len(content.getbuffer()) > _LARGEST:
+        with gzip.open(path) as packed:  # read to its end, where a torn file raises
+            content = packed.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
             raise DataError("it unpacks to far more than CIFAR-10 would")
-        with tarfile.open(fileobj=content, mode="r:") as archive:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             batches = [member for member in archive if re.search("data_batch|test_batch", member.name)]
             for member in batches:
                 if not member.isfile() or [other.name for other in batches].count(member.name) > 1:
@@ -107,7 +103,7 @@ def _pictures(pickled: bytes) -> int:
     """Return the number of pictures in a batch; DataError where it has not one label from 0 to 9 for each."""
     batch = unpickled(pickled)
     data, labels = (batch.get(key) for key in (b"data", b"labels")) if isinstance(batch, dict) else (None, None)
-    is_right = isinstance(data, _Array) and isinstance(labels, list) and data.shape == (len(labels), _PICTURE)
+    is_right = isinstance(data, _Array) and isinstance(labels, list) and data.shape == (len(labels), 3 * 32 * 32)
     if not is_right or not all(label in range(10) for label in labels):
         raise DataError("a batch of it does not hold pictures of 3 x 32 x 32 bytes with a label from 0 to 9 each")
     return len(labels)
@@ -192,43 +188,35 @@ def _require(true: object) -> None:
 
 def digit_count(path: Path) -> int:
     """Return how many images an IDX file says it has. Raises DataError for another or a damaged file."""
-    try:
-        with gzip.open(path) as f:
-            magic, count = struct.unpack(">II", f.read(8))
-    except _TORN as error:
-        raise _damaged(path, "mnist", error) from None
-    if magic != _IDX_IMAGES:
-        raise _damaged(path, "mnist", Text("it is not an IDX file of images"))
-    return count
+    return _idx(path, (28, 28), whole=False)[0]
 
 
 def check_digits(images: Path, labels: Path) -> None:
     """Raise DataError unless two IDX files are whole and hold as many 28 x 28 images as labels from 0 to 9."""
-    image_bytes, label_bytes = _idx(images, _IDX_IMAGES, (28, 28)), _idx(labels, _IDX_LABELS, ())
-    if len(image_bytes) != len(label_bytes) * _DIGIT:
+    (count, _), (label_count, values) = _idx(images, (28, 28)), _idx(labels, ())
+    if count != label_count:
         template = mark("{images} images, but {file} {labels} labels")
-        counts = {"images": len(image_bytes) // _DIGIT, "file": labels.name, "labels": len(label_bytes)}
-        raise _damaged(images, "mnist", Text(template, **counts))
-    if max(label_bytes, default=0) > 9:
-        raise _damaged(labels, "mnist", Text("it has a label {label}", label=max(label_bytes)))
+        raise _damaged(images, "mnist", Text(template, images=count, file=labels.name, labels=label_count))
+    if max(values, default=0) > 9:
+        raise _damaged(labels, "mnist", Text("it has a label {label}", label=max(values)))
 
 
-def _idx(path: Path, kind: int, shape: tuple[int, ...]) -> bytes:
-    """Return the bytes after the header of an IDX file, which must be as many as the header says."""
+def _idx(path: Path, shape: tuple[int, ...], whole: bool = True) -> tuple[int, bytes]:
+    """Return an IDX file's count and, if `whole`, the bytes after its header, as many as the header must say."""
     try:
         with gzip.open(path) as f:
             magic, count = struct.unpack(">II", f.read(8))
             found = struct.unpack(f">{len(shape)}I", f.read(4 * len(shape)))
             size = count * math.prod(shape)
-            if magic != kind or found != shape or size > _LARGEST:
-                wanted = Text("28 x 28 images") if shape else Text("labels")
-                raise DataError("it is not an IDX file of {kind}", kind=wanted)
-            content = f.read(size)
-            if len(content) != size or f.read(1):
+            if magic != 0x0801 + len(shape) or found != shape or size > _LARGEST:
+                kind = Text("28 x 28 images") if shape else Text("labels")
+                raise DataError("it is not an IDX file of {kind}", kind=kind)
+            content = f.read(size) if whole else b""
+            if whole and (len(content) != size or f.read(1)):
                 raise DataError("it should have {size} bytes after its header, and has another number", size=size)
     except (DataError, *_TORN) as error:
         raise _damaged(path, "mnist", error) from None
-    return content
+    return count, content
 
 
 def _damaged(path: Path, name: str, error: object) -> DataError:

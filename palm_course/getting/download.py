@@ -76,11 +76,8 @@ def download(files: list[Remote], by_hand: Text | None = None, timeout: tuple[fl
     What has arrived of a file is kept beside its destination, with the suffix ".part": a later call goes on from there.
     A file that lies at its destination and is right is not downloaded again.
 
-    by_hand: what to do without this program, for the error texts.
-    timeout: seconds to wait for a connection, and for the next bytes.
-
-    Raises DownloadError: the server cannot be reached or does not answer in time, it answers with an error or a web
-    page, a file comes truncated or with a wrong checksum, or it cannot be written where it is to lie.
+    by_hand: what to do without this program. timeout: seconds to wait for a connection, and for the next bytes.
+    Raises DownloadError: whatever went wrong, with the address, the file and what to do.
     """
     file = files[0]
     try:
@@ -127,8 +124,8 @@ class _Transfer:
                 if offset and response.status_code == 416:
                     return True  # There is nothing beyond what we have.
                 if response.status_code not in (200, 206):
-                    answer = f"{response.status_code} {response.reason}"
-                    raise self.error(Text("the server answers {answer}", answer=answer))
+                    status = f"{response.status_code} {response.reason}"
+                    raise self.error(Text("the server answers {status}", status=status))
                 if "text/html" in response.headers.get("Content-Type", ""):
                     raise self.error(_WEB_PAGE)
                 if response.status_code == 200:
@@ -153,16 +150,12 @@ class _Transfer:
         total = offset + int(length) if length.isdigit() else None
         if total is not None and (lacking := shortage(part.parent, total - offset)):
             raise self.error(lacking)
-        bar = tqdm(
-            desc=self.file.destination.name,
-            total=total,
-            initial=offset,
-            unit="B",
-            unit_scale=True,
-            disable=None,  # no bar where the output is a file
-        )
-        size = offset
-        with bar, open(part, "ab" if offset else "wb") as out:
+        name, size = self.file.destination.name, offset
+        # disable=None: no bar where the output is a file
+        with (
+            tqdm(desc=name, total=total, initial=offset, unit="B", unit_scale=True, disable=None) as bar,
+            open(part, "ab" if offset else "wb") as out,
+        ):
             # The bytes as they come: requests would decode what a server calls compressed.
             for block in response.raw.stream(1 << 16, decode_content=False):
                 if size == 0 and block[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from palm_course.getting.tables import read_fovea, read_labels
 from palm_course.getting.unpack import unpack
+from palm_utils import sample
 from palm_utils.datasets import JPEG_SUFFIXES
 from palm_utils.messages import DataError, mark, tr
 
@@ -41,10 +42,9 @@ def find(source: Path, unpacked: Path) -> dict[str, Split]:
     Raises DataError: an archive or table is damaged, a photograph is truncated or no JPEG file, two files contradict
     each other, or `source` is the generated sample.
     """
-    if any(map(_is_sample, (source, *source.parents))):
-        raise DataError(
-            "{source} is the generated sample, which is found by itself. Give the real data set.", source=source
-        )
+    if any(map(sample.is_sample, (source, *source.parents))):
+        template = mark("{source} is the generated sample, which is found by itself. Give the real data set.")
+        raise DataError(template, source=source)
     splits = {"training": Split(), "validation": Split(), "test": Split()}
     for parts, path in _files(source, unpacked):
         split = _split_of(parts[:-1])
@@ -89,7 +89,7 @@ def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
             for name in folders
             if not name.startswith((".", "__MACOSX"))
             and not _NOT_PHOTOGRAPHS.search(name)
-            and not _is_sample(Path(place, name))
+            and not sample.is_sample(Path(place, name))
         )
         if len(inner) == _MAX_DEPTH:
             folders.clear()
@@ -146,9 +146,3 @@ def _add_labels(labels: dict[str, int], path: Path) -> None:
                 label=row.label,
                 known=known,
             )
-
-
-def _is_sample(folder: Path) -> bool:
-    from palm_utils import sample  # loads OpenCV
-
-    return sample.is_sample(folder)
