@@ -5,6 +5,7 @@ import hashlib
 import locale
 import os
 import re
+import shutil
 import socket
 import sys
 
@@ -120,8 +121,8 @@ def full_disk(monkeypatch):
     def refuse(*args, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
-    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    monkeypatch.setattr("palm_utils.files.uuid4", refuse)  # part of every new file's name
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 0))
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(micro, tmp_path, full_disk, capsys, monkeypatch):
@@ -161,7 +162,8 @@ def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, n
 
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
     monkeypatch.setattr(datasets, "checkout_data", lambda: None)
-    monkeypatch.setattr(datasets, "user_cache_folder", lambda: tmp_path / "cache")
+    for module in (datasets, sample):
+        monkeypatch.setattr(module, "user_cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(weights, "_PADDLE_CACHE", tmp_path / "paddle")
     for find in (datasets.palm, datasets.mnist, datasets.cifar10):
         assert find().counts()
