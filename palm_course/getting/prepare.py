@@ -39,11 +39,9 @@ def prepare_palm(
     or a folder into which either was unpacked, which is copied. None: where AI Studio puts data set 19065.
     folder: the data folder. A complete `palm` there is left as it is unless `force`; an incomplete one is replaced, and
     files in it that the new one does not bring are kept.
-    expected: the counts to insist on; None takes what there is, as long as every validation (and test) photograph has
-    a label.
+    expected: the counts to insist on; None takes what there is, as long as every photograph to validate has a label.
 
-    Raises DataNotFound: `source` is not there, or holds nothing of iChallenge-PM. Raises DataError: something is
-    missing or damaged; the text lists it, and nothing has been changed.
+    Raises DataError (DataNotFound: there is nothing of it); the text lists what is missing, and nothing was changed.
     """
     target = folder / "palm"
     try:

@@ -114,14 +114,29 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
     sheets = {title: lines for title, lines in _sheets(path).items() if lines}
     if not sheets:
         raise DataError("{file} is empty ({path}). Put the label table there again.", file=path.name, path=path)
-    fitting = [title for title, lines in sheets.items() if not _missing(lines, columns)]
+    keys = {title: [_normalised(cell) for cell in lines[0][1]] for title, lines in sheets.items()}
+    wanted = [_normalised(column) for column in columns]
+    fitting = [title for title in sheets if set(wanted) <= set(keys[title])]
     if optional and not fitting:
         return path.name, []
     title = (fitting or list(sheets))[0]
     name = Text("{file} (sheet {title!r})", file=path.name, title=title) if len(sheets) > 1 else path.name
-    _require(sheets[title], columns, name, path)
-    lines = _picked(sheets[title], columns)
-    if any(_picked(sheets[other], columns) != lines for other in fitting):
+    missing = [column for column, key in zip(columns, wanted, strict=True) if key not in keys[title]]
+    if missing:
+        raise DataError(
+            "{table} has no column {missing}; its first line names {columns}. Write {header} in the first line of "
+            "{path}.",
+            table=name,
+            missing=", ".join(map(repr, missing)),
+            columns=", ".join(map(repr, sheets[title][0][1])),
+            header=",".join(HEADER),
+            path=path,
+        )
+    if twice := [column for column, key in zip(columns, wanted, strict=True) if keys[title].count(key) > 1]:
+        template = mark("{table} has two columns {column!r}. Delete the one that is wrong: {path}.")
+        raise DataError(template, table=name, column=twice[0], path=path)
+    picked = [_picked(sheets[title], [keys[title].index(key) for key in wanted]) for title in fitting]
+    if any(lines != picked[0] for lines in picked):
         raise DataError(
             "{path} has {count} different sheets with the columns {columns}. Delete those that are not meant, or save "
             "the right one as CSV (UTF-8).",
@@ -129,38 +144,12 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
             count=len(fitting),
             columns=", ".join(columns),
         )
-    return name, lines
+    return name, picked[0]
 
 
-def _require(lines: list[_Line], columns: tuple[str, ...], name: str | Text, path: Path) -> None:
-    if missing := _missing(lines, columns):
-        raise DataError(
-            "{table} has no column {missing}; its first line names {columns}. Write {header} in the first line of "
-            "{path}.",
-            table=name,
-            missing=", ".join(map(repr, missing)),
-            columns=", ".join(map(repr, lines[0][1])),
-            header=",".join(HEADER),
-            path=path,
-        )
-    for column in columns:
-        if _keys(lines).count(_normalised(column)) > 1:
-            template = mark("{table} has two columns {column!r}. Delete the one that is wrong: {path}.")
-            raise DataError(template, table=name, column=column, path=path)
-
-
-def _missing(lines: list[_Line], columns: tuple[str, ...]) -> list[str]:
-    return [column for column in columns if _normalised(column) not in _keys(lines)]
-
-
-def _picked(lines: list[_Line], columns: tuple[str, ...]) -> list[_Line]:
-    places = [_keys(lines).index(_normalised(column)) for column in columns]
+def _picked(lines: list[_Line], places: list[int]) -> list[_Line]:
     # A short row lacks its last cells.
     return [(line, [cells[place] if place < len(cells) else "" for place in places]) for line, cells in lines[1:]]
-
-
-def _keys(lines: list[_Line]) -> list[str]:
-    return [_normalised(column) for column in lines[0][1]]
 
 
 def _normalised(column: str) -> str:
