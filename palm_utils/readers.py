@@ -65,7 +65,6 @@ def read_image(file: str | Path) -> np.ndarray:
 
 def transform_img(img: np.ndarray) -> np.ndarray:
     """Turn a photograph, uint8 [H, W, 3], into a network's input, float32 [3, 224, 224] in [-1, 1].
-
     Raises WrongArgument for anything but an [H, W, 3] array, such as the None of a failed cv2.imread, and for
     numbers that OpenCV does not resize (it does uint8, uint16, int16, float32 and float64).
     """
@@ -93,7 +92,6 @@ class Reader:
     labels: float32 [B, 1]. The last batch holds what is left and may be shorter.
     `files` and `labels` list every photograph once, sorted by name (training) or in the order of the
     label table (validation); `len(reader)` is the number of batches.
-
     Photographs are decoded once and kept on the disk unless `cache` is False; the batches are the same.
     """
 
@@ -153,7 +151,6 @@ _IN_UNIT_RANGE = np.arange(256, dtype=np.float32) / 255.0 * 2.0 - 1.0
 
 def loaded_ahead(load: Callable, items: Iterable, ahead: int = 1) -> Generator:
     """Yield load(item) of each item in order, the next `ahead` of them being loaded in as many threads meanwhile.
-
     What `load` raises is raised here, at that item's turn. The threads end with the generator.
     """
     waiting: deque[Future] = deque()
@@ -175,7 +172,6 @@ def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None
     mode: "train" shuffles anew in every epoch (seed with palm_utils.seeds.seed_everything) and applies
     `augment`, a function from float32 [3, 224, 224] to the same; "eval" does neither.
     cache: keep decoded photographs on the disk for the next epoch, chapter or process.
-
     Raises DataNotFound for a missing folder, DataError for one without photographs or with a name
     that starts with another letter than H, N or P, WrongArgument for another mode or batch size.
     """
@@ -199,7 +195,6 @@ def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid", *, cache: b
 
     csvfile: columns imgName and Label at least (ID,imgName,Label,Fovea_X,Fovea_Y in iChallenge-PM); a name
     may differ from the file's in upper and lower case. cache: as for data_loader.
-
     Raises DataNotFound when the folder, the table or a photograph it names is missing, DataError for
     a table that cannot be used, WrongArgument for another mode or batch size.
     """
@@ -322,13 +317,11 @@ def _keep_decoded(files: list[Path]) -> None:
         _decode_all(files)
     except OSError as error:
         _given_up.add(cache_folder())
-        line = tr(
+        template = mark(
             "Decoded photographs cannot be kept in {folder} ({error}); each is decoded whenever it is read. "
-            "The environment variable PALM_CACHE names another folder.",
-            folder=cache_folder(),
-            error=error,
+            "The environment variable PALM_CACHE names another folder."
         )
-        print(line, file=sys.stderr)
+        print(tr(template, folder=cache_folder(), error=error), file=sys.stderr)
 
 
 def _decode_all(files: list[Path]) -> None:
@@ -363,10 +356,9 @@ def _kept_image(file: Path) -> np.ndarray:
 
 
 def _is_kept(file: Path) -> bool:
-    try:
+    with suppress(OSError):
         return _place(file).stat().st_size == _PIXELS
-    except OSError:
-        return False
+    return False
 
 
 def _place(file: Path) -> Path:

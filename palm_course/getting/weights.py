@@ -12,6 +12,8 @@ from palm_utils.datasets import data_folder
 from palm_utils.files import can_be_written, expanded
 from palm_utils.messages import DataNotFound, WrongArgument, mark
 
+__all__ = ["find_weights", "pretrained_weights"]
+
 # PaddlePaddle's own cache (paddle.utils.download.WEIGHTS_HOME).
 _PADDLE_CACHE = Path("~/.cache/paddle/hapi/weights")
 _TIMEOUT = (5.0, 20.0)
