@@ -22,7 +22,6 @@ from pathlib import Path
 from palm_course.exercises import all_exercises, examine, find
 from palm_course.exercises.limits import OutOfTime, time_limit
 from palm_course.exercises.model import Status, not_right, remark
-from palm_course.exercises.offline import leave_network
 from palm_course.exercises.orphans import none_left
 from palm_course.exercises.surroundings import Excerpt
 from palm_course.students.answers import Answers, UnreadableNotebook, read
@@ -210,11 +209,10 @@ def _work(connection: Connection, path: Path, numbers: list[str] | None, memory:
 def _confine(path: Path, memory: int, folder: str) -> None:
     """Leave the caller's terminal and folder alone, and take no more than `memory` bytes beyond the present.
 
-    No file that it writes gets larger than _FILE bytes, and the network is out of reach where it can be.
+    No file that it writes gets larger than _FILE bytes.
     """
     if hasattr(os, "setsid"):
         os.setsid()
-    leave_network()
     with open(os.devnull, "r+b") as nothing:
         for descriptor in (0, 1, 2):
             os.dup2(nothing.fileno(), descriptor)
