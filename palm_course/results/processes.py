@@ -61,7 +61,7 @@ def start(function: Callable[[Any], None], argument: Any, processes: int, *, dev
     method, on_gpus = multiprocessing.get_context("forkserver"), _gpus(device) > 0
     # palm_utils before PaddlePaddle, as everywhere; CUDA does not survive a fork.
     computing = [] if on_gpus else ["numpy", "cv2", "paddle", "nbformat"]
-    method.set_forkserver_preload(["palm_utils", *computing, "palm_utils.adopting"])
+    method.set_forkserver_preload(["palm_utils", *computing])
     errors = method.SimpleQueue()
     options = {"backend": "nccl" if on_gpus else "gloo", "start_method": "forkserver"}
     with _made_for_processes(processes) as environment:

@@ -22,7 +22,6 @@ from pathlib import Path
 from palm_course.exercises import all_exercises, examine, find
 from palm_course.exercises.limits import OutOfTime, time_limit
 from palm_course.exercises.model import Status, not_right, remark
-from palm_course.exercises.orphans import none_left
 from palm_course.exercises.surroundings import Excerpt
 from palm_course.students.answers import Answers, UnreadableNotebook, read
 from palm_utils import messages as language
@@ -35,7 +34,6 @@ except ImportError:  # Windows
 
 # What answers and checks import. Each process is a copy of one that has done so, where the system can copy.
 _PRELOAD = ["palm_utils", "palm_course.students.judging", "numpy", "cv2", "paddle", "nbformat"]
-_PRELOAD += ["palm_utils.adopting"]
 _PREPARING = 20.0  # seconds for what an answer needs besides the function itself
 _STARTING = 300.0  # seconds for a process to import PaddlePaddle and to read a notebook
 _FILE = 2**30  # bytes that a file may have which an answer writes
@@ -157,7 +155,8 @@ def _process(work: tuple) -> Iterator[tuple]:
     connection, theirs = context.Pipe(duplex=False)
     # Not a daemon: one may not start processes of its own, which data loaders do.
     process = context.Process(target=_work, args=(theirs, *work), daemon=False)
-    with connection, none_left(process):
+    process.start()
+    with connection:
         theirs.close()
         try:
             yield process, connection

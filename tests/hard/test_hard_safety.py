@@ -1,10 +1,8 @@
 """What may be reached from outside, where files are written, and what an answer can do to whoever grades it."""
 
 import csv
-import multiprocessing.forkserver
 import os
 import select
-import sys
 
 import places
 import psutil
@@ -14,7 +12,6 @@ from student_notebooks import SIZE, chapter_one, solved
 from test_hard_places import TINY, clone  # noqa: F401 (a fixture)
 
 from palm_course.command import main
-from palm_course.results import processes
 from palm_course.students import judging
 
 pytestmark = pytest.mark.skipif(not judging.can_limit_memory(), reason="this system cannot limit a process's memory")
@@ -116,18 +113,6 @@ for _ in range(50):
         os._exit(0)
 time.sleep(600)
 """
-# Each leaves its parent's group and session, and its parent.
-DAEMONS = """
-import os, time
-held = open(PIPE, "w")
-for _ in range(3):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            time.sleep(600)
-        os._exit(0)
-ENDING
-"""
 MEMORY = """
 held = []
 while True:
@@ -163,27 +148,6 @@ def ended_with_all(tmp_path, source, verdict):
 
 def test_an_answer_that_forks(tmp_path):
     ended_with_all(tmp_path, FORKS, "timeout")
-
-
-@pytest.mark.parametrize(
-    ("ending", "verdict"),
-    [("time.sleep(600)", "timeout"), ("return 24", "wrong"), ("os._exit(0)", "crashed")],
-    ids=["and waits", "and answers", "and ends"],
-)
-def test_an_answer_that_becomes_a_daemon(tmp_path, ending, verdict):
-    ended_with_all(tmp_path, DAEMONS.replace("ENDING", ending), verdict)
-
-
-def do_nothing(argument):
-    pass
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
-def test_a_daemon_in_a_program_that_has_trained_with_several_processes(tmp_path):
-    """Training and grading copy one and the same process, which was started for training."""
-    multiprocessing.forkserver._forkserver._stop()  # by whatever test came before
-    processes.start(do_nothing, None, 2)
-    ended_with_all(tmp_path, DAEMONS.replace("ENDING", "return 24"), "wrong")
 
 
 def test_an_answer_that_takes_all_memory(tmp_path):
