@@ -19,10 +19,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import NamedTuple
 
-from palm_course.exercises import Status, examine, find
 from palm_course.exercises.limits import OutOfTime, time_limit
-from palm_course.exercises.model import not_right, remark
-from palm_course.exercises.surroundings import Excerpt
+from palm_course.exercises.registry import find
+from palm_course.exercises.trial import Excerpt, Status, not_right, remark
 from palm_course.students.answers import Answers, UnreadableNotebook, read
 from palm_utils import messages
 from palm_utils.messages import mark, tr
@@ -192,7 +191,7 @@ def judge_one(answers: Answers, number: str) -> Result:
     except BaseException as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         return _wrong(number, tr("its cell, or another that it needs, raises {error}", error=text))
-    verdict = examine(number, answer)
+    verdict = exercise.examine(answer)
     return Result(number, verdict.status.value, verdict.message, verdict.summary)
 
 
