@@ -1,4 +1,4 @@
-"""Starting the processes of `python -m palm_utils train ... --nproc 2`, and ending them together."""
+"""Starting the processes of `python -m palm_utils train … --nproc 2`, and ending them together."""
 
 import contextlib
 import logging
