@@ -2,6 +2,9 @@
 
 Both editions' notebooks with the outputs that they are stored with, the results, the glossary and the package's
 docstrings, as a static site in build/book. Nothing is executed. An earlier site stays until the new one is whole.
+
+README's pictures of it: chromium --headless --window-size=1200,800 --screenshot=docs/images/book-front.png
+file://$PWD/build/book/index.html, and with 390,780 a chapter of zh/ for book-phone.png.
 """
 
 import argparse
