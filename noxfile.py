@@ -1,4 +1,4 @@
-"""All tests with other versions of Python, PaddlePaddle and the rest: make test-matrix (CASES="oldest or locked")
+"""All tests with other versions of Python, PaddlePaddle and the rest: make test-matrix (CASES="oldest locked")
 
 Each case has an environment of its own below build/nox and runs `make test` in it. Its last result is a line of
 tests/MATRIX.md; a case that is not run again keeps its line there.
