@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from palm_utils import threads
+from palm_utils import machine
 from palm_utils.files import replacing
 from palm_utils.messages import CourseError, mark, tr
 
@@ -43,7 +43,7 @@ def run(args) -> int:
     """Execute chapters, a line for each as it ends; return 1 when one of them failed."""
 
     # Chapters that run at the same time share the cores.
-    env = os.environ | {"PALM_THREADS": str(max(1, threads.count() // max(1, args.jobs)))}
+    env = os.environ | {"PALM_THREADS": str(max(1, machine.thread_count() // max(1, args.jobs)))}
 
     def one(path: Path) -> str:
         target = path if args.in_place else args.to / path.name

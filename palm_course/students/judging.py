@@ -23,7 +23,7 @@ from palm_course.exercises.limits import OutOfTime, time_limit
 from palm_course.exercises.registry import find
 from palm_course.exercises.trial import Excerpt, Status, not_right, remark
 from palm_course.students.answers import Answers, UnreadableNotebook, read
-from palm_utils import messages
+from palm_utils import machine, messages
 from palm_utils.messages import mark, tr
 
 # What answers and checks import. Each process is a copy of one that has done so, where the system can copy.
@@ -56,8 +56,7 @@ def can_limit_memory() -> bool:
 
 def one_core_each() -> None:
     """Let processes started from now on compute on one core: several share them, and copies start without threads."""
-    for name in ("PALM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def judge(path: Path, seconds: float = 60, memory: int = 2**31, stop: threading.Event | None = None) -> list[Result]:
@@ -148,6 +147,7 @@ def _work(connection: Connection, folder: str, path: Path, numbers: list[str], m
             os.dup2(nothing.fileno(), descriptor)
     os.chdir(folder)
     sys.path.append(str(path.parent))  # where a notebook finds modules of the student's own
+    machine.start(threads=1)  # what that takes is not the answers'
     _limit(memory)
     answers = read(path)
     connection.send_bytes(b"started")
@@ -161,8 +161,6 @@ def _limit(memory: int) -> None:
     """Let this process take no more than `memory` bytes beyond the present, and write no file above _FILE bytes."""
     if can_limit_memory():
         import resource
-
-        import paddle  # noqa: F401  what it takes is not the answers'
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         room = pages * resource.getpagesize() + memory
