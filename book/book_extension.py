@@ -48,6 +48,9 @@ def _mathml(node, block: bool) -> str:
 
 def escape(app, what, name, obj, options, lines):
     """Turn a docstring, plain text with `code` in it, into reStructuredText; sections are left to napoleon."""
+    if not getattr(obj, "__module__", "palm").startswith("palm"):  # a function of NumPy's that an attribute names
+        lines.clear()
+        return
     paragraphs, literal = re.split(r"\n\s*\n", "\n".join(lines)), False
     for number, paragraph in enumerate(paragraphs):
         if literal and paragraph.startswith(" "):
