@@ -48,7 +48,8 @@ def _mathml(node, block: bool) -> str:
 
 def escape(app, what, name, obj, options, lines):
     """Turn a docstring, plain text with `code` in it, into reStructuredText; sections are left to napoleon."""
-    if not getattr(obj, "__module__", "palm").startswith("palm"):  # a function of NumPy's that an attribute names
+    # A function of NumPy's that an attribute names; what Python says of a named tuple's fields.
+    if not getattr(obj, "__module__", "palm").startswith("palm") or "".join(lines).startswith("Alias for field number"):
         lines.clear()
         return
     paragraphs, literal = re.split(r"\n\s*\n", "\n".join(lines)), False
