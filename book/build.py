@@ -17,9 +17,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-# palm_utils sets PaddlePaddle's threads when that is imported; here a stand-in is.
-os.environ["PALM_THREADS"] = "1"
-
 from pages import ROOT, missing_imports, write  # noqa: E402
 from sphinx.ext.autodoc.mock import mock  # noqa: E402
 
