@@ -72,8 +72,9 @@ test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 test-hard: setup ## slow tests: strange paths, rights, full disks, no network; killed, interrupted, at once, twice
 	PALM_HARD=1 PALM_SAMPLE=tiny $(PYTEST) tests/hard
 
-test-matrix: ## all tests with other versions of Python, PaddlePaddle and the rest, an hour (CASES=oldest)
-	@$(PYTHON) tools/matrix.py $(CASES)
+test-matrix: ## all tests with other versions of Python, PaddlePaddle and the rest, an hour (CASES="oldest locked")
+	@$(PYTHON) tools/setup_env.py --venv .venv-nox --requirements tools/requirements-nox.txt
+	.venv-nox/bin/nox $(if $(CASES),-s $(foreach case,$(CASES),"tests($(case))"))
 
 progress: setup ## show which exercises are done (CH=03 for one chapter)
 	@$(RUN) progress $(CH)
