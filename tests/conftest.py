@@ -90,7 +90,14 @@ class Small(paddle.nn.Layer):
 
 
 @pytest.fixture
-def small_course(palm_folder, tmp_path, monkeypatch):
+def real_data(palm_folder, monkeypatch):
+    """The tiny photographs are found, and taken for real ones."""
+    monkeypatch.delenv("PALM_SAMPLE", raising=False)
+    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+
+
+@pytest.fixture
+def small_course(real_data, tmp_path, monkeypatch):
     """A course whose one chapter, 03_small, defines the network Small, on the tiny photographs taken for real ones."""
     from palm_course import chapters as notebooks
 
@@ -100,6 +107,4 @@ def small_course(palm_folder, tmp_path, monkeypatch):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import paddle"), model])
     nbformat.write(book, folder / "03_small.ipynb")
     monkeypatch.setattr(notebooks, "FOLDER", folder)
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
     return folder
