@@ -46,18 +46,11 @@ def test_large_logits_do_not_overflow():
 
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
-    [
-        ([1.0], [1, 0], "1 logits for 2 labels"),
-        ([], [], "0 logits for 0 labels"),
-        ([1.0], [2], "labels must be 0 or 1"),
-    ],
+    [([1], [1, 0], "1 logits for 2 labels"), ([], [], "0 logits for 0 labels"), ([1], [2], "labels must be 0 or 1")],
 )
 def test_what_cannot_be_scored(logits, labels, message):
     with pytest.raises(ValueError, match=message):
         score(logits, labels)
-
-
-# --- claims
 
 
 def test_a_claim_within_its_bounds_is_printed(capsys):
