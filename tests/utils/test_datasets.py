@@ -60,10 +60,10 @@ def test_palm_data_is_relative_to_the_working_directory_or_to_the_checkout(check
 
 
 def test_palm_data_without_the_data_set_falls_back_and_stays_as_it_was(checkout, tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    monkeypatch.setenv("PALM_DATA", str(tmp_path / "mine"))
+    (mine := tmp_path / "mine").mkdir()
+    monkeypatch.setenv("PALM_DATA", str(mine))
     assert datasets.palm().root == checkout / "sample" / "default" / "palm"
-    assert list((tmp_path / "mine").iterdir()) == []
+    assert list(mine.iterdir()) == []
 
 
 def test_a_sample_named_by_palm_data_is_not_real(checkout, monkeypatch):

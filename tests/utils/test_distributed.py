@@ -48,16 +48,13 @@ def run(root, folder, network=Plain, model=None, **options):
 def root(tmp_path_factory):
     """20 photographs to train on, 11 to validate with."""
     folder, rng = tmp_path_factory.mktemp("distributed"), np.random.default_rng(0)
-    labels = ["ID,imgName,Label,Fovea_X,Fovea_Y"]
     for part, number in (("train", 20), ("valid", 11)):
         (folder / part).mkdir()
         for i in range(number):
-            name = f"{'PN'[i % 2]}{i:04}.jpg"
             picture = rng.integers(0, 150, (32, 32, 3)) + 80 * (i % 2)
-            assert cv2.imwrite(str(folder / part / name), picture.astype(np.uint8))
-            if part == "valid":
-                labels.append(f"{i + 1},{name},{1 - i % 2},1.5,2.5")
-    (folder / "labels.csv").write_text("\n".join(labels) + "\n")
+            assert cv2.imwrite(str(folder / part / f"{'PN'[i % 2]}{i:04}.jpg"), picture.astype(np.uint8))
+    rows = [f"{'PN'[i % 2]}{i:04}.jpg,{1 - i % 2}" for i in range(11)]
+    (folder / "labels.csv").write_text("\n".join(["imgName,Label", *rows]))
     return folder
 
 

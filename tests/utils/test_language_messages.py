@@ -11,14 +11,11 @@ import nbformat
 import pytest
 from student_notebooks import RIGHT, WRONG, chapter_one
 
-import palm_utils
 from palm_course import chapters as notebooks
 from palm_course import claims, doctor, exercises
 from palm_course.command import main
 from palm_course.exercises import Wrong, texts
 from palm_course.students import judging
-
-ROOT = Path(palm_utils.__file__).parent.parent
 
 
 @pytest.fixture
@@ -133,7 +130,9 @@ def command(*arguments, **variables):
     env = {name: value for name, value in os.environ.items() if name not in names}
     env |= {"PYTHONUTF8": "1", **variables}
     run = [sys.executable, "-S", "-m", "palm_utils", *arguments]
-    return subprocess.run(run, cwd=ROOT, env=env, capture_output=True, text=True, encoding="utf-8", errors="replace")
+    return subprocess.run(
+        run, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True, encoding="utf-8", errors="replace"
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,7 +198,7 @@ def test_progress_is_that_of_the_edition_that_the_student_works_in(course, monke
 
 def test_answers_in_the_other_edition_are_shown_as_well(course, monkeypatch, capsys):
     chapter_one(course / "zh" / "01_lenet_mnist.ipynb", {"1.1": WRONG})
-    monkeypatch.setattr(judging, "judge", lambda path, numbers: [judging.Result("1.1", "wrong", "no", ("no",))])
+    monkeypatch.setattr(judging, "judge", lambda path: [judging.Result("1.1", "wrong", "no", ("no",))])
     assert printed(capsys, "progress", "01", having="done") == [
         "01_lenet_mnist: 0 of 3 exercises done",
         "zh/01_lenet_mnist: 0 of 3 exercises done",

@@ -141,9 +141,7 @@ def test_a_damaged_or_older_sample_is_made_anew(micro, tmp_path, name, damage):
         (KeyboardInterrupt(), KeyboardInterrupt, None),
     ],
 )
-def test_a_build_that_is_cut_off_leaves_nothing_and_the_next_works(
-    micro, tmp_path, monkeypatch, error, raised, message
-):
+def test_a_build_that_is_cut_off_leaves_nothing_behind(micro, tmp_path, monkeypatch, error, raised, message):
     eye = fundus.photograph("N", np.random.default_rng(0))
     with monkeypatch.context() as late, pytest.raises(raised, match=message):
         late.setattr(fundus, "photograph", Mock(side_effect=[eye, eye, eye, error, *[eye] * 20]))

@@ -20,11 +20,8 @@ def loaded_by(code):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_the_package_itself_is_light():
+def test_the_package_itself_is_light_and_scikit_learn_waits_until_something_is_scored():
     assert loaded_by("import palm_utils") == []
-
-
-def test_scikit_learn_waits_until_something_is_scored():
     assert "sklearn" not in loaded_by("from palm_utils import figures, readers, training")
 
 
