@@ -136,7 +136,7 @@ def test_the_rate_rises_in_a_line_and_falls_to_nothing():
     np.testing.assert_allclose(rates[:21], np.linspace(0.1 / 25, 0.1, 21), atol=1e-6)
     np.testing.assert_allclose(rates[20:], 0.05 * (1 + np.cos(np.pi * np.arange(80) / 80)), atol=1e-6)
     assert CifarRecipe(0.01, 1e-4, epochs=1, batch_size=8).schedule(100) == 0.01
-    optimizer = recipe.make_optimizer(paddle.nn.Linear(2, 2), 100)
+    optimizer = highlevel.IMPROVED.make_optimizer(paddle.nn.Linear(2, 2), 100)
     assert type(optimizer).__name__ == "Momentum" and optimizer._use_nesterov
 
 

@@ -68,8 +68,7 @@ def english(message):
 
 
 def test_every_message_is_translated_and_nothing_else_is(catalogue):
-    packages = (PACKAGE, COURSE)
-    found = {m for package in packages for _, _, m, _, _ in extract.extract_from_dir(package, keywords=KEYWORDS)}
+    found = {m for part in (PACKAGE, COURSE) for _, _, m, _, _ in extract.extract_from_dir(part, keywords=KEYWORDS)}
     assert len(found) > 500
     assert found - set(catalogue) == set(), "`make messages`, then translate what is empty"
     assert set(catalogue) - found == set(), "`make messages` removes what the code no longer says"
@@ -101,12 +100,15 @@ def templates(tree):
     A template that stands in a variable is looked for in its function; what is put together elsewhere yields nothing.
     """
     for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))):
-        assigned = [node for node in (*own(tree), *own(scope)) if isinstance(node, ast.Assign)]
+        assigned, made = [node for node in (*own(tree), *own(scope)) if isinstance(node, ast.Assign)], 0
         for call in own(scope):
             if isinstance(call, ast.Call) and name_of(call.func) in FAMILY | {"Text"} and call.args:
                 values = call.args[:1]
                 if isinstance(values[0], ast.Name):
-                    values = [node.value for node in assigned if name_of(node.targets[0]) == values[0].id]
+                    named = [node for node in assigned if name_of(node.targets[0]) == values[0].id]
+                    since = [node for node in named if made < node.lineno < call.lineno]  # it was last used
+                    values = [node.value for node in since or named]
+                made = call.lineno
                 for node in (node for value in values for node in ast.walk(value)):
                     if isinstance(node, ast.JoinedStr):
                         yield call, None
@@ -131,7 +133,6 @@ def test_an_error_is_made_of_a_text_that_is_translated_and_values_that_fill_it(p
 # What claims print is the same in both editions.
 SPEAKING = sorted({path for path in FILES if path.is_relative_to(COURSE)} - {*ENGLISH, COURSE / "claims.py"})
 ENGLISH_ARGUMENTS = {"text", "stub"}  # what the notebooks repeat
-PYTHON = re.compile("from palm_utils import ")
 
 
 def unmarked(tree):
@@ -143,7 +144,7 @@ def unmarked(tree):
     if isinstance(tree, ast.keyword) and tree.arg in ENGLISH_ARGUMENTS and isinstance(tree.value, ast.Constant):
         return
     text = tree.value if isinstance(tree, ast.Constant) and isinstance(tree.value, str) else ""
-    if re.search("[a-z] [a-z]+ [a-z]", text) and not PYTHON.match(text):
+    if re.search("[a-z] [a-z]+ [a-z]", text) and not text.startswith("from palm_utils import "):
         yield tree.lineno, text
     for child in ast.iter_child_nodes(tree):
         yield from unmarked(child)
