@@ -15,7 +15,7 @@ from palm_course.results.stored import Run, store
 from palm_utils.datasets import CifarData
 from palm_utils.history import History
 from palm_utils.messages import CourseError, DataError
-from palm_utils.training import default_epochs
+from palm_utils.training import from_environment
 
 __all__ = ["IMPROVED", "TUTORIAL", "CifarRecipe", "CifarRun", "epochs_here"]
 
@@ -117,7 +117,7 @@ def epochs_here(recipe: CifarRecipe, data: CifarData, device: str, *, on_gpu: in
     where an epoch takes many minutes.
     """
     if "PALM_EPOCHS" in os.environ:
-        return default_epochs()
+        return from_environment(None, None)[0]
     if device.startswith("gpu"):
         return on_gpu or recipe.epochs
     return 1 if data.is_real and not results.are_kept() else recipe.epochs

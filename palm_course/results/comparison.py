@@ -144,7 +144,7 @@ def on_test_photographs(network: str, parameters: str | Path, data: PalmData) ->
     Raises CourseError where `data` has no test photographs, and for parameters of another network.
     """
     from palm_course.results.train import find_network
-    from palm_utils.scoring import predict
+    from palm_utils.training import predict
 
     if data.test_dir is None or data.test_csv is None:
         raise CourseError(f"{data.root} has no test photographs; data/README.md says which release has them")

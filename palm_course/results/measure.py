@@ -9,12 +9,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from palm_course.results import processes
 from palm_course.results import stored as results
+from palm_course.results.launch import launch, refuse_processes
 from palm_course.results.recipes import RECIPES
 from palm_course.results.stored import Run
 from palm_course.results.train import find_network, make_loaders, train
-from palm_utils import datasets, distributed
+from palm_utils import datasets
 from palm_utils.messages import CourseError
 
 # One VGG-16 takes hours.
@@ -86,7 +86,10 @@ def _refuse_sharing(one: Run, nproc: int) -> None:
     """Raise CourseError where several processes cannot train, or would train otherwise than one."""
     import paddle
 
-    processes.refuse(nproc, make_loaders(datasets.palm(), one.arguments)[0].batch_size, None)
+    from palm_utils.training import refuse
+
+    refuse_processes(nproc, None)
+    refuse(make_loaders(datasets.palm(), one.arguments)[0].batch_size, nproc, False, "")
     layers = find_network(one.network)[1]().sublayers()
     if any(isinstance(layer, paddle.nn.BatchNorm2D) for layer in layers):
         raise CourseError(
@@ -96,33 +99,38 @@ def _refuse_sharing(one: Run, nproc: int) -> None:
 
 
 def _measure(one: Run, nproc: int, again: bool) -> None:
-    if again:
+    if nproc > 1:
+        arguments = [one.network, "--recipe", one.recipe, "--seeds", str(one.seed), *(["--again"] if again else [])]
+        if launch(["results", *arguments], nproc):
+            raise CourseError(f"{one}: a process has failed, as told above")
+        return
+    from paddle import distributed
+
+    if again and distributed.get_rank() == 0:
         shutil.rmtree(working_folder(one), ignore_errors=True)
-    if nproc == 1:
-        measure(one)
-    else:
-        processes.start(measure, one, nproc)
+    measure(one)
 
 
 def measure(one: Run) -> None:
     """Train a run to its end, going on where an earlier attempt stopped, and store the result.
 
-    In processes that were started together (palm_utils.distributed) they share the run, and the first stores it.
+    Several processes (palm_course.results.launch) share the training, and the first stores the result.
     """
-    from palm_utils.scoring import predict_together
+    from paddle import distributed
+
+    from palm_utils.training import predict
 
     work = working_folder(one)
-    first = distributed.world()[0] == 0
     started = time.perf_counter()
-    if first:
+    if distributed.get_rank() == 0:
         print(f"{one}: {one.arguments}", flush=True)
     data = datasets.palm()
     loaders = make_loaders(data, one.arguments)
     network = find_network(one.network)[1]
     model, history = train(network, one.arguments, *loaders, one.seed, work, resume=True, progress=False)
-    scores = predict_together(model, loaders[1])
-    if not first:
+    if distributed.get_rank() > 0:
         return
+    scores = predict(model, loaders[1])
     results.store(one, history, scores, data)
     # A gigabyte and more for some of the networks.
     shutil.rmtree(work)

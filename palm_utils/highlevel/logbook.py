@@ -11,7 +11,6 @@ from paddle.callbacks import ModelCheckpoint
 from palm_utils import layers
 from palm_utils.checkpoints import Checkpoint, load_parameters
 from palm_utils.history import History, describe_machine
-from palm_utils.identity import identity
 from palm_utils.messages import CourseError, DataNotFound
 from palm_utils.seeds import epoch_seed, seed_everything
 from palm_utils.training import TrainingDiverged
@@ -52,7 +51,7 @@ class Logbook(ModelCheckpoint):
         *,
         epochs: int,
         batch_size: int | None = None,
-        resume: bool | None = None,
+        resume: bool | str | None = None,
         input_shape: tuple[int, ...] = (1, 3, 32, 32),
         how: object = "",
     ) -> int:
@@ -60,8 +59,8 @@ class Logbook(ModelCheckpoint):
 
         model: a prepared paddle.Model. train_data: what fit will be given; batch_size: likewise, where
         train_data has none of its own. resume: go on with the run saved in save_dir, its momentum, learning
-        rate and history put in place. By default False; where the environment variable PALM_RESUME is set
-        (as `make course` does), a run that started exactly like this one is gone on with.
+        rate and history put in place. A text names the program that trains: a run that it started exactly like this
+        one is gone on with, and any other is replaced. By default the text in the environment variable PALM_RESUME.
         input_shape: of the image whose multiply-adds are noted. how: what else the run depends on and cannot be
         seen here, such as what a callback changes; a run is gone on with only where its text is the same.
 
@@ -81,22 +80,23 @@ class Logbook(ModelCheckpoint):
             "multiply_adds": sum(row.multiply_adds for row in layers.layer_rows(network, list(input_shape))),
             **describe_machine(),
         }
-        start = identity(network, optimizer, train_data, self.seed)
-        about["identity"] = hashlib.sha256(
-            f"{start} {epochs} {about['batch_size']} {_data(train_data)}{how}".encode()
-        ).hexdigest()
+        code = os.environ.get("PALM_RESUME") if resume is None else resume
+        about |= {"code": code} if isinstance(code, str) else {}
+        settings = f"{optimizer.get_lr()} {self.seed} {epochs} {about['batch_size']} {_data(train_data)}{how}"
+        weights = [value.numpy().tobytes() for value in network.state_dict().values()]
+        about["identity"] = hashlib.sha256(b"".join([*weights, settings.encode()])).hexdigest()
         self.history, self._first = History([], about), 0
         with self.checkpoint.held(network):
             saved = self._saved()
-            if resume and saved is None:
+            if resume is True and saved is None:
                 raise DataNotFound(f"{self.checkpoint.state}: no run is saved there to go on with")
             same = saved is not None and saved.about.get("identity") == about["identity"]
-            if resume and not same:
+            if resume is True and not same:
                 raise CourseError(
                     f"{self.checkpoint.state} was started in another way (weights, layers, optimizer, data, seed or "
                     "epochs differ): going on would mix two runs. Start as that run did, or use another save_dir."
                 )
-            if same and (resume or (resume is None and os.environ.get("PALM_RESUME"))):
+            if same and (resume is True or ("code" in about and saved.about.get("code") == about["code"])):
                 state = self.checkpoint.load(network, optimizer)
                 self.history = History.from_dict(state["history"])
                 self._first = len(self.history)

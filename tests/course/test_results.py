@@ -1,10 +1,10 @@
 """What is stored in results/, how it is made, and that chapters show nothing else."""
 
+import functools
 import json
 import re
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from palm_course import chapters as notebooks
 from palm_course.command import main
-from palm_course.results import measure, processes
+from palm_course.results import measure
 from palm_course.results import stored as results
 from palm_course.results.recipes import RECIPES, STEADY, TUTORIAL, Recipe
 from palm_course.results.stored import Run
@@ -195,11 +195,18 @@ def test_an_unknown_network_is_refused(course, capsys):
     assert "'03:Small' is not one of the networks that are measured" in capsys.readouterr().err
 
 
-def measure_there(places):
-    """In one of several processes: measure the small network where `course` would."""
-    results.FOLDER, measure.WORK, notebooks.FOLDER = places
-    TUTORIAL[NETWORK] = Recipe("Momentum", 0.01, epochs=2)
-    measure.measure(Run(NETWORK, "tutorial", 4))
+# `results` where `course` would measure the small network, in one of several processes.
+MEASURE_THERE = """
+import sys
+from pathlib import Path
+from palm_course import chapters
+from palm_course.command import main
+from palm_course.results import measure, recipes, stored
+stored.FOLDER, measure.WORK, chapters.FOLDER, network = *map(Path, sys.argv[1:4]), sys.argv[4]
+recipes.TUTORIAL[network] = recipes.Recipe("Momentum", 0.01, epochs=2)
+recipes.STEADY[network] = recipes.TUTORIAL[network]
+sys.exit(main(sys.argv[5:]))
+"""
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
@@ -207,17 +214,10 @@ def test_several_processes_share_a_run(course, monkeypatch):
     arguments = ["results", NETWORK, "--recipe", "tutorial", "--seeds", "4"]
     assert main(arguments) == 0
     (alone,) = results.stored(NETWORK, "tutorial").values()
-    shared = []
-
-    def start(function, run, number):
-        assert function is measure.measure
-        shared.append((run, number))
-        places = results.FOLDER, measure.WORK, notebooks.FOLDER
-        processes.start(measure_there, places, number)
-
-    monkeypatch.setattr(measure, "processes", SimpleNamespace(start=start, refuse=processes.refuse))
+    places = [str(place) for place in (results.FOLDER, measure.WORK, notebooks.FOLDER)]
+    program = ("-c", MEASURE_THERE, *places, NETWORK)
+    monkeypatch.setattr(measure, "launch", functools.partial(measure.launch, program=program))
     assert main([*arguments, "--nproc", "2", "--again"]) == 0
-    assert shared == [(Run(NETWORK, "tutorial", 4), 2)]
     (together,) = results.stored(NETWORK, "tutorial").values()
     assert together["history"]["about"]["processes"] == 2
     np.testing.assert_allclose(together["valid_logits"], alone["valid_logits"], rtol=1e-4)

@@ -164,12 +164,14 @@ def test_make_course_goes_on_with_the_same_run_and_replaces_any_other(tmp_path, 
     _, _, left = train(tmp_path, data, epochs=1)
     _, _, again = train(tmp_path, data, epochs=1)
     assert (left, again) == (1, 1)  # a student's second run starts anew
-    monkeypatch.setenv("PALM_RESUME", "1")
+    monkeypatch.setenv("PALM_RESUME", "a program")
+    assert train(tmp_path, data, epochs=1)[2] == 1
     logbook, model, left = train(tmp_path, data, epochs=1)
     assert left == 0 and len(logbook.history) == 1
     saved = paddle.load(str(tmp_path / "model.pdparams"))
     np.testing.assert_array_equal(model.network[0].weight.numpy(), np.asarray(saved["0.weight"]))
     assert train(tmp_path, data, epochs=1, rate=0.01)[2] == 1
+    assert train(tmp_path, data, epochs=1, rate=0.01, resume="another program")[2] == 1
 
 
 def test_a_damaged_save_is_refused(tmp_path, data):

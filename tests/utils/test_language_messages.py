@@ -179,7 +179,7 @@ def test_the_doctor_s_columns(monkeypatch, capsys):
 
 def test_help_follows_the_locale():
     chinese = command("--help", LC_ALL="zh_CN.UTF-8").stdout
-    assert chinese.startswith("用法：python -m palm_utils") and "检查 Python、软件包、设备、数据和磁盘" in chinese
+    assert "本课程配套的工具。" in chinese and "检查 Python、软件包、设备、数据和磁盘" in chinese
     english = command("--help", LC_ALL="C.UTF-8").stdout
     assert english.startswith("usage: python -m palm_utils") and "check Python, packages, device" in english
     lines = [line.split()[0] for line in english.splitlines() if re.match(r"    \w", line)]
