@@ -26,9 +26,10 @@ RIVALS = (
     {"opencv-python-headless", "opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"},
     {"paddlepaddle", "paddlepaddle-gpu", "paddle"},  # the last has nothing to do with PaddlePaddle
 )
-# What a chapter cannot do without; the other names are those of the distributions.
-MODULES = {"opencv-python-headless": "cv2", "paddlepaddle": "paddle", "paddlepaddle-gpu": "paddle"}
-IMPORTED = ("numpy", "matplotlib", "scikit-learn", "jupyterlab", *MODULES)
+# What a chapter cannot do without.
+IMPORTED = {"numpy", "matplotlib", "scikit-learn", "jupyterlab", "opencv-python-headless", "paddlepaddle"}
+_MODULES = {"opencv-python-headless": "cv2", "paddlepaddle": "paddle", "paddlepaddle-gpu": "paddle",
+            "scikit-learn": "sklearn", "pytest-xdist": "xdist"}  # fmt: skip
 _NATIVE = (".so", ".pyd", ".dll", ".dylib")
 
 
@@ -46,6 +47,11 @@ def read(path: str | Path) -> list[Requirement]:
 
 def name_of(distribution: str) -> str:
     return distribution.lower().replace("_", "-")
+
+
+def module_of(name: str) -> str:
+    """Return what a distribution is imported as."""
+    return _MODULES.get(name, name.replace("-", "_"))
 
 
 def distributions() -> dict[str, metadata.Distribution]:
@@ -92,9 +98,9 @@ def faults(requirements: list[Requirement]) -> dict[str, list[str]]:
 def broken(requirements: list[Requirement]) -> dict[str, str]:
     """Import what a chapter cannot do without; return the error of each that cannot be imported."""
     errors = {}
-    for name in {name_of(one.name) for one in requirements} & {*IMPORTED}:
+    for name in {name_of(one.name).replace("-gpu", "") for one in requirements} & IMPORTED:
         try:
-            importlib.import_module({**MODULES, "scikit-learn": "sklearn"}.get(name, name))
+            importlib.import_module(module_of(name))
         except BaseException as error:  # whatever a broken library raises
             errors[name] = f"{type(error).__name__}: {error}"
     return errors

@@ -19,6 +19,7 @@ VERSIONS = "3.10 to 3.13"
 # Compute capabilities that this GPU build has machine code for (6.1, 7.0, 7.5, 8.0 and 8.6, read off its
 # libraries); it brings no code that a driver could compile for others.
 GPU_BUILD_FROM, GPU_BUILD_BELOW = (6, 1), (9, 0)
+STARTED = "palm-setup-started.txt"  # in an environment: that tools/setup_env.py made it
 # Where PaddlePaddle has packages, and what to say of those that are older than elsewhere.
 MACHINES = {
     ("linux", "x86_64"): "",

@@ -25,7 +25,6 @@ WINDOWS = os.name == "nt"
 REQUIREMENTS = {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}
 LOCKED = "requirements-lock.txt"
 STAMP = "palm-setup.txt"  # in the environment: its Python, its requirements file, and what made palm_utils
-STARTED = "palm-setup-started.txt"  # in the environment: that this program made it
 EDITABLE = ["install", "--no-deps", "-e", str(ROOT)]
 INSTALLED = ROOT / "palm_course" / "installed.py"
 # Variables that let pip install, or look for what is installed, elsewhere than in the environment.
@@ -185,7 +184,11 @@ def choose_requirements(paddle, before=None):
 
 def make_venv(folder):
     """Make a fresh environment; one that this program made before is replaced, nothing else ever is."""
-    if folder.is_dir() and any(folder.iterdir()) and not ((folder / STARTED).exists() or (folder / STAMP).exists()):
+    if (
+        folder.is_dir()
+        and any(folder.iterdir())
+        and not ((folder / supported.STARTED).exists() or (folder / STAMP).exists())
+    ):
         sys.exit(
             f"{folder} is there, and not made by this program: it is left alone. Move it away, or choose another "
             "place: python course.py setup --venv .venv-course   (with make: make setup VENV=.venv-course)"
@@ -196,7 +199,7 @@ def make_venv(folder):
         sys.exit(f"{folder} is in use: close what runs in it (JupyterLab, VS Code), then run this again.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / STARTED).write_text("made by tools/setup_env.py\n", encoding="utf-8")
+        (folder / supported.STARTED).write_text("made by tools/setup_env.py\n", encoding="utf-8")
     except OSError as error:  # a clone that is read-only, a full disk
         sys.exit(f"{folder} cannot be written ({error}). Choose another place: VENV=FOLDER, or --venv FOLDER")
     made = subprocess.run([sys.executable, "-m", "venv", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
