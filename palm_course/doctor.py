@@ -62,8 +62,7 @@ def lines() -> Iterator[Line]:
         try:
             yield from check()
         except (Exception, SystemExit) as error:
-            shown = f"{type(error).__name__}: {error}"
-            yield "FAIL", what, tr("cannot be looked at ({error})", error=shown)
+            yield "FAIL", what, tr("cannot be looked at ({error})", error=f"{type(error).__name__}: {error}")
 
 
 def check_python(version: tuple = sys.version_info[:3]) -> Iterator[Line]:
@@ -88,32 +87,28 @@ def check_packages() -> Iterator[Line]:
         wanted = {name: wanted[name] for name in wanted if name not in missing}
     imports = imported([installed.module_of(name) for name in wanted if name not in missing] + ["palm_utils"])
     for name, requirement in wanted.items():
-        yield from _check_package(name, requirement, found, imports)
+        yield _check_package(name, requirement, found, imports)
     if imports["palm_utils"][1]:
-        remedy = _remedy(f'--no-deps -e "{_ROOT}"')
-        yield "FAIL", "palm_utils", tr("not installed; {remedy}", remedy=remedy)
+        yield "FAIL", "palm_utils", tr("not installed; {remedy}", remedy=_remedy(f'--no-deps -e "{_ROOT}"'))
 
 
-def _check_package(name: str, requirement, found: dict, imports: dict) -> Iterator[Line]:
+def _check_package(name: str, requirement, found: dict, imports: dict) -> Line:
     rivals = installed.rivals_of(name, found)
     distribution = found.get(name) or (found[rivals[0]] if rivals else None)
     if distribution is None:
-        yield "FAIL", name, tr("not installed; {remedy}", remedy=_remedy(f'"{requirement}"'))
-        return
-    file, error = imports[installed.module_of(name)]
-    version = distribution.version
+        return "FAIL", name, tr("not installed; {remedy}", remedy=_remedy(f'"{requirement}"'))
+    version, (file, error) = distribution.version, imports[installed.module_of(name)]
     mend = _remedy(f'--force-reinstall --no-deps "{requirement}"', rivals)
     if error:
-        yield "FAIL", name, tr("cannot be imported ({error}); {remedy}", error=error, remedy=mend)
-    elif name in found and rivals:
-        yield "WARN", name, tr("{other} is in the same place; {remedy}", other=", ".join(rivals), remedy=mend)
-    elif _is_foreign(file):
-        yield "WARN", name, tr(_FOREIGN, version=version, folder=file)
-    elif not requirement.specifier.contains(version, prereleases=True):
+        return "FAIL", name, tr("cannot be imported ({error}); {remedy}", error=error, remedy=mend)
+    if name in found and rivals:
+        return "WARN", name, tr("{other} is in the same place; {remedy}", other=", ".join(rivals), remedy=mend)
+    if _is_foreign(file):
+        return "WARN", name, tr(_FOREIGN, version=version, folder=file)
+    if not requirement.specifier.contains(version, prereleases=True):
         shown = tr("{found}; the course is tested with {bounds}", found=version, bounds=requirement.specifier)
-        yield "WARN", name, shown
-    else:
-        yield "OK", name, version
+        return "WARN", name, shown
+    return "OK", name, version
 
 
 def imported(modules: list[str]) -> dict[str, tuple[str, str]]:
@@ -133,19 +128,18 @@ def imported(modules: list[str]) -> dict[str, tuple[str, str]]:
 
 def _is_foreign(file: str) -> bool:
     """Whether a module comes from outside of the environment, which is then one with nothing of the system's in it."""
-    in_environment = sys.prefix != sys.base_prefix
-    return in_environment and bool(file) and not {Path(sys.prefix), _ROOT} & {*Path(file).parents}
+    return sys.prefix != sys.base_prefix and bool(file) and not {Path(sys.prefix), _ROOT} & {*Path(file).parents}
 
 
 def _remedy(packages: str, rivals: list[str] | tuple = ()) -> str:
     """Say what installs `packages` in this Python, after `rivals` were taken away."""
-    if Path(sys.prefix, supported.STARTED).exists():
-        place = "" if Path(sys.prefix) == _ROOT / ".venv" else f' --venv "{sys.prefix}"'
+    ours = Path(sys.prefix, supported.STARTED).exists()
+    if ours or supported.why_not():
+        place = f' --venv "{sys.prefix}"' if ours and Path(sys.prefix) != _ROOT / ".venv" else ""
         return tr("run `{command}`", command="python course.py setup" + place)
     pip = (f'"{sys.executable}"' if " " in sys.executable else sys.executable) + " -m pip"
-    commands = [f"{pip} uninstall -y {' '.join(rivals)}"] if rivals else []
-    commands.append(f"{pip} install {packages}")
-    commands = ", ".join(f"`{command}`" for command in commands)
+    commands = f"`{pip} uninstall -y {' '.join(rivals)}`, " if rivals else ""
+    commands += f"`{pip} install {packages}`"
     return tr("run `python course.py setup`, or to mend this Python: {commands}", commands=commands)
 
 
@@ -175,56 +169,47 @@ def check_paddle() -> Iterator[Line]:
     else:
         yield "FAIL", "paddle", tr("{found}; the course needs 2.6.2 or newer", found=paddle.__version__)
     yield _device(paddle, version)
-    number = machine.threads_in_use()
-    shown = tr("{threads} of {cores} cores (PALM_THREADS sets it)", threads=number, cores=os.cpu_count())
-    yield "OK", tr("threads"), shown
+    number, cores = machine.threads_in_use(), os.cpu_count()
+    yield "OK", tr("threads"), tr("{threads} of {cores} cores (PALM_THREADS sets it)", threads=number, cores=cores)
 
 
 def _device(paddle, version: tuple) -> Line:
     if not paddle.device.is_compiled_with_cuda():
         return "OK", tr("device"), tr("cpu (a build for the CPU)")
-    gpus = paddle.device.cuda.device_count()
-    if not gpus:
-        shown = tr("cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)")
-        return "WARN", tr("device"), shown
+    if not (gpus := paddle.device.cuda.device_count()):
+        return "WARN", tr("device"), tr("cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)")
     name, capability = paddle.device.cuda.get_device_name(0), paddle.device.cuda.get_device_capability(0)
     if version >= (3,) or supported.GPU_BUILD_FROM <= capability < supported.GPU_BUILD_BELOW:
         return "OK", tr("device"), f"gpu ({gpus} x {name})"
-    shown = tr(
+    text = mark(
         "gpu: PaddlePaddle {version} from PyPI has no code for {name} (compute capability {capability}); "
-        "README.md says where another build comes from, `python course.py setup --paddle cpu` does without the GPU",
-        version=paddle.__version__,
-        name=name,
-        capability=".".join(map(str, capability)),
+        "README.md says where another build comes from, `python course.py setup --paddle cpu` does without the GPU"
     )
-    return "FAIL", tr("device"), shown
+    values = {"version": paddle.__version__, "name": name, "capability": ".".join(map(str, capability))}
+    return "FAIL", tr("device"), tr(text, **values)
 
 
-def check_data(name: str) -> Iterator[Line]:
+def check_data(name: str) -> list[Line]:
     """Whether a data set is real, or will be the sample; one that is there but unusable is a FAIL."""
     from palm_utils.datasets import existing
+    from palm_utils.datasets.labels import read_labels
 
     what, found = tr("data: {name}", name=name), existing(name)
     if found is None:
-        yield "WARN", what, tr("absent; the sample will be made when first used")
-        return
+        return [("WARN", what, tr("absent; the sample will be made when first used"))]
     if name == "palm":
-        from palm_utils.datasets.labels import read_labels
-
         read_labels(found.CSVFILE)
-    yield "OK" if found.is_real else "WARN", what, found.describe()
+    return [("OK" if found.is_real else "WARN", what, found.describe())]
 
 
 def check_memory() -> Iterator[Line]:
-    try:
-        import psutil  # comes with Jupyter's kernel
-    except ImportError:
-        return
+    import psutil  # comes with Jupyter's kernel
+
     free, total = psutil.virtual_memory().available, psutil.virtual_memory().total
-    limit, used = (Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory.current"))  # a container's
+    limit = Path("/sys/fs/cgroup/memory.max")  # a container's
     if limit.exists() and limit.read_text().strip().isdigit():
         total = min(total, int(limit.read_text()))
-        free = min(free, total - int(used.read_text()))
+        free = min(free, total - int(limit.with_name("memory.current").read_text()))
     shown = tr("{free:.1f} of {total:.1f} GiB free", free=free / _GIB, total=total / _GIB)
     few = tr("{found}; VGG needs up to 4.6 GiB, the other networks half of that", found=shown)
     yield ("OK", tr("memory"), shown) if free >= _MEMORY_NEEDED else ("WARN", tr("memory"), few)
