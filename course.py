@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent
 WINDOWS = os.name == "nt"
 # The time-out is for a dead kernel, which nbval would otherwise wait for.
 NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=900"]
+SAMPLE = ["-m", "palm_utils", "data", "sample", "--if-needed"]
 TINY, ONE_STEP = {"PALM_SAMPLE": "tiny"}, {"PALM_EPOCHS": "1", "PALM_BATCHES": "1"}
 # The variables of make, and the options that they are here; those of OPTIONS count for every task.
 VARIABLES = {"CH": "--chapter", "PYTHON": "--python", "PADDLE": "--paddle", "VENV": "--venv", "LOCKED": "--locked",
@@ -62,7 +63,7 @@ class Course:
             requirements = "requirements-lock.txt"
         venv = ROOT / venv if venv else self.venv
         chosen = ["--requirements", requirements] if requirements else ["--paddle", options.paddle or ""]
-        # Asked for no Python in particular, set-up keeps the one that the environment has.
+        # Without a wish for a Python, set-up keeps the one that the environment has.
         python = [options.python] if options.python else [sys.executable, "--any-python"]
         self.run(python[0], "tools/setup_env.py", "--venv", venv, *chosen, *python[1:], **variables)
         return python_of(venv)
@@ -84,9 +85,6 @@ class Course:
                 status = process.wait()
         if status:
             sys.exit(status if status > 0 else 128 - status)
-
-    def sample(self, **variables):
-        self.run(self.python, "-m", "palm_utils", "data", "sample", "--if-needed", **variables)
 
     def pytest(self, *arguments, **variables):
         # One worker a notebook: nbval keeps a kernel for each, and splitting one over workers fails.
@@ -115,7 +113,7 @@ def setup(course):
 @task("open JupyterLab on the course, at chapter 1", "PORT BROWSER")
 def lab(course):
     setup(course)
-    course.sample()
+    course.run(course.python, *SAMPLE)
     if not course.chapter:
         asked = [str(course.python), "-c", "from palm_utils import messages; print(messages.current())"]
         known = not course.options.dry_run and subprocess.run(asked, cwd=str(ROOT), stdout=subprocess.PIPE).stdout
@@ -142,7 +140,7 @@ def test_unit(course):
 def test_notebooks(course, *others):
     chapters = course.chapters() or ["notebooks"]
     setup(course)
-    course.sample(**TINY)
+    course.run(course.python, *SAMPLE, **TINY)
     course.pytest(*NBVAL, *chapters, *others, **ONE_STEP)
 
 

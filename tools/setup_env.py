@@ -1,12 +1,10 @@
 """Make the virtual environment of the course, or mend it: python tools/setup_env.py
 
-What every task of course.py begins with; needs nothing but Python and PyPI. A call with nothing to do takes a
-moment: it looks at what is installed. Which Python and which PaddlePaddle (CPU or GPU) were chosen is remembered.
-The environment is made anew only for another Python, for the other PaddlePaddle, or when it cannot be started.
+Most tasks of course.py begin with it. It looks at what is installed, and remembers which Python and which PaddlePaddle
+(CPU or GPU) were chosen; only another of these, or an environment that cannot be started, is a reason to make it anew.
 """
 
 import argparse
-import ast
 import hashlib
 import json
 import os
@@ -64,11 +62,10 @@ def set_up(venv, paddle="", requirements=None, any_python=False):
     """Make the environment, or mend what is missing in it; end the program with advice where that fails."""
     before = read_stamp(venv)
     requirements = requirements or ROOT / choose_requirements(paddle, before)
-    state = None
-    if before and build_of(before[1]) == build_of(requirements.name) and (any_python or before[0] == python_id()):
-        state = look_at(venv, requirements)
+    build = build_of(requirements.name)
+    same = before and build_of(before[1]) == build and (any_python or before[0] == python_id())
+    state = look_at(venv, requirements) if same else None
     if state is None:
-        build = build_of(requirements.name)
         check_python(build)
         print("Setting up", venv.name, "with Python", sys.version.split()[0], "and", requirements.name, flush=True)
         make_venv(venv)
@@ -108,15 +105,15 @@ def look_at(venv, requirements, *options):
     places = {os.fsencode(str(scripts.absolute())), os.fsencode(str(scripts.resolve()))}
     try:
         # The programs of an environment know where it was made; a folder that was moved is made anew.
-        pip_program = next(path for path in scripts.glob("pip*") if path.suffix in ("", ".exe"))
-        if not any(place.lower() in pip_program.read_bytes().lower() for place in places):
+        program = (scripts / ("pip.exe" if WINDOWS else "pip")).read_bytes().lower()
+        if not any(place.lower() in program for place in places):
             return None
         command = [str(venv_python(venv)), "-I", str(INSTALLED), str(requirements), *options]
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         if run.returncode and options:  # an import that ended Python itself
             return {"broken": f"Python ended with status {run.returncode}"}
         return json.loads(run.stdout.decode().splitlines()[-1])
-    except (OSError, StopIteration, ValueError, IndexError):
+    except (OSError, ValueError, IndexError):
         return None
 
 
@@ -124,8 +121,8 @@ def check(venv, requirements, made_with):
     """Look whether all is there and can be imported; only then is the set-up finished."""
     state = look_at(venv, requirements, "--import") or {"broken": "Python does not start"}
     faults = {what: found for what, found in state.items() if found}
-    text = "\n".join([*made_with, "" if faults else fingerprint()])
-    (venv / STAMP).write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+    text = "\n".join([*made_with, "" if faults else fingerprint(), ""])
+    (venv / STAMP).write_text(text, encoding="utf-8", errors="surrogateescape")
     if faults:
         sys.exit(f"Installed, but not usable: {faults}\n{advice_for(str(faults))}")
 
@@ -239,11 +236,13 @@ def pip_environment(venv):
 
     Options could overrule these too, but not for the second pip, which builds palm_utils.
     """
-    command = [str(venv_python(venv)), "-I", "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode(errors="replace")
-    settings = sorted(re.findall(r"^(global|install)\.([\w-]+)=('.*'|\".*\")\s*$", listed, re.M))
+    # `pip config list` leaves out the file that PIP_CONFIG_FILE names.
+    code = "import json; from pip._internal.configuration import Configuration as C; c = C(False); c.load(); "
+    command = [str(venv_python(venv)), "-I", "-c", code + "print(json.dumps(list(c.items())))"]
+    listed = json.loads(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout or b"[]")
     # What is set for "install" counts more than what is "global", and variables more than both.
-    environment = {"PIP_" + key.upper().replace("-", "_"): ast.literal_eval(value) for _, key, value in settings}
+    settings = [(key.partition("."), value) for key, value in sorted(listed) if key.startswith(("global.", "install."))]
+    environment = {"PIP_" + key[2].upper().replace("-", "_"): value for key, value in settings}
     environment.update(os.environ, PIP_CONFIG_FILE=os.devnull, PIP_DISABLE_PIP_VERSION_CHECK="1")
     return {name: value for name, value in environment.items() if name not in ELSEWHERE}
 
@@ -251,8 +250,7 @@ def pip_environment(venv):
 def compile_packages(venv):
     """Compile every module now.
 
-    Python would do that when one is first imported, but not keep it where PYTHONDONTWRITEBYTECODE is set, as in
-    many containers: there each kernel and each test would compile PaddlePaddle again, for some ten seconds.
+    Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each kernel would do so again, for some ten seconds.
     """
     command = [str(venv_python(venv)), "-m", "compileall", "-qq", "-j", "0", str(venv / ("Lib" if WINDOWS else "lib"))]
     # Packages hold files that no Python compiles, templates for instance; nobody imports those.
