@@ -211,7 +211,7 @@ def check_memory() -> Iterator[Line]:
         total = min(total, int(limit.read_text()))
         free = min(free, total - int(limit.with_name("memory.current").read_text()))
     shown = tr("{free:.1f} of {total:.1f} GiB free", free=free / _GIB, total=total / _GIB)
-    few = tr("{found}; VGG needs up to 4.6 GiB, the other networks half of that", found=shown)
+    few = tr("{found}; VGG needs up to 4.6 GiB, the other networks up to 2.7", found=shown)
     yield ("OK", tr("memory"), shown) if free >= _MEMORY_NEEDED else ("WARN", tr("memory"), few)
 
 
