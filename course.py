@@ -159,7 +159,8 @@ def test_hard(course):
 
 @task("all tests with other versions of Python, PaddlePaddle and the rest, an hour", "CASES")
 def test_matrix(course):
-    course.run(sys.executable, "tools/matrix.py", *course.more)
+    nox = course.set_up(".venv-nox", "tools/requirements-nox.txt")
+    course.run(nox, "-m", "nox", *(word for case in course.more for word in ("-s", f"tests({case})")))
 
 
 def program(name, line, variables="", *commands):

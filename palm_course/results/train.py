@@ -23,7 +23,9 @@ def add_parser(subparsers) -> None:
         description=tr("Train a network as its chapter does. Options change the recipe."),
     )
     parser.add_argument("network", metavar=tr("CHAPTER:NETWORK"), help=tr("such as 02_ichallenge_pm:LeNetReLU"))
-    parser.add_argument("--recipe", choices=[*RECIPES], default="tutorial", help=tr("to start from (default tutorial)"))
+    parser.add_argument(
+        "--recipe", choices=["tutorial", "steady"], default="tutorial", help=tr("to start from (default tutorial)")
+    )
     parser.add_argument("--optimizer", choices=["Momentum", "Adam"])
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--weight-decay", type=float)

@@ -1,0 +1,133 @@
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from palm_utils import readers
+from palm_utils.readers import data_loader, loaded_ahead
+from palm_utils.seeds import seed_everything
+
+
+def workers():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("palm-")]
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+@pytest.mark.parametrize("number", [0, 1, 2, 10])
+def test_everything_comes_once_and_in_order(number, ahead):
+    assert list(loaded_ahead(lambda i: i * i, range(number), ahead)) == [i * i for i in range(number)]
+    assert workers() == []
+
+
+def test_the_next_one_is_loaded_while_this_one_is_used():
+    started = {i: threading.Event() for i in range(4)}
+
+    def load(i):
+        started[i].set()
+        assert threading.current_thread() is not threading.main_thread()
+        return i
+
+    for i in loaded_ahead(load, range(4)):
+        if i < 3:
+            assert started[i + 1].wait(30)  # nobody has asked for it yet
+        assert i > 1 or not started[i + 2].is_set()  # and no further
+
+
+def test_the_next_two_are_loaded_side_by_side():
+    both = threading.Barrier(2, timeout=30)
+
+    def load(i):
+        both.wait()  # BrokenBarrierError if no other one is loaded meanwhile
+        return i
+
+    assert list(loaded_ahead(load, range(4), ahead=2)) == [0, 1, 2, 3]
+
+
+class Unusual(Exception):
+    def __init__(self, number, *, where):
+        super().__init__(number, where)
+        self.where = where
+
+
+def test_an_exception_comes_as_it_is_and_at_its_turn():
+    raised = Unusual(2, where="here")
+
+    def load(i):
+        if i == 2:
+            raise raised
+        return i
+
+    seen = []
+    with pytest.raises(Unusual) as caught:
+        for i in loaded_ahead(load, range(5)):
+            seen.append(i)
+    assert caught.value is raised and seen == [0, 1]
+    assert workers() == []
+
+
+@pytest.mark.parametrize("leave", ["close", "forget", "raise"])
+def test_a_generator_that_is_left_leaves_no_thread_behind(leave):
+    generator = loaded_ahead(lambda i: i, range(100))
+    assert next(generator) == 0
+    assert len(workers()) == 1
+    if leave == "close":
+        generator.close()
+    elif leave == "forget":
+        del generator
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            generator.throw(KeyboardInterrupt)
+    assert workers() == []
+
+
+def test_a_reader_that_is_left_leaves_nothing_behind(palm_folder):
+    for cache in (True, False):
+        batches = data_loader(palm_folder / "PALM-Training400", 2, cache=cache)()
+        next(batches)
+        del batches
+        assert workers() == []
+        for _ in data_loader(palm_folder / "PALM-Training400", 2, cache=cache)():
+            break
+        assert workers() == []
+
+
+def test_what_a_reader_draws_does_not_depend_on_how_far_it_is_ahead(palm_folder):
+    """Augmentation and whoever else draws from numpy take turns as if nothing were prefetched."""
+
+    def shift(image):
+        return image + np.float32(np.random.rand())
+
+    def run():
+        seed_everything(6)
+        seen = []
+        for images, _ in data_loader(palm_folder / "PALM-Training400", 5, augment=shift)():
+            seen += [images.sum(), np.random.rand()]
+        return seen
+
+    folder = palm_folder / "PALM-Training400"
+    reader = data_loader(folder, 5, cache=False)
+    seed_everything(6)
+    plain = []
+    order = [[int(np.flatnonzero(row)[0]) for row in _membership(images, reader)] for images, _ in reader()]
+    for batch in order:
+        images = np.stack([shift(readers.transform_img(readers.read_image(reader.files[i]))) for i in batch])
+        plain += [images.sum(), np.random.rand()]
+    assert run() == plain == run()
+
+
+def _membership(images, reader):
+    known = [readers.transform_img(readers.read_image(file)).tobytes() for file in reader.files]
+    return [[image.tobytes() == one for one in known] for image in images]
+
+
+def test_the_process_ends_although_a_reader_was_left_half_way(palm_folder):
+    import subprocess
+
+    code = (
+        "from palm_utils.readers import data_loader\n"
+        f"batches = data_loader({str(palm_folder / 'PALM-Training400')!r}, 2)()\n"
+        "print(len(next(batches)[0]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
