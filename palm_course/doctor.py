@@ -192,13 +192,14 @@ def _device(paddle, version: tuple) -> Line:
 def check_data(name: str) -> list[Line]:
     """Whether a data set is real, or will be the sample; one that is there but unusable is a FAIL."""
     from palm_utils.datasets import existing
-    from palm_utils.datasets.labels import read_labels
 
     what, found = tr("data: {name}", name=name), existing(name)
     if found is None:
         return [("WARN", what, tr("absent; the sample will be made when first used"))]
     if name == "palm":
-        read_labels(found.CSVFILE)
+        from palm_utils.readers import valid_data_loader
+
+        valid_data_loader(found.DATADIR2, found.CSVFILE)  # reads the label table
     return [("OK" if found.is_real else "WARN", what, found.describe())]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = "tr trn:1,2 mark Mistake Text CourseError DataError DataNotFound DownloadError WrongArgument"
+WORDS += " TrainingDiverged NotSaved UnsafePickle UnreadableNotebook NotebookFailed GitFailed ClaimFailed"
 
 
 def babel(*arguments):
