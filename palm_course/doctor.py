@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from palm_course import installed, supported
-from palm_utils.messages import mark, pad, tr
+from palm_utils.messages import CourseError, mark, pad, tr
 
 Line = tuple  # status ("OK", "WARN" or "FAIL"), what was looked at, what was found
 
@@ -62,7 +62,8 @@ def lines() -> Iterator[Line]:
         try:
             yield from check()
         except (Exception, SystemExit) as error:
-            yield "FAIL", what, tr("cannot be looked at ({error})", error=f"{type(error).__name__}: {error}")
+            told = tr("cannot be looked at ({error})", error=f"{type(error).__name__}: {error}")
+            yield "FAIL", what, str(error) if isinstance(error, CourseError) else told
 
 
 def check_python(version: tuple = sys.version_info[:3]) -> Iterator[Line]:
@@ -149,14 +150,13 @@ def check_paddle() -> Iterator[Line]:
     rivals = ["paddle"] if "paddle" in installed.distributions() else builds[1:]
     mend = _remedy(f"--force-reinstall --no-deps {builds[0]}" if builds else "-r requirements.txt", rivals)
     error = imported(["paddle"])["paddle"][1]
-    if rivals == ["paddle"]:
-        yield "FAIL", "paddle", tr("the package `paddle` has nothing to do with PaddlePaddle; {remedy}", remedy=mend)
-    elif error:
+    if "paddle" in rivals:
+        error = tr("the package `paddle` has nothing to do with PaddlePaddle")
+    if error:
         yield "FAIL", "paddle", tr("cannot be imported ({error}); {remedy}", error=error, remedy=mend)
-    elif rivals:
-        yield "WARN", "paddle", tr("{other} is in the same place; {remedy}", other=rivals[0], remedy=mend)
-    if error or rivals == ["paddle"]:
         return
+    if rivals:
+        yield "WARN", "paddle", tr("{other} is in the same place; {remedy}", other=rivals[0], remedy=mend)
     from palm_utils import machine  # before PaddlePaddle, which has something to say when it is imported
 
     import paddle  # isort: skip
@@ -207,7 +207,7 @@ def check_memory() -> Iterator[Line]:
     import psutil  # comes with Jupyter's kernel
 
     free, total = psutil.virtual_memory().available, psutil.virtual_memory().total
-    limit = Path("/sys/fs/cgroup/memory.max")  # a container's
+    limit = Path("/sys/fs/cgroup/memory.max")
     if limit.exists() and limit.read_text().strip().isdigit():
         total = min(total, int(limit.read_text()))
         free = min(free, total - int(limit.with_name("memory.current").read_text()))
