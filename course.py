@@ -1,7 +1,7 @@
 """The tasks of the course, the same on Windows, macOS and Linux: python course.py lists them.
 
-Needs nothing but Python. `CH=03`, as make has it, is `--chapter 03`; what is no option of this program goes on to the
-one that does the work (`python course.py reset 03 --keep-answers`, `python course.py test-unit -k readers`).
+Needs nothing but Python. `CH=03`, as make has it, is `--chapter 03`. What is no option of this program goes on to the
+one that does the work: python course.py test-unit -k readers
 """
 
 import argparse
@@ -120,8 +120,7 @@ def lab(course):
         course.chapter = "zh/01" if known and known.startswith(b"zh") else "01"
     first = course.chapters()[0].partition("/")[2]
     options = ["--notebook-dir=notebooks", "--LabApp.news_url=None", "--LabApp.default_url=/lab/tree/" + first]
-    if getattr(os, "geteuid", lambda: None)() == 0:
-        options.append("--allow-root")
+    options += ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     course.run(course.python, "-m", "jupyterlab", *options, *course.more)
 
 
@@ -228,13 +227,6 @@ def clean(course):
                 shutil.rmtree(str(path), ignore_errors=True)
 
 
-def list_tasks():
-    print("python course.py TASK, or make TASK; --help after a task lists the options of all.\n")
-    for name, (_, line, variables) in TASKS.items():
-        options = " ".join(VARIABLES[variable] or variable.lower() for variable in (variables or "").split())
-        print(f"  {name:15} {line}", options and f"[{options}]")
-
-
 def as_options(words, variables):
     """Return a task's words with CH=03 spelled --chapter=03; variables: of make, those that the task takes."""
     found = []
@@ -283,7 +275,10 @@ def main(words):
             stream.reconfigure(errors="replace")
     name = words[0] if words else "help"
     if name not in TASKS:
-        list_tasks()
+        print("python course.py TASK, or make TASK; --help after a task lists the options of all.\n")
+        for task_name, (_, line, variables) in TASKS.items():
+            options = " ".join(VARIABLES[variable] or variable.lower() for variable in (variables or "").split())
+            print(f"  {task_name:15} {line}", options and f"[{options}]")
         return 0 if name in ("help", "-h", "--help") else f"\nThere is no task {name}."
     options, more = options_of(name, words[1:])
     # This clone's kernel comes before one of the same name that is installed for the user.

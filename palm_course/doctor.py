@@ -1,8 +1,7 @@
 """`python -m palm_utils doctor`: is this machine ready for the course?
 
-One OK, WARN or FAIL line per question; FAIL means that a chapter cannot run, WARN that one will be
-slow or use stand-in data. Those three words are the same in every language, like the names of packages.
-Whatever a check raises is its FAIL line, and the rest follows. It runs on any Python from 3.8 on.
+One OK, WARN or FAIL line per question; FAIL means that a chapter cannot run, WARN that one will be slow or use stand-in
+data. Those three words are the same in every language. It runs on any Python from 3.8 on.
 """
 
 from __future__ import annotations
@@ -83,8 +82,8 @@ def check_packages() -> Iterator[Line]:
     wanted = {installed.name_of(one.name): one for one in installed.read(_ROOT / "requirements-common.txt")}
     missing = [name for name in wanted if name not in found and not installed.rivals_of(name, found)]
     if len(missing) > 5:  # nothing was set up here
-        shown = tr("{count} are not installed; {remedy}", count=len(missing), remedy=_remedy("-r requirements.txt"))
-        yield "FAIL", tr("packages"), shown
+        mend = _remedy("-r requirements.txt")
+        yield "FAIL", tr("packages"), tr("{count} are not installed; {remedy}", count=len(missing), remedy=mend)
         wanted = {name: wanted[name] for name in wanted if name not in missing}
     imports = imported([installed.module_of(name) for name in wanted if name not in missing] + ["palm_utils"])
     for name, requirement in wanted.items():
@@ -138,7 +137,7 @@ def _remedy(packages: str, rivals: list[str] | tuple = ()) -> str:
     if ours or supported.why_not():
         place = f' --venv "{sys.prefix}"' if ours and Path(sys.prefix) != _ROOT / ".venv" else ""
         return tr("run `{command}`", command="python course.py setup" + place)
-    pip = (f'"{sys.executable}"' if " " in sys.executable else sys.executable) + " -m pip"
+    pip = subprocess.list2cmdline([sys.executable, "-m", "pip"])
     commands = f"`{pip} uninstall -y {' '.join(rivals)}`, " if rivals else ""
     commands += f"`{pip} install {packages}`"
     return tr("run `python course.py setup`, or to mend this Python: {commands}", commands=commands)

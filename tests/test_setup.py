@@ -201,7 +201,7 @@ def test_locked_versions_stay_locked_and_replace_the_others_in_place(set_up):
     assert set_up() == ANEW
     (set_up.venv / "kept").write_text("")
     set_up.state["missing"] = ["numpy"]  # of another version
-    assert set_up("--requirements", str(ROOT / setup_env.LOCKED)) == ["install requirements-lock.txt"]
+    assert set_up("--requirements", str(ROOT / "requirements-lock.txt")) == ["install requirements-lock.txt"]
     assert set_up() == [] and (set_up.venv / "kept").exists()
 
 

@@ -21,7 +21,6 @@ from palm_course import supported  # noqa: E402
 
 WINDOWS = os.name == "nt"
 REQUIREMENTS = {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}
-LOCKED = "requirements-lock.txt"
 STAMP = "palm-setup.txt"  # in the environment: its Python, its requirements file, and what made palm_utils
 EDITABLE = ["install", "--no-deps", "-e", str(ROOT)]
 INSTALLED = ROOT / "palm_course" / "installed.py"
@@ -119,8 +118,8 @@ def look_at(venv, requirements, *options):
 
 def check(venv, requirements, made_with):
     """Look whether all is there and can be imported; only then is the set-up finished."""
-    state = look_at(venv, requirements, "--import") or {"broken": "Python does not start"}
-    faults = {what: found for what, found in state.items() if found}
+    found = look_at(venv, requirements, "--import") or {"broken": "Python does not start"}
+    faults = {what: names for what, names in found.items() if names}
     text = "\n".join([*made_with, "" if faults else fingerprint(), ""])
     (venv / STAMP).write_text(text, encoding="utf-8", errors="surrogateescape")
     if faults:
@@ -153,9 +152,8 @@ def check_python(build):
     reason = supported.why_not(build)
     if reason:
         sys.exit(reason + "\n" + supported.remedy(build))
-    note = supported.MACHINES[supported.machine()]
-    if note:
-        print("Note: " + note + "; the course has not been tried there.")
+    if supported.MACHINES[supported.machine()]:
+        print("Note: " + supported.MACHINES[supported.machine()] + "; the course has not been tried there.")
 
 
 def build_of(name):
@@ -168,7 +166,7 @@ def choose_requirements(paddle, before=None):
         return REQUIREMENTS[paddle]
     if paddle not in ("", "auto"):
         sys.exit(f"PADDLE is {paddle!r}; it can be cpu or gpu")
-    if before is not None and before[1] in (*REQUIREMENTS.values(), LOCKED):
+    if before is not None and before[1] in (*REQUIREMENTS.values(), "requirements-lock.txt"):
         return before[1]
     if not supported.has_nvidia_gpu():
         return REQUIREMENTS["cpu"]
@@ -232,10 +230,7 @@ def advice_for(said):
 
 
 def pip_environment(venv):
-    """Return variables for pip: its settings for this user (mirrors, proxies, certificates) without ELSEWHERE.
-
-    Options could overrule these too, but not for the second pip, which builds palm_utils.
-    """
+    """Return variables for pip, which hold for the second pip that builds palm_utils, too: settings but ELSEWHERE."""
     # `pip config list` leaves out the file that PIP_CONFIG_FILE names.
     code = "import json; from pip._internal.configuration import Configuration as C; c = C(False); c.load(); "
     command = [str(venv_python(venv)), "-I", "-c", code + "print(json.dumps(list(c.items())))"]
@@ -253,7 +248,7 @@ def compile_packages(venv):
     Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each kernel would do so again, for some ten seconds.
     """
     command = [str(venv_python(venv)), "-m", "compileall", "-qq", "-j", "0", str(venv / ("Lib" if WINDOWS else "lib"))]
-    # Packages hold files that no Python compiles, templates for instance; nobody imports those.
+    # Templates among the files cannot be compiled, and nobody imports those.
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
