@@ -158,7 +158,7 @@ def command(*arguments, **variables):
             {"LANG": "zh_CN.UTF-8"},
             ["OK    Python", "FAIL  paddle                  无法导入（", "）；请运行 `python course.py setup`"],
         ),
-        ({"LANG": "C"}, ["OK    Python", "FAIL  paddle                  cannot be imported (", "run `python course.py"]),
+        ({"LANG": "C"}, ["OK    Python", "FAIL  paddle                  cannot be imported (", "run `python"]),
         ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, ["FAIL  paddle                  cannot be imported ("]),
         ({"LANG": "C", "PALM_LANG": "zh"}, ["FAIL  paddle                  无法导入（"]),
     ],
