@@ -141,7 +141,7 @@ def command(*arguments, **variables):
 def test_the_doctor_follows_the_locale(locale, said):
     done = command("doctor", LANG=locale)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    for words in ("OK    Python", f"FAIL  paddle                  {said[0]}", f"{said[1]} `make setup`"):
+    for words in ("OK    Python", f"FAIL  paddle                  {said[0]}", f"{said[1]} `python"):
         assert words in done.stdout
 
 
