@@ -8,7 +8,6 @@ Chapters 1 (MNIST), 2 (iChallenge-PM) and 7 (CIFAR-10) look into the files. Ever
     cifar10/cifar-10-python.tar.gz
 """
 
-import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -292,7 +291,9 @@ def checkout_data() -> Path | None:
 def __getattr__(name: str):
     # Where they were before.
     if name in ("LabelRow", "read_labels"):
-        return getattr(importlib.import_module("palm_course.getting.tables"), name)
-    if name in ("sample_folder", "sample_size"):
-        return getattr(importlib.import_module("palm_utils.sample"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from palm_course.getting import tables as home
+    elif name in ("sample_folder", "sample_size"):
+        from palm_utils import sample as home
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(home, name)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from palm_course.exercises.registry import all_exercises, find
+from palm_course.exercises.student_values import shorten
 from palm_course.exercises.trial import Status
-from palm_course.exercises.values import shorten
 from palm_utils.messages import CHINESE, CourseError, current, mark, pad, tr
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"

@@ -19,7 +19,7 @@ import palm_course
 import palm_utils
 from palm_course.exercises.global_settings import kept
 from palm_course.exercises.limits import OutOfTime, time_limit
-from palm_course.exercises.values import as_numbers, describe, describe_call, duplicate, same, shorten
+from palm_course.exercises.student_values import as_numbers, describe, describe_call, duplicate, same, shorten
 from palm_utils.messages import CourseError, mark, pad, tr, trn
 
 _SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
@@ -32,21 +32,14 @@ class Exercise:
     Title, success and hints are in English, marked for translation; `tr` them where they are shown.
     """
 
-    number: str
-    """Chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with."""
-    name: str
-    """Name of the function or class that the student writes."""
+    number: str  # chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with
+    name: str  # of the function or class that the student writes
     title: str
-    success: str
-    """One sentence on what a right answer shows."""
-    hint: str
-    """Shown with a wrong answer; it leads without giving the answer away."""
-    stronger_hint: str
-    """Shown on request by `hint`."""
-    judge: Callable[["Trial", Any], None]
-    """Tries the answer through the `Trial` and reports a fault with `Trial.fail`; just returns if right."""
-    seconds: float = 10.0
-    """Time that the student's code may take, all calls of one check together."""
+    success: str  # one sentence on what a right answer shows
+    hint: str  # shown with a wrong answer; it leads without giving the answer away
+    stronger_hint: str  # shown on request by `hint`
+    judge: Callable[["Trial", Any], None]  # tries the answer, and reports a fault with `Trial.fail`; returns if right
+    seconds: float = 10.0  # that the student's code may take, all calls of one check together
 
     @property
     def chapter(self) -> str:
@@ -87,8 +80,8 @@ class Verdict:
 
     status: Status
     message: str
+    # The message in parts, without number and hints: what was found, then what was tried, expected, came.
     summary: tuple[str, ...] = field(default=(), compare=False)
-    """The message in parts, without number and hints: what was found, then what was tried, expected, came."""
 
 
 class Wrong(CourseError):
@@ -124,11 +117,11 @@ class Case:
     """The arguments of one call."""
 
     args: tuple = ()
-    kwargs: dict[str, Any] | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, function: Callable) -> Any:
         """Call `function`, one of ours, with these arguments."""
-        return function(*self.args, **(self.kwargs or {}))
+        return function(*self.args, **self.kwargs)
 
 
 class Mistake:
@@ -249,39 +242,65 @@ class Trial:
         When some differ, the first of `mistakes` that gives the student's numbers on every case names
         the fault. `tolerance` is absolute; nan equals nan.
         """
-        wanted = [as_numbers(case.apply(truth), count) for case in cases]
-        came = [self._numbers(function, case, numbers) for case, numbers in zip(cases, wanted, strict=True)]
 
-        def agree(way: Callable) -> list[bool]:
-            pairs = zip(cases, came, strict=True)
-            ours = [(as_numbers(case.apply(way), count), numbers) for case, numbers in pairs]
-            return [np.allclose(*pair, rtol=0, atol=tolerance, equal_nan=True) for pair in ours]
+        def agree(ours: Any, numbers: np.ndarray) -> bool:
+            return np.allclose(as_numbers(ours, count), numbers, rtol=0, atol=tolerance, equal_nan=True)
 
-        right = agree(truth)
+        def show(value: Any) -> str:
+            numbers = [int(n) if n.is_integer() else round(float(n), 6) for n in as_numbers(value, count)]
+            return describe(numbers[0] if count == 1 else tuple(numbers))
+
+        came = []
+        for case in cases:
+            value = self.call(function, case.args, case.kwargs)
+            came.append(as_numbers(value, count))
+            if came[-1] is None:
+                self.fail(
+                    trn("it should return one number.", "it should return {count} numbers.", count),
+                    tried=self.describe(case),
+                    expected=show(case.apply(truth)),
+                    came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
+                )
+        unknown = mark("right for {right} of the {count} inputs tried.")
+        if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
+            unknown = mark("it gives the same answer whatever it is given.")
+        self.need_values(cases, came, truth, mistakes, agree=agree, unknown=unknown, show=show)
+
+    def need_values(
+        self,
+        cases: Sequence[Case],
+        came: Sequence[Any],
+        truth: Callable,
+        mistakes: Sequence[Mistake],
+        *,
+        agree: Callable[[Any, Any], bool],
+        unknown: str,
+        show: Callable[[Any], str],
+        near: Callable[[Any, Any], bool] | None = None,
+    ) -> None:
+        """Refuse what `came` of the calls unless it agrees with `truth` on all `cases`.
+
+        The first of `mistakes` that it agrees with (by `near`, where that is given) on all of them names the fault.
+        """
+
+        def agreeing(way: Callable, agree: Callable) -> list[bool]:
+            return [agree(case.apply(way), value) for case, value in zip(cases, came, strict=True)]
+
+        right = agreeing(truth, agree)
         if all(right):
             return
-        fault = next((str(mistake) for mistake in mistakes if all(agree(mistake.made_by(truth)))), "")
-        if not fault and all(np.array_equal(got, came[0], equal_nan=True) for got in came):
-            fault = tr("it gives the same answer whatever it is given.")
+        faults = (str(mistake) for mistake in mistakes if all(agreeing(mistake.made_by(truth), near or agree)))
         first = right.index(False)
         self.fail(
-            fault or tr("right for {right} of the {count} inputs tried.", right=sum(right), count=len(cases)),
-            tried=describe_call(self.exercise.name, cases[first].args, cases[first].kwargs or {}),
-            expected=_describe_numbers(wanted[first]),
-            came=_describe_numbers(came[first]),
+            next(faults, "") or tr(unknown, right=sum(right), count=len(cases)),
+            tried=self.describe(cases[first]),
+            expected=show(cases[first].apply(truth)),
+            came=show(came[first]),
         )
 
-    def _numbers(self, function: Callable, case: Case, wanted: np.ndarray) -> np.ndarray:
-        value = self.call(function, case.args, case.kwargs)
-        numbers = as_numbers(value, len(wanted))
-        if numbers is None:
-            self.fail(
-                trn("it should return one number.", "it should return {count} numbers.", len(wanted)),
-                tried=describe_call(self.exercise.name, case.args, case.kwargs or {}),
-                expected=_describe_numbers(wanted),
-                came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
-            )
-        return numbers
+    def describe(self, case: Case) -> str:
+        """Return the call of a case as one would write it."""
+        return describe_call(self.exercise.name, case.args, case.kwargs)
 
     def _run(self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str) -> tuple:
         """Return the value, or the exception; the global settings that were changed; what became of the arguments."""
@@ -330,11 +349,6 @@ class Trial:
 def _describe_place(frame: traceback.FrameSummary) -> str:
     place = tr("line {number} of {function}", number=frame.lineno, function=frame.name)
     return tr("{place}: `{source}`", place=place, source=frame.line) if frame.line else place
-
-
-def _describe_numbers(numbers: np.ndarray) -> str:
-    values = tuple(int(number) if number.is_integer() else round(float(number), 6) for number in numbers)
-    return describe(values[0] if len(values) == 1 else values)
 
 
 def _error_text(error: BaseException) -> str:

@@ -7,7 +7,6 @@ spacing of the columns, the separator and the encoding may all differ, and a wor
 import csv
 import io
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,6 @@ from pathlib import Path
 from palm_utils.datasets import HEADER
 from palm_utils.files import replacing
 from palm_utils.messages import DataError, DataNotFound, Text, mark
-
-# A table of a thousand photographs has some 50 KB. What is larger is something else, or a bomb.
-_LARGEST = 32 << 20
 
 _Line = tuple[int, list[str]]  # its number and its cells, not all of them empty
 
@@ -121,8 +117,8 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
         return path.name, []
     title = (fitting or list(sheets))[0]
     name = Text("{file} (sheet {title!r})", file=path.name, title=title) if len(sheets) > 1 else path.name
-    missing = [column for column, key in zip(columns, wanted, strict=True) if key not in keys[title]]
-    if missing:
+    counts = {column: keys[title].count(key) for column, key in zip(columns, wanted, strict=True)}
+    if missing := [column for column, count in counts.items() if count == 0]:
         raise DataError(
             "{table} has no column {missing}; its first line names {columns}. Write {header} in the first line of "
             "{path}.",
@@ -132,7 +128,7 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
             header=",".join(HEADER),
             path=path,
         )
-    if twice := [column for column, key in zip(columns, wanted, strict=True) if keys[title].count(key) > 1]:
+    if twice := [column for column, count in counts.items() if count > 1]:
         template = mark("{table} has two columns {column!r}. Delete the one that is wrong: {path}.")
         raise DataError(template, table=name, column=twice[0], path=path)
     picked = [_picked(sheets[title], [keys[title].index(key) for key in wanted]) for title in fitting]
@@ -159,8 +155,7 @@ def _normalised(column: str) -> str:
 def _sheets(path: Path) -> dict[str, list[_Line]]:
     """Return the lines of each sheet of a workbook by its title, those of a text table by ""."""
     try:
-        with open(path, "rb") as f:
-            content = f.read(_LARGEST + 1)
+        content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
         raise DataNotFound(
             "There is no label table {path}. `python -m palm_utils data` shows where the data sets are.", path=path
@@ -170,14 +165,16 @@ def _sheets(path: Path) -> dict[str, list[_Line]]:
         raise DataError(template, path=path, error=error.strerror) from None
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise DataError("{path} is in Excel's old .xls format. Save it as .xlsx or .csv.", path=path)
-    if len(content) > _LARGEST:
-        template = mark("{path} is too large for a label table: more than {size} MiB. Give the table itself.")
-        raise DataError(template, path=path, size=_LARGEST >> 20)
     # The content decides, not the suffix: a renamed .xlsx is still one.
-    return _workbook(path, content) if content.startswith(b"PK\x03\x04") else {"": _text_lines(path, content)}
+    read = _workbook if content.startswith(b"PK\x03\x04") else _text_table
+    sheets = {
+        title: [(line, [cell.strip() for cell in cells]) for line, cells in lines]
+        for title, lines in read(path, content).items()
+    }
+    return {title: [(line, cells) for line, cells in lines if any(cells)] for title, lines in sheets.items()}
 
 
-def _text_lines(path: Path, content: bytes) -> list[_Line]:
+def _text_table(path: Path, content: bytes) -> dict[str, list[_Line]]:
     try:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
@@ -186,42 +183,34 @@ def _text_lines(path: Path, content: bytes) -> list[_Line]:
         raise DataError("{path} is not a text table in UTF-8. Save it as CSV (UTF-8) or .xlsx.", path=path)
     # csv.Sniffer guesses from the whole text and fails on short tables; the first line suffices.
     separator = max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    # Excel may write which separator it took into a line of its own.
+    text = re.sub(r"^sep=.?(?=[\r\n])", "", text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     lines, start = [], 1
     try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            # Excel may write which separator it took into a line of its own.
-            if any(cells) and not (start == 1 and re.fullmatch("sep=.?", "".join(cells))):
-                lines.append((start, cells))
+        for cells in reader:
+            lines.append((start, cells))
             start = reader.line_num + 1  # a quoted cell can go over several lines
     except csv.Error as error:
         template = mark("{file} line {start}: {error}. Correct it in the table, {path}.")
         raise DataError(template, file=path.name, start=start, error=error, path=path) from None
-    return lines
+    return {"": lines}
 
 
 def _workbook(path: Path, content: bytes) -> dict[str, list[_Line]]:
     import openpyxl
 
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as parts:
-            # What a part declares is all that is read of it.
-            size = sum(part.file_size for part in parts.infolist())
-        if size <= _LARGEST:
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            return {sheet.title: _sheet_lines(sheet) for sheet in book.worksheets}
+        sheets = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets
+        for sheet in sheets:
+            sheet.reset_dimensions()  # some programs write wrong ones, and rows would be missed
+        return {
+            sheet.title: [
+                (line, ["" if cell is None else str(cell) for cell in cells])
+                for line, cells in enumerate(sheet.iter_rows(values_only=True), 1)
+            ]
+            for sheet in sheets
+        }
     except Exception as error:  # openpyxl raises whatever a damaged part leads to
         template = mark("{path} is damaged or not an Excel table ({error}). Get it again.")
         raise DataError(template, path=path, error=error) from None
-    template = mark("{path} is too large for a label table: it unpacks to {size} MiB. Get it again.")
-    raise DataError(template, path=path, size=size >> 20)
-
-
-def _sheet_lines(sheet) -> list[_Line]:
-    sheet.reset_dimensions()  # some programs write wrong ones, and rows would be missed
-    lines = (
-        (number, ["" if cell is None else str(cell).strip() for cell in cells])
-        for number, cells in enumerate(sheet.iter_rows(values_only=True), 1)
-    )
-    return [(number, cells) for number, cells in lines if any(cells)]

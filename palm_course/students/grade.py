@@ -80,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
     rows = list(make_rows(students, dict(zip(jobs, results, strict=True))))
     write(rows, args.output)
     verdicts = Counter(row.verdict for row in rows).most_common()
-    counted = ", ".join(f"{count} {tr(verdict)}" for verdict, count in verdicts)
-    counts = {"students": len(students), "rows": len(rows), "counts": counted, "file": args.output}
-    print(tr("{students} students, {rows} rows ({counts}): {file}", **counts))
+    counts = ", ".join(f"{count} {tr(verdict)}" for verdict, count in verdicts)
+    values = {"students": len(students), "rows": len(rows), "counts": counts, "file": args.output}
+    print(tr("{students} students, {rows} rows ({counts}): {file}", **values))
     return 0
 
 
@@ -95,12 +95,12 @@ def find_students(folder: Path) -> dict[str, list[Path]]:
         raise CourseError("{folder} is not a folder", folder=folder)
     students: dict[str, list[Path]] = {}
     hidden = re.compile(r"(^|/)(\.|__MACOSX)")  # what systems and Jupyter put there
-    for entry in sorted(entry for entry in folder.iterdir() if not hidden.match(entry.name)):
-        inside = sorted(entry.rglob("*")) if entry.is_dir() else [entry]
-        found = [path for path in inside if path.suffix.lower() == ".ipynb" and not path.is_dir()]
-        shown = [path for path in found if not hidden.search(path.relative_to(folder).as_posix())]
-        if shown or entry.is_dir():
-            students.setdefault(entry.name if entry.is_dir() else entry.stem, []).extend(shown)
+    for path in sorted(path for path in folder.rglob("*") if not hidden.search(path.relative_to(folder).as_posix())):
+        student = path.relative_to(folder).parts[0]
+        if path.parent == folder and path.is_dir():
+            students.setdefault(student, [])
+        elif path.suffix.lower() == ".ipynb" and not path.is_dir():
+            students.setdefault(path.stem if path.parent == folder else student, []).append(path)
     if not any(students.values()):
         raise CourseError("{folder} holds no notebooks: neither NAME.ipynb nor NAME/….ipynb", folder=folder)
     return students
