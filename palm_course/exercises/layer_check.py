@@ -35,10 +35,8 @@ Shape = list[int]
 Fault = dict[str, str]  # arguments of `Trial.fail`: the fault, and what is not as usual of hint, expected and came
 
 _MODES = {None: "{call}", True: mark("{tried} in training mode"), False: mark("{call} after model.eval()")}
-_LOGITS, _MAPS = (
-    mark("logits of the first image {values}"),
-    mark("first pixel of the first image, first channels {values}"),
-)
+_LOGITS = mark("logits of the first image {values}")
+_MAPS = mark("first pixel of the first image, first channels {values}")
 
 
 def are_flat(shapes: Sequence[Shape]) -> bool:
@@ -48,11 +46,12 @@ def are_flat(shapes: Sequence[Shape]) -> bool:
 
 def _usual_fault(missing: list[Shape], extra: list[Shape]) -> Fault:
     """Name what is wrong with the parameters by the shapes that are missing and those that are too many."""
+    fault = mark("its parameters are not those of the layers asked for.")
     if not extra and are_flat(missing):
-        return {"fault": tr("something with one number per channel or unit is missing, such as a bias.")}
-    if not missing and are_flat(extra):
-        return {"fault": tr("there is something with one number per channel or unit too many, such as a bias.")}
-    return {"fault": tr("its parameters are not those of the layers asked for.")}
+        fault = mark("something with one number per channel or unit is missing, such as a bias.")
+    elif not missing and are_flat(extra):
+        fault = mark("there is something with one number per channel or unit too many, such as a bias.")
+    return {"fault": tr(fault)}
 
 
 def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:

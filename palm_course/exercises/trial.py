@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -51,11 +51,9 @@ class Exercise:
         trial = Trial(self)
         try:
             if not callable(answer):
-                trial.fail(
-                    tr("the check needs the function or class itself, not what a call of it gives."),
-                    expected=f'exercises.check("{self.number}", {self.name})',
-                    hint=tr("leave out the brackets after {name}.", name=self.name),
-                )
+                fault = tr("the check needs the function or class itself, not what a call of it gives.")
+                hint = tr("leave out the brackets after {name}.", name=self.name)
+                trial.fail(fault, expected=f'exercises.check("{self.number}", {self.name})', hint=hint)
             self.judge(trial, answer)
         except NotAttempted:
             text = tr("not attempted yet.")
@@ -178,11 +176,9 @@ class Trial:
         parts = [f"{pad(label, 10)}{text}" for label, text in told if text]
         if printed := self._output.getvalue().strip():
             parts.append(tr("Your code printed: {output}", output=shorten(printed, _SHOWN_OUTPUT)))
-        hints = [
-            tr("Hint: {hint}", hint=hint or tr(self.exercise.hint)),
-            tr('Still stuck? exercises.hint("{n}") says more, exercises.solution("{n}") all.', n=number),
-        ]
-        raise Wrong("\n  ".join([not_right(number, fault), *parts, *hints]), (fault, *parts))
+        hint = tr("Hint: {hint}", hint=hint or tr(self.exercise.hint))
+        more = tr('Still stuck? exercises.hint("{n}") says more, exercises.solution("{n}") all.', n=number)
+        raise Wrong("\n  ".join([not_right(number, fault), *parts, hint, more]), (fault, *parts))
 
     def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
         """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
@@ -197,36 +193,28 @@ class Trial:
             self._report(error, tried)
         self._returned_once = True
         if changed:
-            self.fail(
-                tr("it changes {setting} for everything that runs after it. It has been put back.", setting=changed[0]),
-                tried=tried,
-                hint=tr("a function should work with its arguments and leave global settings alone."),
-            )
+            template = mark("it changes {setting} for everything that runs after it. It has been put back.")
+            hint = tr("a function should work with its arguments and leave global settings alone.")
+            self.fail(tr(template, setting=changed[0]), tried=tried, hint=hint)
         if value is None:
             self.fail(tr("it returns nothing: is the `return` missing?"), tried=tried, came="None")
         for before, after in zip((*args, *kwargs.values()), left, strict=True):
             if not same(before, after):
-                self.fail(
-                    tr("it changes its input. The caller may still need it as it was."),
-                    tried=tried,
-                    expected=tr("the argument as it was: {value}", value=describe(before)),
-                    came=tr("after the call: {value}", value=describe(after)),
-                    hint=tr("`*=`, `-=` and assignments to elements work in place; make a new array."),
-                )
+                fault = tr("it changes its input. The caller may still need it as it was.")
+                expected = tr("the argument as it was: {value}", value=describe(before))
+                came = tr("after the call: {value}", value=describe(after))
+                hint = tr("`*=`, `-=` and assignments to elements work in place; make a new array.")
+                self.fail(fault, tried=tried, expected=expected, came=came, hint=hint)
         return value
 
     def call_for_error(self, expected: type[Exception], function: Callable, args: tuple) -> None:
         """Call the student's `function` where `expected` must be raised; anything else is a `Wrong`."""
         tried = describe_call(self.exercise.name, args, {})
         value, error, *_ = self._run(function, args, {}, tried)
-        if isinstance(error, expected):
-            return
-        self.fail(
-            tr("it should raise {error} here.", error=expected.__name__),
-            tried=tried,
-            expected=expected.__name__,
-            came=type(error).__name__ if error is not None else tr("the value {value}", value=describe(value)),
-        )
+        if not isinstance(error, expected):
+            name = expected.__name__
+            came = type(error).__name__ if error is not None else tr("the value {value}", value=describe(value))
+            self.fail(tr("it should raise {error} here.", error=name), tried=tried, expected=name, came=came)
 
     def compare(
         self,
@@ -266,21 +254,11 @@ class Trial:
             unknown = mark("it gives the same answer whatever it is given.")
         self.need_values(cases, came, truth, mistakes, agree=agree, unknown=unknown, show=show)
 
-    def need_values(
-        self,
-        cases: Sequence[Case],
-        came: Sequence[Any],
-        truth: Callable,
-        mistakes: Sequence[Mistake],
-        *,
-        agree: Callable[[Any, Any], bool],
-        unknown: str,
-        show: Callable[[Any], str],
-        near: Callable[[Any, Any], bool] | None = None,
-    ) -> None:
-        """Refuse what `came` of the calls unless it agrees with `truth` on all `cases`.
+    def need_values(self, cases, came, truth, mistakes, *, agree: Callable, unknown: str, show: Callable, near=None):
+        """Refuse what `came` of the calls unless agree(right, came) on all `cases`.
 
-        The first of `mistakes` that it agrees with (by `near`, where that is given) on all of them names the fault.
+        The first of `mistakes` with near(wrong, came) (by default as `agree`) on all of them names the fault, else
+        `unknown`. show(value) is how a message puts what was expected and what came.
         """
 
         def agreeing(way: Callable, agree: Callable) -> list[bool]:
@@ -306,13 +284,11 @@ class Trial:
         """Return the value, or the exception; the global settings that were changed; what became of the arguments."""
         args, kwargs = tuple(map(duplicate, args)), {key: duplicate(value) for key, value in kwargs.items()}
         try:
-            inspect.signature(function).bind(*args, **kwargs)
+            with suppress(ValueError):  # a function written in C does not tell its arguments
+                inspect.signature(function).bind(*args, **kwargs)
         except TypeError as error:
             self.fail(tr("it cannot be called this way: {error}.", error=error), tried=tried)
-        except ValueError:
-            pass  # a function written in C does not tell its arguments
-        value, error = None, None
-        started = time.monotonic()
+        value, error, started = None, None, time.monotonic()
         with kept() as changed:
             try:
                 with redirect_stdout(self._output), redirect_stderr(Excerpt(0)), time_limit(self._seconds_left):
@@ -329,11 +305,8 @@ class Trial:
         place = _describe_place(own[-1]) if own else tr("code of a library")
         if isinstance(error, OutOfTime):
             late = mark("it did not come back within {seconds:g} seconds and was stopped in {place}.")
-            self.fail(
-                tr(late, seconds=self.exercise.seconds, place=place),
-                tried=tried,
-                hint=tr("is there a loop whose condition never becomes false?"),
-            )
+            hint = tr("is there a loop whose condition never becomes false?")
+            self.fail(tr(late, seconds=self.exercise.seconds, place=place), tried=tried, hint=hint)
         # Libraries raise NotImplementedError too; where the source is unknown, the student is believed.
         raised_by = own[-1].line or "NotImplementedError" if own else ""
         if isinstance(error, NotImplementedError) and "NotImplementedError" in raised_by:
@@ -352,12 +325,10 @@ def _describe_place(frame: traceback.FrameSummary) -> str:
 
 
 def _error_text(error: BaseException) -> str:
-    name = type(error).__name__
-    try:
+    text = ""
+    with suppress(Exception):
         text = str(error).split("[Hint:")[0].strip()  # PaddlePaddle appends the place in its C++ source
-    except Exception:
-        text = ""
-    return shorten(f"{name}: {text}" if text else name, _SHOWN_ERROR)
+    return shorten(f"{type(error).__name__}: {text}".removesuffix(": "), _SHOWN_ERROR)
 
 
 _LIBRARIES = tuple(os.path.normcase(Path(m.__file__).resolve().parent) + os.sep for m in (os, palm_utils, palm_course))

@@ -67,12 +67,10 @@ def _damage_named(path: Path, name: str) -> Iterator[None]:
             error=error,
         ) from None
     except (DataError, tarfile.TarError, OSError, EOFError, zlib.error, struct.error) as error:
-        raise DataError(
-            "{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force",
-            path=path,
-            error=error,
-            name=name,
-        ) from None
+        template = mark(
+            "{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force"
+        )
+        raise DataError(template, path=path, error=error, name=name) from None
 
 
 # --- CIFAR-10
@@ -136,31 +134,32 @@ def unpickled(content: bytes) -> object:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows only what NumPy names in the pickle of an array; the class of arrays itself cannot be called."""
+    """Its methods are called in the place of the functions that a pickle names."""
 
-    def find_class(self, module: str, name: str) -> object:
-        known = {
-            "numpy.ndarray": "ndarray",
-            "numpy.dtype": _Bytes,
-            "numpy.core.multiarray._reconstruct": _Array,
-            "_codecs.encode": _encode,
-        }
-        full_name = f"{module.replace('numpy._core', 'numpy.core')}.{name}"  # NumPy 2's name for it
-        if full_name not in known:
+    def find_class(self, module: str, name: str):
+        where = {"ndarray": "numpy", "dtype": "numpy", "_reconstruct": "numpy.core.multiarray", "encode": "_codecs"}
+        if where.get(name) != module.replace("numpy._core", "numpy.core"):  # NumPy 2's name for it
             raise UnsafePickle("it would call {module}.{name}", module=module, name=name)
-        return known[full_name]
+        return getattr(self, name)
 
+    def ndarray(self, *args):
+        _require(False)
 
-def _encode(text: str, encoding: str) -> bytes:
-    _require(encoding == "latin1")  # how Python 3 writes bytes into a pickle that Python 2 can read
-    return text.encode("latin1")
+    def dtype(self, name, *flags):
+        _require(name in ("u1", b"u1") and len(flags) <= 2)
+        return _Bytes()
+
+    def _reconstruct(self, kind, shape, code):
+        _require(kind == self.ndarray and shape == (0,) and code in ("b", b"b"))
+        return _Array()
+
+    def encode(self, text, encoding):
+        _require(encoding == "latin1")  # how Python 3 writes bytes into a pickle that Python 2 can read
+        return text.encode("latin1")
 
 
 class _Bytes:
     """The type of an array of bytes."""
-
-    def __init__(self, name, *flags):
-        _require(name in ("u1", b"u1") and len(flags) <= 2)
 
     def __setstate__(self, state):
         _require(state[0] == 3 and state[1] in ("|", b"|") and state[2:] == (None, None, None, -1, -1, 0))
@@ -170,9 +169,6 @@ class _Array:
     """An array that takes exactly as many bytes as its shape needs."""
 
     shape = ()
-
-    def __init__(self, kind, shape, code):
-        _require(kind == "ndarray" and shape == (0,) and code in ("b", b"b"))
 
     def __setstate__(self, state):
         version, self.shape, dtype, _, content = state

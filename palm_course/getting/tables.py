@@ -36,8 +36,8 @@ def read_labels(csvfile: str | Path) -> list[LabelRow]:
     column is missing or there twice, two sheets could be meant, a name is empty, a label is neither 0 nor 1, or a
     photograph is listed with two different labels.
     """
-    path, found = Path(csvfile), {}
-    table, rows = _read(path, "imgName", "Label")
+    found = {}
+    table, rows = _read(Path(csvfile), "imgName", "Label")
     for line, (name, text) in rows:
         where = Text("{table} line {line}", table=table, line=line)
         if not name:
@@ -47,17 +47,14 @@ def read_labels(csvfile: str | Path) -> list[LabelRow]:
             raise DataError("{where}: label {text!r} is not 0 or 1. Correct it in the table.", where=where, text=text)
         known = found.setdefault(name, LabelRow(name, int(label), line))
         if known.label != label:
-            raise DataError(
-                "{where}: {name} has label {label}, but line {line} gives it {other}. Delete the line that is wrong.",
-                where=where,
-                name=name,
-                label=int(label),
-                line=known.line,
-                other=known.label,
+            values = {"where": where, "name": name, "label": int(label), "line": known.line, "other": known.label}
+            template = (
+                "{where}: {name} has label {label}, but line {line} gives it {other}. Delete the line that is wrong."
             )
+            raise DataError(template, **values)
     if not found:
         template = mark("{table} has no rows below its first line. Put the whole table there: {path}.")
-        raise DataError(template, table=table, path=path)
+        raise DataError(template, table=table, path=csvfile)
     return list(found.values())
 
 
@@ -73,13 +70,11 @@ def read_fovea(path: Path) -> dict[str, tuple[float, float]]:
             continue
         fovea[name] = _number(x), _number(y)
         if None in fovea[name]:
+            values = {"table": table, "line": line, "x": x, "y": y}
             raise DataError(
                 "{table} line {line}: the fovea's place {x!r}, {y!r} is not two numbers. Correct it in the table, or "
                 "leave it empty.",
-                table=table,
-                line=line,
-                x=x,
-                y=y,
+                **values,
             )
     return fovea
 
@@ -107,7 +102,7 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
 
     Of several sheets the one with these columns counts. optional: no line is returned where there is none.
     """
-    sheets = {title: lines for title, lines in _sheets(path).items() if lines}
+    sheets = _sheets(path)
     if not sheets:
         raise DataError("{file} is empty ({path}). Put the label table there again.", file=path.name, path=path)
     keys = {title: [_normalised(cell) for cell in lines[0][1]] for title, lines in sheets.items()}
@@ -117,7 +112,7 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
         return path.name, []
     title = (fitting or list(sheets))[0]
     name = Text("{file} (sheet {title!r})", file=path.name, title=title) if len(sheets) > 1 else path.name
-    counts = {column: keys[title].count(key) for column, key in zip(columns, wanted, strict=True)}
+    counts = {column: keys[title].count(_normalised(column)) for column in columns}
     if missing := [column for column, count in counts.items() if count == 0]:
         raise DataError(
             "{table} has no column {missing}; its first line names {columns}. Write {header} in the first line of "
@@ -131,21 +126,20 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
     if twice := [column for column, count in counts.items() if count > 1]:
         template = mark("{table} has two columns {column!r}. Delete the one that is wrong: {path}.")
         raise DataError(template, table=name, column=twice[0], path=path)
-    picked = [_picked(sheets[title], [keys[title].index(key) for key in wanted]) for title in fitting]
-    if any(lines != picked[0] for lines in picked):
+    picked = []
+    for title in fitting:
+        places = [keys[title].index(key) for key in wanted]
+        # A short row lacks its last cells.
+        rows = [(line, [*cells, *[""] * len(keys[title])]) for line, cells in sheets[title][1:]]
+        picked.append([(line, [cells[place] for place in places]) for line, cells in rows])
+    if any(rows != picked[0] for rows in picked):
+        values = {"path": path, "count": len(fitting), "columns": ", ".join(columns)}
         raise DataError(
             "{path} has {count} different sheets with the columns {columns}. Delete those that are not meant, or save "
             "the right one as CSV (UTF-8).",
-            path=path,
-            count=len(fitting),
-            columns=", ".join(columns),
+            **values,
         )
     return name, picked[0]
-
-
-def _picked(lines: list[_Line], places: list[int]) -> list[_Line]:
-    # A short row lacks its last cells.
-    return [(line, [cells[place] if place < len(cells) else "" for place in places]) for line, cells in lines[1:]]
 
 
 def _normalised(column: str) -> str:
@@ -153,7 +147,7 @@ def _normalised(column: str) -> str:
 
 
 def _sheets(path: Path) -> dict[str, list[_Line]]:
-    """Return the lines of each sheet of a workbook by its title, those of a text table by ""."""
+    """Return the lines of each sheet of a workbook by its title, those of a text table by ""; none is blank."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
@@ -166,15 +160,15 @@ def _sheets(path: Path) -> dict[str, list[_Line]]:
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise DataError("{path} is in Excel's old .xls format. Save it as .xlsx or .csv.", path=path)
     # The content decides, not the suffix: a renamed .xlsx is still one.
-    read = _workbook if content.startswith(b"PK\x03\x04") else _text_table
-    sheets = {
-        title: [(line, [cell.strip() for cell in cells]) for line, cells in lines]
-        for title, lines in read(path, content).items()
-    }
-    return {title: [(line, cells) for line, cells in lines if any(cells)] for title, lines in sheets.items()}
+    is_workbook = content.startswith(b"PK\x03\x04")
+    sheets = _workbook(path, content) if is_workbook else {"": _text_lines(path, content)}
+    for title, lines in sheets.items():
+        stripped = [(line, [cell.strip() for cell in cells]) for line, cells in lines]
+        sheets[title] = [(line, cells) for line, cells in stripped if any(cells)]
+    return {title: lines for title, lines in sheets.items() if lines}
 
 
-def _text_table(path: Path, content: bytes) -> dict[str, list[_Line]]:
+def _text_lines(path: Path, content: bytes) -> list[_Line]:
     try:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
@@ -194,7 +188,7 @@ def _text_table(path: Path, content: bytes) -> dict[str, list[_Line]]:
     except csv.Error as error:
         template = mark("{file} line {start}: {error}. Correct it in the table, {path}.")
         raise DataError(template, file=path.name, start=start, error=error, path=path) from None
-    return {"": lines}
+    return lines
 
 
 def _workbook(path: Path, content: bytes) -> dict[str, list[_Line]]:
@@ -205,11 +199,8 @@ def _workbook(path: Path, content: bytes) -> dict[str, list[_Line]]:
         for sheet in sheets:
             sheet.reset_dimensions()  # some programs write wrong ones, and rows would be missed
         return {
-            sheet.title: [
-                (line, ["" if cell is None else str(cell) for cell in cells])
-                for line, cells in enumerate(sheet.iter_rows(values_only=True), 1)
-            ]
-            for sheet in sheets
+            sheet.title: [(line, ["" if cell is None else str(cell) for cell in cells]) for line, cells in rows]
+            for sheet, rows in ((sheet, enumerate(sheet.iter_rows(values_only=True), 1)) for sheet in sheets)
         }
     except Exception as error:  # openpyxl raises whatever a damaged part leads to
         template = mark("{path} is damaged or not an Excel table ({error}). Get it again.")

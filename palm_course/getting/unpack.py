@@ -2,7 +2,6 @@
 
 import lzma
 import re
-import shutil
 import stat
 import zipfile
 import zlib
@@ -40,15 +39,14 @@ def _unpack(file: BinaryIO, archive: Path, folder: Path, suffixes: tuple[str, ..
             if info.flag_bits & 0x1:
                 template = mark("{archive} is encrypted ({name}). Unpack it by hand and give the folder.")
                 raise DataError(template, archive=archive.name, name=name)
-            target = folder / name
+            target, info.filename = folder / name, name
             try:
-                with opened.open(info) as source:
-                    if target.suffix.lower() == ".zip":
-                        _unpack(source, target, target.parent, suffixes)
-                        continue
+                if target.suffix.lower() != ".zip":
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    with open(target, "wb") as out:
-                        shutil.copyfileobj(source, out)
+                    opened.extract(info, folder)
+                    continue
+                with opened.open(info) as inner:
+                    _unpack(inner, target, target.parent, suffixes)
             except (*_DAMAGE, OSError) as error:  # a name that no file can have, too
                 if isinstance(error, OSError) and is_disk_full(error):
                     raise

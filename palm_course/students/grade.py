@@ -111,20 +111,16 @@ def make_rows(students: dict[str, list[Path]], results: dict[tuple[str, Path], l
     for student, paths in students.items():
         if not paths:
             yield Row(student, "", NO_NOTEBOOK, tr("the folder holds no notebook."))
-        best: dict[str, Row] = {}
+        rows = []
         for path in paths:
-            where = f" ({path.name})" if len(paths) > 1 else ""
-            for result in results[student, path]:
-                row = Row(student, result.number, result.verdict, one_line(result) + where)
-                if not result.number:
-                    yield row
-                elif row.exercise not in best or _rank(row) < _rank(best[row.exercise]):
-                    best[row.exercise] = row
-        yield from (best[number] for number in sorted(best, key=lambda number: [int(n) for n in number.split(".")]))
-
-
-def _rank(row: Row) -> int:
-    return _ORDER.index(row.verdict) if row.verdict in _ORDER else len(_ORDER)
+            where, found = f" ({path.name})" if len(paths) > 1 else "", results[student, path]
+            rows += [Row(student, one.number, one.verdict, one_line(one) + where) for one in found]
+        yield from (row for row in rows if not row.exercise)
+        for number in sorted({row.exercise for row in rows if row.exercise}, key=lambda n: [*map(int, n.split("."))]):
+            yield min(
+                (row for row in rows if row.exercise == number),
+                key=lambda row: (*_ORDER, row.verdict).index(row.verdict),
+            )
 
 
 def one_line(result: judging.Result) -> str:
