@@ -48,10 +48,10 @@ def read_labels(csvfile: str | Path) -> list[LabelRow]:
         known = found.setdefault(name, LabelRow(name, int(label), line))
         if known.label != label:
             values = {"where": where, "name": name, "label": int(label), "line": known.line, "other": known.label}
-            template = (
-                "{where}: {name} has label {label}, but line {line} gives it {other}. Delete the line that is wrong."
+            raise DataError(
+                "{where}: {name} has label {label}, but line {line} gives it {other}. Delete the line that is wrong.",
+                **values,
             )
-            raise DataError(template, **values)
     if not found:
         template = mark("{table} has no rows below its first line. Put the whole table there: {path}.")
         raise DataError(template, table=table, path=csvfile)

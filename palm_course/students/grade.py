@@ -73,10 +73,8 @@ def run(args: argparse.Namespace) -> int:
         try:
             work = pool.map(lambda job: judging.judge(job[1], args.seconds, int(args.memory * 2**30), stop), jobs)
             results = list(tqdm(work, total=len(jobs), unit="notebook", desc=tr("grading"), disable=None))
-        except BaseException:  # Ctrl-C above all
+        finally:  # Ctrl-C: those that have begun end early, the others with nothing
             stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
     rows = list(make_rows(students, dict(zip(jobs, results, strict=True))))
     write(rows, args.output)
     verdicts = Counter(row.verdict for row in rows).most_common()
