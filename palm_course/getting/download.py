@@ -66,6 +66,11 @@ class Remote:
         """Where the bytes are collected until all are there and right."""
         return self.destination.with_name(self.destination.name + ".part")
 
+    @property
+    def arrived(self) -> int:
+        """How many bytes have been collected."""
+        return self.part.stat().st_size if self.part.is_file() else 0
+
     def is_right(self, path: Path) -> bool:
         """Whether `path` is this file with all its bytes."""
         return has_checksum(path, self.algorithm, self.checksum)
@@ -89,7 +94,6 @@ def download(files: list[Remote], by_hand: Text | None = None, timeout: tuple[fl
             for file in wanted:
                 file.part.replace(file.destination)
     except (OSError, urllib3.exceptions.HTTPError) as error:
-        arrived = file.part.stat().st_size if file.part.is_file() else 0
         kept = mark("The {arrived:,} bytes that arrived are kept; the same command goes on from there.\n")
         raise DownloadError(
             "{name} could not be downloaded: {reason}.\n  address: {address}\n  file:    {file}\n"
@@ -98,24 +102,23 @@ def download(files: list[Remote], by_hand: Text | None = None, timeout: tuple[fl
             reason=_reason(error),
             address=file.url,
             file=file.destination,
-            kept=Text(kept, arrived=arrived) if arrived else "",
+            kept=Text(kept, arrived=file.arrived) if file.arrived else "",
             by_hand=by_hand or Text("open the address in a browser and save it as {file}", file=file.destination),
         ) from None
 
 
 def _complete(file: Remote, timeout: tuple[float, float]) -> None:
     """Receive what the partial file lacks."""
-    is_right = file.is_right(file.part)
-    while not is_right:
-        offset = file.part.stat().st_size if file.part.is_file() else 0
+    if file.is_right(file.part):
+        return
+    # The file may have changed on the server since its first bytes arrived: then it is received from its beginning.
+    for offset in sorted({file.arrived, 0}, reverse=True):
         _receive(file, offset, timeout)
-        is_right = file.is_right(file.part)
-        if not is_right:
-            # The file may have changed on the server since its first bytes arrived: begin anew.
-            file.part.unlink()
-        if not is_right and not offset:
-            template = mark("what arrived has not the {algorithm} sum {checksum}")
-            raise DownloadError(template, algorithm=file.algorithm, checksum=file.checksum)
+        if file.is_right(file.part):
+            return
+        file.part.unlink()
+    template = mark("what arrived has not the {algorithm} sum {checksum}")
+    raise DownloadError(template, algorithm=file.algorithm, checksum=file.checksum)
 
 
 def _receive(file: Remote, offset: int, timeout: tuple[float, float]) -> None:
