@@ -131,7 +131,8 @@ def _receive(file: Remote, offset: int, timeout: tuple[float, float]) -> None:
         if offset and (status == 416 or is_other):
             return  # There is nothing beyond what we have, or other bytes than asked for come.
         if status not in (200, 206):
-            raise DownloadError("the server answers {status}", status=f"{status} {response.reason}")
+            answer = f"{status} {response.reason}"
+            raise DownloadError("the server answers {status}", status=answer)
         # The bytes as they come: requests would decode what a server calls compressed.
         blocks = response.raw.stream(1 << 16, decode_content=False)
         first = next(blocks, b"")
