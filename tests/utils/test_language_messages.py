@@ -234,7 +234,8 @@ def test_progress_is_that_of_the_edition_that_the_student_works_in(course, monke
 
 def test_answers_in_the_other_edition_are_shown_as_well(course, monkeypatch, capsys):
     chapter_one(course / "zh" / "01_lenet_mnist.ipynb", {"1.1": WRONG})
-    monkeypatch.setattr(judging, "judge", lambda path: [judging.Result("1.1", "wrong", "no", ("no",))])
+    results = [judging.Result(number, "wrong", "no", ("no",)) for number in ("1.1", "1.2", "1.3")]
+    monkeypatch.setattr(judging, "judge", lambda path: results)
     assert [line for line in printed(capsys, "progress", "01") if "done" in line] == [
         "01_lenet_mnist: 0 of 3 exercises done",
         "zh/01_lenet_mnist: 0 of 3 exercises done",
