@@ -38,8 +38,7 @@ def test_links_lead_to_pages_and_what_is_no_page_is_plain_text(edition, page, te
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["[a](https://example.org/x)", "[a](#here)", "`[a](b.md)`", "```\n[a](b.md)\n```", "![a](picture.png)"],
+    "text", ["[a](https://example.org/x)", "[a](#here)", "`[a](b.md)`", "```\n[a](b.md)\n```", "![a](picture.png)"]
 )
 def test_other_links_and_code_stay(text):
     assert pages.relink(text, "en", "01_lenet_mnist") == text

@@ -183,10 +183,7 @@ def test_downloading_mnist_and_cifar10(data, published, capsys):
         "https://dataset.bj.bcebos.com/cifar/cifar-10-python.tar.gz",
     ]
     assert "MNIST: real data, 2 training and 2 test digits" in capsys.readouterr().out
-    assert (datasets.mnist().root, datasets.cifar10().root) == (
-        data.folder / "mnist",
-        data.folder / "cifar10",
-    )
+    assert (datasets.mnist().root, datasets.cifar10().root) == (data.folder / "mnist", data.folder / "cifar10")
     assert data("mnist", "--download") == 0
     assert "already there" in capsys.readouterr().out
     assert len(published) == 5

@@ -52,11 +52,7 @@ FORMS = {
     "folder of the release": (release_archive, "", True),
     "release without test split": (lambda folder: release_archive(folder, test=False), "", False),
     "unpacked release": (lambda folder: write(folder, palm_archives.release_files()), "", True),
-    "inside the unpacked release": (
-        lambda folder: write(folder, palm_archives.release_files()),
-        "PALM",
-        True,
-    ),
+    "inside the unpacked release": (lambda folder: write(folder, palm_archives.release_files()), "PALM", True),
     "unpacked into a folder of its name": (
         lambda folder: write(folder / "x" / "PALM", palm_archives.release_files()),
         "",
@@ -122,10 +118,7 @@ INCOMPLETE = {
     "no validation archive": (lambda s: (s / "validation.zip").unlink(), "no validation photographs"),
     "no training archive": (lambda s: (s / "training.zip").unlink(), "no training photographs"),
     "no labels": (lambda s: (s / "valid_gt.zip").unlink(), "no label table of the validation photographs"),
-    "training short": (
-        lambda s: palm_archives.ai_studio(s, ["H0001.jpg", "N0012.jpg", "P0095.jpg"]),
-        "1 of 2.*P",
-    ),
+    "training short": (lambda s: palm_archives.ai_studio(s, ["H0001.jpg", "N0012.jpg", "P0095.jpg"]), "1 of 2.*P"),
     "validation short": (
         lambda s: palm_archives.ai_studio(s, validation=["V0001.jpg", "V0002.jpg"]),
         r"2 of 3 validation photographs\n.*labels, but no validation photographs, for V0003.jpg",

@@ -180,8 +180,7 @@ def test_a_label_without_a_name(table):
 
 
 @pytest.mark.parametrize(
-    ("header", "missing"),
-    [("imgName,PM", "'Label'"), ("name,Label", "'imgName'"), ("a,b", "'imgName', 'Label'")],
+    ("header", "missing"), [("imgName,PM", "'Label'"), ("name,Label", "'imgName'"), ("a,b", "'imgName', 'Label'")]
 )
 def test_missing_columns_are_named_with_those_found(table, header, missing):
     with pytest.raises(DataError) as caught:

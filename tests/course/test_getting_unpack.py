@@ -42,14 +42,7 @@ def entry(name, content=b"x", **attributes):
 
 def test_only_what_is_wanted_comes_out(unpacked):
     content = zipped(
-        {
-            "a/B.JPG": b"1",
-            "a/b.bmp": b"2",
-            "c.txt": b"3",
-            "__MACOSX/a/._B.jpg": b"4",
-            "._d.jpg": b"5",
-            "e.jpg": b"6",
-        }
+        {"a/B.JPG": b"1", "a/b.bmp": b"2", "c.txt": b"3", "__MACOSX/a/._B.jpg": b"4", "._d.jpg": b"5", "e.jpg": b"6"}
         | {"a/__macosx/f.jpg": b"7", "a/.ds_store": b"8", "Thumbs.db": b"9"}
     )
     assert unpacked(content) == {"a/B.JPG": b"1", "e.jpg": b"6"}
