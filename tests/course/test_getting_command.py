@@ -4,9 +4,6 @@ import argparse
 import hashlib
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import palm_archives
 import pytest
@@ -192,18 +189,3 @@ def test_downloading_palm(data, published, capsys):
     assert data("palm", "--download", "--allow-incomplete") == 0
     assert len(published) == 1
     assert "already there" in capsys.readouterr().out
-
-
-def test_starting_up_loads_nothing_large():
-    code = (
-        "import sys, palm_course.getting.command\n"
-        "print({'paddle', 'cv2', 'sklearn', 'requests', 'openpyxl'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
-
-
-def test_the_readme_of_the_data_folder_names_the_sources():
-    readme = (Path(__file__).resolve().parents[2] / "data" / "README.md").read_text(encoding="utf-8")
-    for fact in (download.PALM_URL, download.PALM_SHA256, download.MNIST_URL, download.CIFAR10_URL):
-        assert fact in readme
