@@ -119,7 +119,7 @@ test-browser: setup book ## open the book, and JupyterLab, in a real browser (De
 messages: setup ## bring the translations of palm_utils up to date with the code
 	@mkdir -p build
 	"$(BIN)/pybabel" -q extract --no-default-keywords -k tr -k trn:1,2 -k mark -k Mistake -k Text \
-	  -k CourseError -k DataError -k DataNotFound -k DownloadError -k WrongArgument -k TrainingDiverged -k NotSaved \
+	  -k CourseError -k DataError -k DataNotFound -k DownloadError -k WrongArgument -k TrainingDiverged -k TrainingDiverged -k NotSaved \
 	  -k UnsafePickle -k UnreadableNotebook -k NotebookFailed -k GitFailed -k ClaimFailed --add-location=file \
 	  --sort-by-file --width=110 -o build/palm_utils.pot palm_utils palm_course
 	"$(BIN)/pybabel" -q update -i build/palm_utils.pot -d palm_utils/locale -D palm_utils --no-fuzzy-matching \
