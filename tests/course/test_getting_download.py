@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -203,21 +204,15 @@ def test_a_web_page_does_not_spoil_a_partial_file(file, server):
     assert server.asked == ["bytes=5000-"] * 4
 
 
-def test_no_connection(file, tmp_path):
+def test_no_connection(file):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/file.zip"
-    offline = Remote(url, file.destination, file.algorithm, file.checksum)
-    with pytest.raises(DownloadError, match="there is no connection") as caught:
-        download([offline])
-    assert url in str(caught.value)
-    assert f"save it as {file.destination}" in str(caught.value)
-    assert left(file) == {}
-
-
-def test_an_address_that_is_none(file):
-    with pytest.raises(DownloadError, match="No scheme supplied"):
-        download([Remote("file.zip", file.destination, file.algorithm, file.checksum)])
+    for address, said in ((url, "there is no connection"), ("file.zip", "No scheme supplied")):
+        with pytest.raises(DownloadError, match=said) as caught:
+            download([replace(file, url=address)])
+        assert address in str(caught.value) and f"save it as {file.destination}" in str(caught.value)
+        assert left(file) == {}
 
 
 def test_what_a_server_calls_compressed_is_kept_as_it_comes(server, remote):
