@@ -80,14 +80,8 @@ WRONG["1.2"] = [
     (lambda num_classes, in_channels=1: parameters(num_classes), "no notice of in_channels"),
     (lambda num_classes, in_channels=1: parameters(10, in_channels), "no notice of num_classes"),
     (lambda num_classes, in_channels=1: parameters(num_classes, in_channels, k3=5), "4 × 4"),
-    (
-        lambda num_classes, in_channels=1: parameters(num_classes, in_channels) - 6 - 16 - 120,
-        "biases of the convolutions",
-    ),
-    (
-        lambda num_classes, in_channels=1: parameters(num_classes, in_channels) - 64 - num_classes,
-        "biases of the fully connected",
-    ),
+    (lambda classes, in_channels=1: parameters(classes, in_channels) - 6 - 16 - 120, "biases of the convolutions"),
+    (lambda classes, in_channels=1: parameters(classes, in_channels) - 64 - classes, "biases of the fully connected"),
     (lambda num_classes, in_channels=1: 41806, "same answer whatever"),
     (lambda num_classes: parameters(num_classes), "cannot be called this way"),
 ]

@@ -1,5 +1,6 @@
 """Exercises of chapter 4: right answers written in several ways pass; in wrong ones the fault is named."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -69,12 +70,12 @@ def cost_printed(kernels, channels, side):
 
 
 WRONG["4.1"] = [
-    (lambda *a: cost(*a, biases=lambda before, after: 0), "biases are missing"),
-    (lambda *a: cost(*a, biases=lambda before, after: before), "bias for each input channel"),
-    (lambda *a: cost(*a, biases=lambda before, after: 1), "one bias for a whole convolution"),
-    (lambda *a: cost(*a, kernel_power=1), "k · k weights"),
-    (lambda *a: cost(*a, map_power=1), "side · side times"),
-    (lambda *a: cost(*a, map_power=0), "those of a single pixel"),
+    (partial(cost, biases=lambda before, after: 0), "biases are missing"),
+    (partial(cost, biases=lambda before, after: before), "bias for each input channel"),
+    (partial(cost, biases=lambda before, after: 1), "one bias for a whole convolution"),
+    (partial(cost, kernel_power=1), "k · k weights"),
+    (partial(cost, map_power=1), "side · side times"),
+    (partial(cost, map_power=0), "those of a single pixel"),
     (cost_with_biases_as_work, "biases are not multiply-adds"),
     (cost_without_padding, "yours shrink"),
     (cost_of_equal_channels, "input's channels for every convolution"),
@@ -162,12 +163,12 @@ def window_cut_in_the_photograph(layers, index):
 
 WRONG["4.2"] = [
     (lambda layers, index: window(layers[::-1], index), "walks from the input to the output"),
-    (lambda *a: window(*a, first_padding=0, last_padding=0), "leaves out the padding"),
-    (lambda *a: window(*a, first_padding=1, last_padding=1), "adds the padding"),
-    (lambda *a: window(*a, last_padding=0), "wider by the padding"),
-    (lambda *a: window(*a, last_padding=1), "wider by the padding"),
-    (lambda *a: window(*a, strides=False), "leaves out the strides"),
-    (lambda *a: window(*a, more=1), "one too wide"),
+    (partial(window, first_padding=0, last_padding=0), "leaves out the padding"),
+    (partial(window, first_padding=1, last_padding=1), "adds the padding"),
+    (partial(window, last_padding=0), "wider by the padding"),
+    (partial(window, last_padding=1), "wider by the padding"),
+    (partial(window, strides=False), "leaves out the strides"),
+    (partial(window, more=1), "one too wide"),
     (lambda *a: (window(*a)[0], window(*a)[1] + 1), "one behind the window"),
     (lambda *a: (window(*a)[0], window(*a)[1] - window(*a)[0] + 1), "not how many"),
     (lambda *a: np.add(window(*a), 1), "counts pixels from 1"),
@@ -268,12 +269,9 @@ def without_last_relu(plan, in_channels=3):
 def relu_once_a_block(plan, in_channels=3):
     layers = list(make(plan, in_channels))
     following = [*layers[1:], nn.MaxPool2D(2)]
+    pairs = zip(layers, following, strict=True)
     return nn.Sequential(
-        *(
-            layer
-            for layer, after in zip(layers, following, strict=True)
-            if not (isinstance(layer, nn.ReLU) and isinstance(after, nn.Conv2D))
-        )
+        *(one for one, after in pairs if not isinstance(one, nn.ReLU) or isinstance(after, nn.MaxPool2D))
     )
 
 
@@ -311,33 +309,19 @@ class PoolsLast(Features):
 
 
 WRONG["4.3"] = [
-    (lambda plan, in_channels=3: make(plan, in_channels, wrap=lambda *layers: list(layers)), "list of layers"),
+    (partial(make, wrap=lambda *layers: list(layers)), "list of layers"),
     (hidden_in_a_list(make), "no parameters that a Layer can find"),
-    (
-        lambda plan, in_channels=3: make(plan, in_channels, conv=lambda b, a: nn.Conv2D(b, a, 3)),
-        "maps are too small(.|\n)*padding=1",
-    ),
-    (
-        lambda plan, in_channels=3: make(plan, in_channels, pool=lambda: nn.MaxPool2D(2, 1)),
-        "maps are too large: not every pooling",
-    ),
-    (
-        lambda plan, in_channels=3: make(plan, in_channels, conv=lambda b, a: nn.Conv2D(b, a, 5, padding=2)),
-        "kernels are not 3 × 3",
-    ),
-    (
-        lambda plan, in_channels=3: make(
-            plan, in_channels, conv=lambda b, a: nn.Conv2D(b, a, 3, padding=1, bias_attr=False)
-        ),
-        "biases are missing",
-    ),
-    (lambda plan, in_channels=3: make(plan, in_channels, activation=nn.Identity), "ReLUs are missing"),
-    (lambda plan, in_channels=3: make(plan, in_channels, activation=nn.Sigmoid), "not a ReLU"),
-    (lambda plan, in_channels=3: make(plan, in_channels, activation=nn.LeakyReLU), "not a ReLU"),
+    (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 3)), "maps are too small(.|\n)*padding=1"),
+    (partial(make, pool=lambda: nn.MaxPool2D(2, 1)), "maps are too large: not every pooling"),
+    (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 5, padding=2)), "kernels are not 3 × 3"),
+    (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 3, padding=1, bias_attr=False)), "biases are missing"),
+    (partial(make, activation=nn.Identity), "ReLUs are missing"),
+    (partial(make, activation=nn.Sigmoid), "not a ReLU"),
+    (partial(make, activation=nn.LeakyReLU), "not a ReLU"),
     (without_last_relu, "after the last convolution is missing"),
     (relu_once_a_block, "one belongs after every convolution"),
-    (lambda plan, in_channels=3: make(plan, in_channels, pool=lambda: nn.AvgPool2D(2, 2)), "by averages"),
-    (lambda plan, in_channels=3: make(plan, in_channels, conv=batch_normed), "parameters beside"),
+    (partial(make, pool=lambda: nn.AvgPool2D(2, 2)), "by averages"),
+    (partial(make, conv=batch_normed), "parameters beside"),
     (input_channels_forgotten, "channels do not follow the plan"),
     (lambda plan, in_channels=3: make(plan), r"channels do not follow(.|\n)*in_channels=2(.|\n)*\[6, 2, 3, 3\]"),
     (without_leading_pooling, "maps are too large: not every pooling"),

@@ -1,5 +1,7 @@
 """Exercises of chapter 6: right answers written in several ways pass; in wrong ones the fault is named."""
 
+from functools import partial
+
 import numpy as np
 import paddle
 from exercise_verdicts import answer_tests, hidden_in_a_list, reference, variant
@@ -36,10 +38,6 @@ def count(
     return total
 
 
-def wrong_count(**changes):
-    return lambda num_channels, num_filters, stride=1: count(num_channels, num_filters, stride, **changes)
-
-
 def counted_on_layers(num_channels, num_filters, stride=1):
     nn, wide = paddle.nn, 4 * num_filters
     sizes = [(num_channels, num_filters, 1), (num_filters, num_filters, 3), (num_filters, wide, 1)]
@@ -54,20 +52,20 @@ def counted_by_formula(num_channels, num_filters, stride=1):
     return np.int64(total + 4 * num_filters * (num_channels + 2) * int((num_channels, stride) != (4 * num_filters, 1)))
 
 
-RIGHT["6.1"] = [counted_on_layers, counted_by_formula, wrong_count()]
+RIGHT["6.1"] = [counted_on_layers, counted_by_formula, count]
 
 WRONG["6.1"] = [
-    (wrong_count(norm=0), "batch norms are missing"),
-    (wrong_count(norm=4), "running mean and variance"),
-    (wrong_count(norm=1), "scale and bias are two"),
-    (wrong_count(conv_bias=1), "gives the convolutions a bias"),
-    (wrong_count(projects=lambda *_: False), "convolution on the shortcut is missing"),
-    (wrong_count(projects=lambda *_: True), "on every shortcut"),
-    (wrong_count(projects=lambda channels, wide, stride: channels != wide), "a stride changes the shape too"),
-    (wrong_count(projects=lambda channels, wide, stride: stride != 1), "only where there is a stride"),
-    (wrong_count(projection_norm=0), "batch norm on the shortcut is missing"),
-    (wrong_count(expansion=1), "up to 4 × num_filters"),
-    (wrong_count(middle=1), "nine weights"),
+    (partial(count, norm=0), "batch norms are missing"),
+    (partial(count, norm=4), "running mean and variance"),
+    (partial(count, norm=1), "scale and bias are two"),
+    (partial(count, conv_bias=1), "gives the convolutions a bias"),
+    (partial(count, projects=lambda *_: False), "convolution on the shortcut is missing"),
+    (partial(count, projects=lambda *_: True), "on every shortcut"),
+    (partial(count, projects=lambda channels, wide, stride: channels != wide), "a stride changes the shape too"),
+    (partial(count, projects=lambda channels, wide, stride: stride != 1), "only where there is a stride"),
+    (partial(count, projection_norm=0), "batch norm on the shortcut is missing"),
+    (partial(count, expansion=1), "up to 4 × num_filters"),
+    (partial(count, middle=1), "nine weights"),
     (lambda num_channels, num_filters, stride=1: 70_400, "same answer whatever"),
     (lambda num_channels, num_filters: count(num_channels, num_filters), "cannot be called this way"),
     (lambda num_channels, num_filters, stride=1: [count(num_channels, num_filters, stride)] * 2, "one number"),

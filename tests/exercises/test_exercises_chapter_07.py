@@ -1,6 +1,7 @@
 """Exercises of chapter 7: right answers written in several ways pass; in wrong ones the fault is named."""
 
 import math
+from functools import partial
 
 import numpy as np
 import paddle
@@ -95,19 +96,15 @@ def rate_by_squares(step, steps, warmup, peak):
 RIGHT["7.2"] = [rate, rate_by_table, rate_by_squares]
 
 
-def with_options(**options):
-    return lambda step, steps, warmup, peak: rate(step, steps, warmup, peak, **options)
-
-
 WRONG["7.2"] = [
-    (with_options(begin=0), "one step late(.|\n)*expected: 0.05(.|\n)*came: +0"),
-    (with_options(over=lambda step, steps, warmup: step / steps), "falls over all steps"),
-    (with_options(over=lambda step, steps, warmup: (step - warmup) / steps), "divided by all steps"),
-    (with_options(over=lambda step, steps, warmup: step / (steps - warmup)), "should begin at step warmup"),
-    (with_options(early=1), "reaches 0 at the last step already"),
-    (with_options(half=1), "not halved"),
-    (with_options(fall=lambda over: 0.5 * (1 + math.cos(180 * over))), "radians"),
-    (with_options(fall=lambda over: 1 - over), "should be half a cosine"),
+    (partial(rate, begin=0), "one step late(.|\n)*expected: 0.05(.|\n)*came: +0"),
+    (partial(rate, over=lambda step, steps, warmup: step / steps), "falls over all steps"),
+    (partial(rate, over=lambda step, steps, warmup: (step - warmup) / steps), "divided by all steps"),
+    (partial(rate, over=lambda step, steps, warmup: step / (steps - warmup)), "should begin at step warmup"),
+    (partial(rate, early=1), "reaches 0 at the last step already"),
+    (partial(rate, half=1), "not halved"),
+    (partial(rate, fall=lambda over: 0.5 * (1 + math.cos(180 * over))), "radians"),
+    (partial(rate, fall=lambda over: 1 - over), "should be half a cosine"),
     (lambda step, steps, warmup, peak: peak * 0.5 * (1 + math.cos(math.pi * step / steps)), "no warm-up"),
     (lambda step, steps, warmup, peak: {0: 0.05, 1: 0.1, 2: 0.1, 3: 0.0962}.get(step, 0.0), "right for"),
     (lambda step, steps, warmup, peak: peak * (step + 1) / warmup, "right for|raises ZeroDivisionError"),

@@ -12,8 +12,9 @@ from datetime import tzinfo
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
-from exercise_verdicts import assert_right, assert_wrong
+from exercise_verdicts import assert_right, assert_wrong, reference
 
 from palm_course import exercises
 from palm_course.exercises import Status
@@ -231,16 +232,18 @@ def test_other_timers_are_put_back():
 # global state -----------------------------------------------------------------------------------
 
 
-def test_random_generators_are_put_back_silently():
-    paddle = pytest.importorskip("paddle")
+def drawing(size, kernel, stride=1, padding=0):
+    random.seed(1), np.random.seed(1), paddle.seed(1)
+    random.random(), np.random.rand(), paddle.rand([1])
+    return right_size(size, kernel, stride, padding)
 
-    def answer(size, kernel, stride=1, padding=0):
-        random.seed(1)
-        np.random.seed(1)
-        paddle.seed(1)
-        random.random(), np.random.rand(), paddle.rand([1])
-        return right_size(size, kernel, stride, padding)
 
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [("1.1", drawing), ("3.3", reference("3.3", {"paddle": paddle}))],
+    ids=["by the answer", "by the check"],
+)
+def test_random_generators_are_put_back_silently(number, answer):
     def draw():
         return random.random(), np.random.rand(), float(paddle.rand([]))
 
@@ -250,34 +253,29 @@ def test_random_generators_are_put_back_silently():
     seed()
     expected = draw()
     seed()
-    assert_right("1.1", answer)
+    assert_right(number, answer)
     assert draw() == expected
 
 
 @pytest.mark.parametrize(
     ("change", "read", "words"),
     [
-        (lambda paddle: os.chdir(os.sep), lambda paddle: Path.cwd(), "working directory"),
-        (lambda paddle: np.seterr(all="ignore"), lambda paddle: np.geterr(), "np.seterr"),
-        (lambda paddle: np.set_printoptions(precision=2), lambda paddle: np.get_printoptions(), "print options"),
-        (lambda paddle: sys.setrecursionlimit(5000), lambda paddle: sys.getrecursionlimit(), "recursion limit"),
-        (
-            lambda paddle: paddle.set_default_dtype("float64"),
-            lambda paddle: paddle.get_default_dtype(),
-            "default dtype",
-        ),
-        (lambda paddle: paddle.enable_static(), lambda paddle: paddle.in_dynamic_mode(), "static-graph mode"),
-        (lambda paddle: paddle.set_grad_enabled(False), lambda paddle: paddle.is_grad_enabled(), "gradient recording"),
+        (lambda: os.chdir(os.sep), lambda: Path.cwd(), "working directory"),
+        (lambda: np.seterr(all="ignore"), lambda: np.geterr(), "np.seterr"),
+        (lambda: np.set_printoptions(precision=2), lambda: np.get_printoptions(), "print options"),
+        (lambda: sys.setrecursionlimit(5000), lambda: sys.getrecursionlimit(), "recursion limit"),
+        (lambda: paddle.set_default_dtype("float64"), lambda: paddle.get_default_dtype(), "default dtype"),
+        (lambda: paddle.enable_static(), lambda: paddle.in_dynamic_mode(), "static-graph mode"),
+        (lambda: paddle.set_grad_enabled(False), lambda: paddle.is_grad_enabled(), "gradient recording"),
     ],
 )
 def test_global_settings_are_put_back_and_named(change, read, words, tmp_path, monkeypatch):
-    paddle = pytest.importorskip("paddle")
     monkeypatch.chdir(tmp_path)
-    before = read(paddle)
+    before = read()
 
     def answer(size, kernel, stride=1, padding=0):
-        change(paddle)
+        change()
         return right_size(size, kernel, stride, padding)
 
     assert "put back" in assert_wrong("1.1", answer, rf"it changes .*{words}")
-    assert read(paddle) == before
+    assert read() == before
