@@ -6,6 +6,7 @@ import numpy as np
 import paddle
 from exercise_verdicts import answer_tests, hidden_in_a_list, variant
 
+nn = paddle.nn
 F = paddle.nn.functional
 
 RIGHT, WRONG = {}, {}
@@ -21,7 +22,7 @@ def size_by_counting(size, kernel, stride=1, padding=0):
 
 
 def size_of_an_actual_convolution(size, kernel, stride=1, padding=0):
-    layer = paddle.nn.Conv2D(1, 1, kernel, stride=stride, padding=padding)
+    layer = nn.Conv2D(1, 1, kernel, stride=stride, padding=padding)
     return layer(paddle.zeros([1, 1, size, size])).shape[-1]
 
 
@@ -58,7 +59,6 @@ WRONG["1.1"] = [
 
 
 def parameters_of_a_model(num_classes, in_channels=1):
-    nn = paddle.nn
     layers = [nn.Conv2D(in_channels, 6, 5), nn.Conv2D(6, 16, 5), nn.Conv2D(16, 120, 4)]
     layers += [nn.Linear(120, 64), nn.Linear(64, num_classes)]
     return sum(parameter.size for layer in layers for parameter in layer.parameters())
@@ -89,7 +89,7 @@ WRONG["1.2"] = [
 # 1.3 ------------------------------------------------------------------------------------------
 
 
-class Net(paddle.nn.Layer):
+class Net(nn.Layer):
     """A right LeNet32 with the places where the wrong ones below differ."""
 
     kernel3, bias, channels = 5, None, 3
@@ -98,7 +98,6 @@ class Net(paddle.nn.Layer):
 
     def __init__(self, num_classes=10):
         super().__init__()
-        nn = paddle.nn
         self.conv1 = nn.Conv2D(self.channels, 6, 5, bias_attr=self.bias)
         self.conv2 = nn.Conv2D(6, 16, 5, bias_attr=self.bias)
         self.conv3 = nn.Conv2D(16, 120, self.kernel3, bias_attr=self.bias)
@@ -129,16 +128,11 @@ class PoolsBeforeTheSigmoid(Net):
         return F.sigmoid(F.max_pool2d(self.conv2(x), 2, 2))
 
 
-class InOneSequential(paddle.nn.Layer):
+class InOneSequential(nn.Sequential):
     def __init__(self, num_classes):
-        super().__init__()
-        nn = paddle.nn
         layers = [nn.Conv2D(3, 6, 5), nn.Sigmoid(), nn.MaxPool2D(2), nn.Conv2D(6, 16, 5), nn.Sigmoid()]
         layers += [nn.MaxPool2D(2), nn.Conv2D(16, 120, 5), nn.Sigmoid(), nn.Flatten(), nn.Linear(120, 64)]
-        self.layers = nn.Sequential(*layers, nn.Sigmoid(), nn.Linear(64, num_classes))
-
-    def forward(self, images):
-        return self.layers(images)
+        super().__init__(*layers, nn.Sigmoid(), nn.Linear(64, num_classes))
 
 
 RIGHT["1.3"] = [Net, PoolsBeforeTheSigmoid, InOneSequential]
@@ -197,7 +191,7 @@ WRONG["1.3"] = [
         r"gradient does not reach conv1\.weight",
     ),
     (hidden_in_a_list(Net), "no parameters that a Layer can find(.|\n)*plain list"),
-    (variant(paddle.nn.Layer, __init__=lambda self, *_, **__: paddle.nn.Layer.__init__(self)), "no method `forward`"),
+    (variant(nn.Layer, __init__=lambda self, *_, **__: nn.Layer.__init__(self)), "no method `forward`"),
     (ForwardUnwritten, "still to be written: line .* of forward"),
     (
         variant(Net, block3=lambda self, x: Net.block3(self, x)[:, :100]),

@@ -1,5 +1,7 @@
 """Exercises of chapter 5: right answers written in several ways pass; in wrong ones the fault is named."""
 
+from functools import partial
+
 import paddle
 from exercise_verdicts import answer_tests, hidden_in_a_list, variant
 
@@ -17,8 +19,10 @@ def convolutions(c0, module):
     return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
 
 
-def parameters(c0, module, bias=1):
-    return sum((a * k * k + bias) * b for a, b, k in convolutions(c0, module))
+def parameters(c0, module, bias=1, largest=5, reduced=True, without=()):
+    """Count them; the options make the usual mistakes."""
+    counted = [one for i, one in enumerate(convolutions(c0, module)) if i not in without]
+    return sum(((a if reduced else c0) * min(k, largest) ** 2 + bias) * b for a, b, k in counted)
 
 
 def leaving(module):
@@ -62,40 +66,16 @@ def walk(count=parameters, leave=leaving, chained=True):
     return answer
 
 
-def small_kernel(c0, module):
-    return sum((a * min(k, 3) ** 2 + 1) * b for a, b, k in convolutions(c0, module))
-
-
-def straight(c0, module):
-    return sum((c0 * k * k + 1) * b for a, b, k in convolutions(c0, module))
-
-
-def without(*skipped):
-    def count(c0, module):
-        return sum((a * k * k + 1) * b for i, (a, b, k) in enumerate(convolutions(c0, module)) if i not in skipped)
-
-    return count
-
-
-def empties_the_list(c0, modules):
-    total = 0
-    while modules:
-        module = modules.pop(0)
-        total += parameters(c0, module)
-        c0 = leaving(module)
-    return c0, total
-
-
 WRONG["5.1"] = [
-    (walk(count=lambda c0, module: parameters(c0, module, bias=0)), "biases are missing"),
+    (walk(partial(parameters, bias=0)), "biases are missing"),
     (walk(chained=False), "every module is given the c0 of the first"),
-    (walk(count=small_kernel), "5 × 5, you count 3 × 3"),
+    (walk(partial(parameters, largest=3)), "5 × 5, you count 3 × 3"),
     (walk(leave=lambda m: m[0] + sum(m[1]) + sum(m[2]) + m[3]), "reductions are concatenated as well"),
     (walk(leave=lambda m: m[0] + m[1][0] + m[2][0] + m[3]), "channels of the reductions for those"),
-    (walk(count=straight), "what their reduction leaves"),
-    (walk(count=without(5)), "1 × 1 convolution, whose parameters are missing"),
-    (walk(count=without(5), leave=lambda m: m[0] + m[1][1] + m[2][1]), "c4 channels, which is missing"),
-    (walk(count=without(1, 3)), "two reductions are missing"),
+    (walk(partial(parameters, reduced=False)), "what their reduction leaves"),
+    (walk(partial(parameters, without=[5])), "1 × 1 convolution, whose parameters are missing"),
+    (walk(partial(parameters, without=[5]), leave=lambda m: m[0] + m[1][1] + m[2][1]), "c4 channels, which is missing"),
+    (walk(partial(parameters, without=[1, 3])), "two reductions are missing"),
     (lambda c0, modules: walk()(c0, modules)[::-1], "exchanged"),
     (lambda c0, modules: (leaving(modules[-1]), parameters(192, modules[-1])), "right for 1 of the 9"),
     (
@@ -105,7 +85,7 @@ WRONG["5.1"] = [
     (lambda c0, modules: walk()(c0, modules)[0], "2 numbers"),
     (lambda c0, modules: (256, 163696), "same answer whatever"),
     (lambda c0, modules: (c0, 163696), "right for 0 of the"),
-    (empties_the_list, "changes its input"),
+    (lambda c0, modules: (walk()(c0, modules), modules.clear())[0], "changes its input"),
     (lambda c0, modules: walk()(c0, modules[0]), "raises TypeError"),
 ]
 
@@ -278,15 +258,11 @@ class Head(nn.Layer):
         return self.fc2(self.drop(self.hidden(paddle.flatten(self.maps(x), 1))))
 
 
-class InOneSequential(nn.Layer):
+class InOneSequential(nn.Sequential):
     def __init__(self, in_channels, size, num_classes=1):
-        super().__init__()
         inputs = 128 * (1 + (size - 5) // 3) ** 2
         layers = [nn.AvgPool2D(5, 3), nn.Conv2D(in_channels, 128, 1), nn.ReLU(), nn.Flatten(), nn.Linear(inputs, 1024)]
-        self.layers = nn.Sequential(*layers, nn.ReLU(), nn.Dropout(0.7), nn.Linear(1024, num_classes))
-
-    def forward(self, x):
-        return self.layers(x)
+        super().__init__(*layers, nn.ReLU(), nn.Dropout(0.7), nn.Linear(1024, num_classes))
 
 
 class DropsBeforeTheRelu(Head):
