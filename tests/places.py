@@ -35,8 +35,8 @@ def ordinary_user() -> list[str]:
 def clone(folder, *, notebooks=False, tests=False):
     """Copy the checkout's packages, with its notebooks and tests where they are needed; return the copy."""
     folder.mkdir(parents=True)
-    names = ["palm_utils", "palm_course", "tools", "pyproject.toml", "Makefile", "README.md", "results", "conftest.py"]
-    names += [path.name for path in ROOT.glob("requirements*.txt")]
+    names = ["palm_utils", "palm_course", "tools", "results", "course.py", "conftest.py", "pyproject.toml", "Makefile"]
+    names += ["README.md", *(path.name for path in ROOT.glob("requirements*.txt"))]
     names += ["tests"] if tests else []
     for name in names:
         source = ROOT / name
@@ -101,9 +101,9 @@ def everything(folder):
 def everything_elsewhere(folder, **variables):
     """Do `everything` in another process with these environment variables; also says its encoding and time zone."""
     folder.mkdir(parents=True)
-    script = f"import sys; sys.path[:0] = [{str(ROOT / 'tests')!r}]; import places; places.main()"
-    # What is printed is ASCII; the folder is not named.
-    found = run("-c", script, cwd=folder, **variables).split("\n")
+    script = "import sys; sys.path[:0] = sys.argv[1:]; import places; places.main()"
+    # What is printed is ASCII; the folder is not named. A script with a folder's name in it need not be.
+    found = run("-c", script, ROOT / "tests", cwd=folder, **variables).split("\n")
     return dict(line.split(": ") for line in found if line.startswith(("zone", "encoding", "decimal", "digest")))
 
 
