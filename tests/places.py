@@ -33,20 +33,10 @@ def ordinary_user() -> list[str]:
 
 
 def clone(folder, *, notebooks=False, tests=False):
-    """Copy the checkout's package, with its notebooks and tests where they are needed; return the copy."""
+    """Copy the checkout's packages, with its notebooks and tests where they are needed; return the copy."""
     folder.mkdir(parents=True)
-    names = [
-        "palm_utils",
-        "palm_course",
-        "tools",
-        "course.py",
-        "pyproject.toml",
-        "Makefile",
-        "README.md",
-        "results",
-        "conftest.py",
-    ]
-    names += [path.name for path in ROOT.glob("requirements*.txt")]
+    names = ["palm_utils", "palm_course", "tools", "results", "course.py", "conftest.py", "pyproject.toml", "Makefile"]
+    names += ["README.md", *(path.name for path in ROOT.glob("requirements*.txt"))]
     names += ["tests"] if tests else []
     for name in names:
         source = ROOT / name
@@ -77,18 +67,10 @@ def run(*command, cwd=None, home=None, before=(), check=True, **variables):
     """
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PALM_THREADS": "1"}
     environment |= {} if home is None else {"HOME": str(home), "XDG_CACHE_HOME": "", "PALM_CACHE": ""}
-    for name, value in variables.items():
-        environment[name] = "" if value is None else str(value)
-        if value is None:
-            del environment[name]
-    done = subprocess.run(
-        [*before, sys.executable, *map(str, command)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    environment = {name: str(value) for name, value in (environment | variables).items() if value is not None}
+    command = [*before, sys.executable, *map(str, command)]
+    text = {"encoding": "utf-8", "errors": "replace"}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, **text)
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr

@@ -56,11 +56,7 @@ def test_wrong_raises_one_message_for_scripts_and_notebooks():
     lines = str(caught.value).splitlines()
     assert lines == caught.value._render_traceback_()
     assert lines[0].startswith("✗ Exercise 1.1 is not right yet: it is one too small")
-    assert lines[1:4] == [
-        "  tried:    conv_output_size(28, 5)",
-        "  expected: 24",
-        "  came:     23",
-    ]
+    assert lines[1:4] == ["  tried:    conv_output_size(28, 5)", "  expected: 24", "  came:     23"]
     assert lines[4] == f"  Hint: {exercises.find('1.1').hint}"
     assert 'exercises.hint("1.1")' in lines[5] and 'exercises.solution("1.1")' in lines[5]
     assert isinstance(caught.value, CourseError)
