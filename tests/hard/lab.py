@@ -59,7 +59,7 @@ def lab(clone: Path, folder: Path):
         started = Lab(server, port, "")
         try:
             deadline = time.monotonic() + 180
-            while not (found := re.search(r"http://(\S+?):\d+/lab\?token=(\w+)", Path(log.name).read_text())):
+            while not (found := re.search(r"http://(\S+?):\d+/lab\S*?\?token=(\w+)", Path(log.name).read_text())):
                 assert server.poll() is None and time.monotonic() < deadline, Path(log.name).read_text()
                 time.sleep(0.2)
             yield started._replace(token=found[2])
