@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import os
 import re
+from pathlib import Path
 
 import palm_archives
 import pytest
@@ -189,3 +190,9 @@ def test_downloading_palm(data, published, capsys):
     assert data("palm", "--download", "--allow-incomplete") == 0
     assert len(published) == 1
     assert "already there" in capsys.readouterr().out
+
+
+def test_the_readme_of_the_data_folder_names_the_sources():
+    readme = (Path(__file__).resolve().parents[2] / "data" / "README.md").read_text(encoding="utf-8")
+    for fact in (download.PALM_URL, download.PALM_SHA256, download.MNIST_URL, download.CIFAR10_URL):
+        assert fact in readme
