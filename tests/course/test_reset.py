@@ -7,13 +7,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved
+from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved, write
 
 from palm_course import chapters
 from palm_course.command import main
 from palm_course.students import carry
 
-NAME = "01_lenet_mnist.ipynb"
+NAME, SECOND = "01_lenet_mnist.ipynb", "02_ichallenge_pm.ipynb"
+COPY, MARKERS = "01_lenet_mnist.mine.ipynb", "<<<<<<< HEAD\n"
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 
 
@@ -28,7 +29,7 @@ def clones(tmp_path, monkeypatch):
     run(tmp_path, "clone", "repository", "course")
     course = tmp_path / "course" / "notebooks"
     chapter_one(course / NAME, text="old")
-    chapter_one(course / "02_ichallenge_pm.ipynb")
+    chapter_one(course / SECOND)
     (course.parent / ".gitignore").write_text("*.mine*.ipynb\n")
     publish(course, "first")
     run(tmp_path, "clone", "repository", "student")
@@ -71,35 +72,44 @@ def copies(folder):
     return sorted(path.name for path in folder.glob("*.mine*"))
 
 
+@pytest.fixture
+def say(capsys):
+    """Run a command that ends with this status; returns what it prints, and what it complains of if it fails."""
+
+    def run(words, *more, status=0):
+        assert main([*words.split(), *map(str, more)]) == status
+        said = capsys.readouterr()
+        return said.err if status else said.out
+
+    return run
+
+
 # reset --------------------------------------------------------------------------------------------
 
 
-def test_a_fresh_chapter_and_every_copy_of_one_s_own(clones, capsys):
+def test_a_fresh_chapter_and_every_copy_of_one_s_own(clones, say):
     _, student = clones
     path = student / NAME
     fresh = path.read_bytes()
-    mine = [edit(path, {"1.1": RIGHT}, ran="1\n")]
-    assert main(["reset", "01"]) == 0
-    assert path.read_bytes() == fresh
-    for answer in (WRONG, f"{SIZE}    return 3"):
-        mine.append(edit(path, {"1.1": answer}))
-        assert main(["reset", "01_lenet"]) == 0
-    names = ["01_lenet_mnist.mine.ipynb", "01_lenet_mnist.mine-2.ipynb", "01_lenet_mnist.mine-3.ipynb"]
-    assert [(student / name).read_bytes() for name in names] == mine
-    assert capsys.readouterr().out.splitlines() == [f"{NAME}: fresh; yours is {name}" for name in names]
-    assert main(["reset", "01"]) == 0
-    assert "nothing to do" in capsys.readouterr().out and len(copies(student)) == 3
+    copied, mine = [COPY, COPY.replace("mine.", "mine-2."), COPY.replace("mine.", "mine-3.")], []
+    for name, words, answer in zip(
+        copied, ("01", "01_lenet", "01"), (RIGHT, WRONG, SIZE + "    return 3"), strict=True
+    ):
+        mine.append(edit(path, {"1.1": answer}, ran="1\n"))
+        assert say(f"reset {words}") == f"{NAME}: fresh; yours is {name}\n"
+        assert path.read_bytes() == fresh
+    assert [(student / name).read_bytes() for name in copied] == mine
+    assert "nothing to do" in say("reset 01") and len(copies(student)) == 3
     assert run(student, "status", "--short") == ""
-    assert [found.name for found in chapters.find()] == [NAME, "02_ichallenge_pm.ipynb"]
+    assert [found.name for found in chapters.find()] == [NAME, SECOND]
 
 
-def test_answers_are_carried_over(clones, capsys):
+def test_answers_are_carried_over(clones, say):
     _, student = clones
     path = student / NAME
     mine = edit(path, {"1.1": RIGHT, "1.3": solved()["1.3"], "x": ""}, ran="old outputs\n", note="my_note = 1")
-    assert main(["reset", "01", "--keep-answers"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"{NAME}: fresh; yours is 01_lenet_mnist.mine.ipynb",
+    assert say("reset 01 --keep-answers").splitlines() == [
+        f"{NAME}: fresh; yours is {COPY}",
         "  answers carried over: 1.1, 1.3",
         "  of your own, new or changed, and in your copy only: 1 cell",
     ]
@@ -109,64 +119,47 @@ def test_answers_are_carried_over(clones, capsys):
     assert not any(cell.outputs for cell in nbformat.read(path, as_version=4).cells)
 
 
-def test_a_chapter_that_is_gone_or_damaged(clones, capsys):
+def test_a_chapter_that_is_gone_or_damaged(clones, say):
     _, student = clones
     path = student / NAME
     fresh = path.read_bytes()
     path.unlink()
-    assert main(["reset", "01"]) == 0
+    say("reset 01")
     assert path.read_bytes() == fresh and copies(student) == []
-    path.write_text("<<<<<<< HEAD\n")
-    assert main(["reset", "01", "--keep-answers"]) == 1
-    assert path.read_text() == "<<<<<<< HEAD\n" and copies(student) == []
-    assert "damaged" in capsys.readouterr().err
-    assert main(["reset", "01"]) == 0
-    assert path.read_bytes() == fresh
-    assert (student / "01_lenet_mnist.mine.ipynb").read_text() == "<<<<<<< HEAD\n"
+    path.write_text(MARKERS)
+    assert "damaged" in say("reset 01 --keep-answers", status=1)
+    assert path.read_text() == MARKERS and copies(student) == []
+    say("reset 01")
+    assert path.read_bytes() == fresh and (student / COPY).read_text() == MARKERS
 
 
-def test_a_student_who_commits_gets_the_course_s_chapter(clones):
-    course, student = clones
-    edit(student / NAME, {"1.1": RIGHT})
-    run(student, "commit", "--all", "-m", "my answers")
-    assert main(["reset", "01"]) == 0
-    assert (student / NAME).read_bytes() == (course / NAME).read_bytes()
-    assert main(["reset", "01", "--from", "HEAD"]) == 0
-    assert sources(student / NAME)["1.1"] == RIGHT
-
-
-def test_a_download_without_git(clones, tmp_path, capsys):
+def test_a_download_without_git(clones, tmp_path, say):
     course, student = clones
     shutil.rmtree(student.parent / ".git")
     mine = edit(student / NAME, {"1.1": RIGHT})
     edit(course / NAME, {"text": "new"})
-    assert main(["reset", "01"]) == 1
-    error = capsys.readouterr().err
+    error = say("reset 01", status=1)
     assert "not a git repository" in error and "--from THAT_FOLDER" in error and "nothing has been changed" in error
     assert (student / NAME).read_bytes() == mine and copies(student) == []
     for folder in (course.parent, course):
         edit(student / NAME, {"1.1": RIGHT})
-        assert main(["reset", "01", "--from", str(folder), "--keep-answers"]) == 0
+        say("reset 01 --keep-answers --from", folder)
         assert sources(student / NAME)["1.1"] == RIGHT
     assert (student / copies(student)[-1]).read_bytes() == mine
-    assert main(["reset", "01", "--from", str(tmp_path)]) == 1
-    assert "no chapters in" in capsys.readouterr().err
+    assert "no chapters in" in say("reset 01 --from", tmp_path, status=1)
 
 
-def test_without_a_history_or_without_git_at_all(clones, tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_reset_or_updated_is_told(clones, tmp_path, monkeypatch, say):
     _, student = clones
+    assert "No single chapter starts with '0' in commit" in say("reset 0", status=1)
+    run(student, "branch", "--unset-upstream")
+    assert "--set-upstream-to" in say("update", status=1)
     shutil.rmtree(student.parent / ".git")
     run(student.parent, "init")
-    for said in ("A fresh chapter comes from git, and it has none here", "git is not installed"):
-        assert main(["reset", "01"]) == 1
-        assert said in capsys.readouterr().err
-        monkeypatch.setenv("PATH", str(tmp_path))
-
-
-def test_one_chapter_at_a_time(clones, capsys):
-    assert main(["reset", "0"]) == 1
-    assert "No single chapter starts with '0' in commit" in capsys.readouterr().err
-    assert copies(clones[1]) == []
+    assert "A fresh chapter comes from git, and it has none here" in say("reset 01", status=1)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "git is not installed" in say("reset 01", status=1)
+    assert copies(student) == []
 
 
 def test_copies_are_no_chapters_to_nbval(tmp_path):
@@ -181,61 +174,51 @@ def test_copies_are_no_chapters_to_nbval(tmp_path):
 # answers that move --------------------------------------------------------------------------------
 
 
-def book_of(*cells):
-    made = [nbformat.v4.new_code_cell(source, metadata={"tags": [tag]}) for tag, source in cells]
-    return nbformat.v4.new_notebook(cells=made)
-
-
-def test_an_answer_follows_its_function_and_not_its_number():
+def test_an_answer_follows_its_function_and_not_its_number(tmp_path):
     stub = "def {}(x):\n    raise NotImplementedError"
-    fresh = book_of(("exercise:1.1", stub.format("new")), ("exercise:1.2", stub.format("area")))
-    mine = book_of(
-        ("exercise:1.1", "def area(x):\n    return x * x"),
-        ("exercise:1.2", "def helper():\n    return (\n\ndef gone(x):\n    return 1"),
-        ("exercise:1.3", "def dropped(x):\n    return 1"),
-    )
-    made, lines = carry.carry_answers(mine, nbformat.writes(fresh).encode())
-    cells = nbformat.reads(made.decode(), as_version=4).cells
-    assert [cell.source for cell in cells] == [stub.format("new"), mine.cells[0].source]
+    answer = "def area(x):\n    return x * x"
+    broken = "def helper():\n    return (\n\ndef gone(x):\n    return 1"
+    fresh = write(tmp_path / "fresh", (stub.format("new"), "exercise:1.1"), (stub.format("area"), "exercise:1.2"))
+    answers = [answer, broken, "def dropped(x):\n    return 1"]
+    mine = write(tmp_path / "mine", *((text, f"exercise:1.{number}") for number, text in enumerate(answers, 1)))
+    made, lines = carry.carry_answers(nbformat.read(mine, as_version=4), fresh.read_bytes())
+    assert [cell.source for cell in nbformat.reads(made.decode(), as_version=4).cells] == [stub.format("new"), answer]
     assert lines == [
         "answers carried over: 1.2",
         "the chapter has no exercise for your 1.2, 1.3 any more; see your copy",
     ]
 
 
-def test_a_chapter_of_the_chinese_edition(clones, capsys):
+def test_a_chapter_of_the_chinese_edition(clones, say):
     course, student = clones
+    chinese = student / "zh" / NAME
     chapter_one(course / "zh" / NAME, text="zh")
     publish(course, "in Chinese")
-    assert main(["update"]) == 0
+    say("update")
     english = edit(student / NAME, {"1.1": WRONG})
-    edit(student / "zh" / NAME, {"1.1": RIGHT})
-    assert main(["reset", "zh/01", "--keep-answers"]) == 0
-    found = sources(student / "zh" / NAME)
-    assert (found["1.1"], found["text"]) == (RIGHT, "text = 'zh'")
-    assert copies(student / "zh") == ["01_lenet_mnist.mine.ipynb"]
+    edit(chinese, {"1.1": RIGHT})
+    say("reset zh/01 --keep-answers")
+    assert (sources(chinese)["1.1"], sources(chinese)["text"]) == (RIGHT, "text = 'zh'")
+    assert copies(student / "zh") == [COPY]
     assert (student / NAME).read_bytes() == english
     chapter_one(course / "zh" / NAME, text="newer")
     publish(course, "newer")
-    assert main(["update"]) == 0
-    found = sources(student / "zh" / NAME)
-    assert (found["1.1"], found["text"]) == (RIGHT, "text = 'newer'")
+    say("update")
+    assert (sources(chinese)["1.1"], sources(chinese)["text"]) == (RIGHT, "text = 'newer'")
     shutil.rmtree(student / "zh")
-    assert main(["reset", "zh/01"]) == 0
-    assert sources(student / "zh" / NAME)["text"] == "text = 'newer'"
-    assert main(["reset", "zh/01", "--from", str(course)]) == 0
-    assert "nothing to do" in capsys.readouterr().out
-    assert main(["reset", "zh/07"]) == 1
-    assert "there are: 01_lenet_mnist.ipynb, 02_ichallenge_pm.ipynb, zh/01_lenet_mnist.ipynb" in capsys.readouterr().err
+    say("reset zh/01")
+    assert sources(chinese)["text"] == "text = 'newer'"
+    assert "nothing to do" in say("reset zh/01 --from", course)
+    assert f"there are: {NAME}, {SECOND}, zh/{NAME}" in say("reset zh/07", status=1)
 
 
 # update -------------------------------------------------------------------------------------------
 
 
-def test_update_brings_the_new_version_and_keeps_the_answers(clones, capsys):
+def test_update_brings_the_new_version_and_keeps_the_answers(clones, say):
     course, student = clones
     mine = edit(student / NAME, {"1.1": RIGHT}, ran="mine\n", note="my_note = 1")
-    untouched_by_course = edit(student / "02_ichallenge_pm.ipynb", {"1.1": WRONG})
+    untouched_by_course = edit(student / SECOND, {"1.1": WRONG})
     # New text, new stubs, new outputs, a new chapter: in the same cells and in others.
     stub = f"{SIZE}    # output size in pixels\n    raise NotImplementedError"
     stubs = {"1.1": stub, "1.2": "def lenet_parameters(classes):\n    raise NotImplementedError"}
@@ -245,68 +228,57 @@ def test_update_brings_the_new_version_and_keeps_the_answers(clones, capsys):
     publish(course, "second")
     refused = subprocess.run(["git", "pull"], cwd=student, capture_output=True)
     assert refused.returncode != 0  # what the command is for
-    assert main(["update"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:] == [
-        f"{NAME}: new; yours is 01_lenet_mnist.mine.ipynb",
+    assert say("update").splitlines()[1:] == [
+        f"{NAME}: new; yours is {COPY}",
         "  answers carried over: 1.1",
         "  of your own, new or changed, and in your copy only: 1 cell",
     ]
     found = sources(student / NAME)
     assert (found["1.1"], found["text"]) == (RIGHT, "text = 'new'")
     assert found["1.2"].startswith("def lenet_parameters(classes)")  # untouched: the new stub
-    assert (student / "01_lenet_mnist.mine.ipynb").read_bytes() == mine
-    assert (student / "02_ichallenge_pm.ipynb").read_bytes() == untouched_by_course
+    assert (student / COPY).read_bytes() == mine
+    assert (student / SECOND).read_bytes() == untouched_by_course
     assert (student / "03_alexnet.ipynb").exists()
-    assert run(student, "status", "--short").split() == ["M", NAME, "M", "02_ichallenge_pm.ipynb"]
-    assert main(["update"]) == 0
-    assert "newest version" in capsys.readouterr().out and len(copies(student)) == 1
+    assert run(student, "status", "--short").split() == ["M", NAME, "M", SECOND]
+    assert "newest version" in say("update") and len(copies(student)) == 1
 
 
-def test_an_update_that_git_refuses_changes_nothing(clones, capsys):
+def test_an_update_that_git_refuses_changes_nothing(clones, say):
     course, student = clones
     mine = edit(student / NAME, {"1.1": RIGHT})
     (student / "03_alexnet.ipynb").write_text("not the course's")
     edit(course / NAME, {"1.2": "new"})
     chapter_one(course / "03_alexnet.ipynb")
     publish(course, "second")
-    assert main(["update"]) == 1
-    assert "03_alexnet.ipynb" in capsys.readouterr().err
+    assert "03_alexnet.ipynb" in say("update", status=1)
     assert (student / NAME).read_bytes() == mine and copies(student) == []
     assert (student / "03_alexnet.ipynb").read_text() == "not the course's"
 
 
-def test_an_update_of_a_chapter_with_conflict_markers_of_a_chapter_staged_and_of_one_deleted(clones, capsys):
+def test_an_update_of_a_chapter_with_conflict_markers_of_a_chapter_staged_and_of_one_deleted(clones, say):
     course, student = clones
-    (student / NAME).write_text("<<<<<<< HEAD\n")
-    (student / "02_ichallenge_pm.ipynb").unlink()
+    (student / NAME).write_text(MARKERS)
+    (student / SECOND).unlink()
     run(student, "add", "--all")
-    for name in (NAME, "02_ichallenge_pm.ipynb"):
+    for name in (NAME, SECOND):
         edit(course / name, {"1.2": "new"})
     publish(course, "second")
-    assert main(["update"]) == 0
-    assert "cannot be read" in capsys.readouterr().out
-    for name in (NAME, "02_ichallenge_pm.ipynb"):
+    assert "cannot be read" in say("update")
+    for name in (NAME, SECOND):
         assert (student / name).read_bytes() == (course / name).read_bytes()
-    assert (student / "01_lenet_mnist.mine.ipynb").read_text() == "<<<<<<< HEAD\n"
+    assert (student / COPY).read_text() == MARKERS
 
 
-def test_an_update_with_commits_of_one_s_own_says_what_to_do_and_that_works(clones, capsys):
+def test_an_update_with_commits_of_one_s_own_says_what_to_do_and_that_works(clones, say):
     course, student = clones
     mine = edit(student / NAME, {"1.1": RIGHT})
     run(student, "commit", "--all", "-m", "mine")
     edit(course / NAME, {"1.2": "new"})
     publish(course, "second")
-    assert main(["update"]) == 1
-    error = capsys.readouterr().err
+    error = say("update", status=1)
     assert (student / NAME).read_bytes() == mine
     for command in error.split("`")[1::2]:
         run(student, *command.removeprefix("git ").split())
-    assert main(["update"]) == 0
+    say("update")
     assert (sources(student / NAME)["1.1"], sources(student / NAME)["1.2"]) == (RIGHT, "new")
     assert "mine" in run(student, "log", "mine", "--oneline")
-
-
-def test_an_update_without_a_branch_to_follow(clones, capsys):
-    run(clones[1], "branch", "--unset-upstream")
-    assert main(["update"]) == 1
-    assert "--set-upstream-to" in capsys.readouterr().err
