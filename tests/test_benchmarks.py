@@ -27,9 +27,6 @@ def bench(tmp_path):
     return Bench(tmp_path, quick=True)
 
 
-# --- every row
-
-
 # Up to half a minute each: tests/hard.
 SLOW_ROWS = ("processes", "steps", "suite", "training")
 
@@ -69,10 +66,6 @@ def test_the_page_is_what_the_stored_results_say():
 # --- what is reported
 
 
-def row_of(name, measure):
-    return Row(name, f"the {name}", "the rest", "a lot", "By looking.", measure)
-
-
 def fails(bench):
     raise CourseError("no disk\nat all")
 
@@ -86,40 +79,42 @@ REPORTED = Measure("large", 1530.0, "ms", samples={"a": [1530.0]})
 def rows(monkeypatch, tmp_path):
     """Three rows of which one misses its requirement and one fails, and a machine that does nothing else."""
     measures = {"good": lambda bench: [REACHED, REPORTED], "slow": lambda bench: [MISSED], "bad": fails}
-    monkeypatch.setattr(benchmarks, "ROWS", {name: row_of(name, measure) for name, measure in measures.items()})
+    made = {name: Row(name, f"the {name}", "the rest", "a lot", "By looking.", m) for name, m in measures.items()}
+    monkeypatch.setattr(benchmarks, "ROWS", made)
     monkeypatch.setattr(machine, "busy", lambda seconds: 0.0)
-    return {"folder": ["--folder", str(tmp_path / "out")], "out": tmp_path / "out"}
+    return tmp_path / "out"
+
+
+def bench_rows(out, *names):
+    """Measure rows; return the exit status and the page that was written."""
+    return benchmarks.main([*names, "--folder", str(out)]), (out / "README.md").read_text("utf-8")
 
 
 def test_the_table_and_the_files_say_what_was_reached_and_what_was_not(rows, capsys):
-    assert benchmarks.main(rows["folder"]) == 1  # since a row failed; a requirement that is missed is no error
+    status, page = bench_rows(rows)
+    assert status == 1  # since a row failed; a requirement that is missed is no error
     out = capsys.readouterr().out
     printed = out[out.rindex("what  ") :].splitlines()
     shown = ["reached", "reported only", "NOT REACHED", "FAILED: CourseError: no disk"]
     assert [line.split("  ")[-1].strip() for line in printed[1:5]] == shown
     assert "60.0 (58.0 to 61.5) times faster" in printed[1] and "at least 50" in printed[1]
-    stored = report.load(rows["out"])
+    stored = report.load(rows)
     assert [m["met"] for m in stored["good"]["measures"]] == [True, None]
     assert [m["met"] for m in stored["slow"]["measures"]] == [False] and list(stored) == ["good", "slow", "bad"]
     about = stored["slow"]["about"]
     assert about["quick"] is False and about["machine"]["cores"] >= 1 and about["machine"]["numpy"] == np.__version__
-    page = (rows["out"] / "README.md").read_text("utf-8")
     assert "| `slow`: the slow | the rest | at most 0.65 | 0.710 of its time | NOT REACHED |" in page
 
 
-def test_rows_that_are_not_measured_keep_their_figures(rows):
-    for name in ("good", "slow"):
-        assert benchmarks.main([name, *rows["folder"]]) == 0
-    stored = report.load(rows["out"])
-    assert list(stored) == ["good", "slow"]
-    assert stored["slow"]["about"]["command"] == 'make bench ROWS="slow"'
-    assert "the bad | the rest | a lot |  | not measured" in (rows["out"] / "README.md").read_text("utf-8")
-
-
-def test_a_busy_machine_is_said(rows, monkeypatch):
+def test_rows_that_are_not_measured_keep_their_figures_and_a_busy_machine_is_said(rows, monkeypatch):
+    assert bench_rows(rows, "good")[0] == 0
     monkeypatch.setattr(machine, "busy", lambda seconds: 83.0)
-    benchmarks.main(["good", *rows["folder"]])
-    assert "other work used 83 % of its cores" in (rows["out"] / "README.md").read_text("utf-8")
+    status, page = bench_rows(rows, "slow")
+    stored = report.load(rows)
+    assert status == 0 and list(stored) == ["good", "slow"]
+    assert stored["slow"]["about"]["command"] == 'make bench ROWS="slow"'
+    assert "the bad | the rest | a lot |  | not measured" in page
+    assert "other work used 83 % of its cores" in page
 
 
 def test_quick_figures_are_kept_apart_and_marked(rows, monkeypatch, tmp_path):
@@ -132,12 +127,12 @@ def test_quick_figures_are_kept_apart_and_marked(rows, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("content", ["", "[]", '{"rows": {"good": {"measures": [{"value": 1}]}}}'])
 def test_damaged_results_are_not_replaced(rows, content):
-    rows["out"].mkdir()
-    (rows["out"] / "results.json").write_text(content)
+    rows.mkdir()
+    (rows / "results.json").write_text(content)
     with pytest.raises(DataError, match=r"results\.json: not results of benchmarks"):
-        report.load(rows["out"])
-    assert benchmarks.main(["good", *rows["folder"]]) == 1
-    assert (rows["out"] / "results.json").read_text() == content
+        report.load(rows)
+    assert benchmarks.main(["good", "--folder", str(rows)]) == 1
+    assert (rows / "results.json").read_text() == content
 
 
 @pytest.mark.parametrize("bad", [{"value": math.nan}, {"value": math.inf}, {"samples": {"a": [1.0, math.nan]}}])
@@ -146,39 +141,29 @@ def test_a_figure_that_is_not_finite_is_refused(bad):
         replace(REACHED, **bad)
 
 
-@pytest.mark.parametrize(("kind", "holds"), [("at least", [False, True, True]), ("at most", [True, True, False])])
-def test_a_bound_includes_its_value(kind, holds):
-    assert [Bound(kind, 1.5).holds(value) for value in (1.49, 1.5, 1.51)] == holds
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0, "0"), (0.5834, "0.583"), (12.44, "12.4"), (1530.4, "1530"), (0.0123, "0.0123"), (-8, "-8.00")],
-)
-def test_three_digits_are_shown(value, shown):
-    assert digits(value) == shown
+def test_a_bound_includes_its_value_and_three_digits_are_shown():
+    held = {kind: [Bound(kind, 1.5).holds(value) for value in (1.49, 1.5, 1.51)] for kind in ("at least", "at most")}
+    assert held == {"at least": [False, True, True], "at most": [True, True, False]}
+    shown = {0: "0", 0.5834: "0.583", 12.44: "12.4", 1530.4: "1530", 0.0123: "0.0123", -8: "-8.00"}
+    assert {value: digits(value) for value in shown} == shown
 
 
 # --- measuring
 
 
-def test_sides_take_turns_and_neither_is_always_first():
+def test_sides_take_turns_and_their_medians_are_compared():
     order = []
     samples = take_turns({name: lambda name=name: order.append(name) or float(len(order)) for name in "ab"}, 3)
     assert "".join(order) == "abbaab"
     assert samples == {"a": [1.0, 4.0, 5.0], "b": [2.0, 3.0, 6.0]}
-
-
-def test_a_ratio_is_that_of_the_medians():
     figure = ratio({"a": [10.0, 2.0, 12.0], "b": [1.0, 2.0, 100.0]}, "a", "b")
     assert (figure["value"], figure["low"], figure["high"]) == (5.0, 0.12, 10.0)
     assert figure["detail"] == "a 10.0 s, b 2.00 s"
 
 
 def test_measured_processes_see_no_settings_of_the_course_s_and_no_gpu(monkeypatch):
-    monkeypatch.setenv("PALM_EPOCHS", "1")
-    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
-    monkeypatch.setenv("PALM_THREADS", "2")
+    for name in ("PALM_EPOCHS", "PADDLE_TRAINERS_NUM", "PALM_THREADS"):
+        monkeypatch.setenv(name, "2")
     env = environment(EXTRA="x")
     assert "PALM_EPOCHS" not in env and "PADDLE_TRAINERS_NUM" not in env
     assert (env["PALM_THREADS"], env["EXTRA"], env["CUDA_VISIBLE_DEVICES"]) == ("2", "x", "")
@@ -218,58 +203,55 @@ def test_a_loss_that_is_not_finite_ends_the_timing():
     assert len(batches.timed(lambda: 1.0, warm_up=2, steps=3)) == 3
 
 
-def test_different_networks_are_not_compared(bench, monkeypatch):
-    found = {"seconds": [1.0], "parameters": 10, "tensors": 2, "version": "2.0"}
-    monkeypatch.setattr(steps, "in_paddle", lambda bench, **arguments: found)
-    monkeypatch.setattr(steps, "in_pytorch", lambda bench, **arguments: {**found, "tensors": 3})
+@pytest.fixture
+def compare(bench, monkeypatch):
+    """Compare the training steps of a LeNet that takes PyTorch 2 s, and PaddlePaddle so long by number of processes."""
+
+    def run(seconds, tensors=2):
+        lenet = "02_ichallenge_pm:LeNet"
+        monkeypatch.setattr(steps, "QUICK", replace(steps.QUICK, steps={lenet: 2}, required=(lenet,)))
+        found = {"parameters": 10, "tensors": 2}
+        monkeypatch.setattr(steps, "in_paddle", lambda bench, number, **_: {**found, "seconds": [seconds[number]]})
+        theirs = {"parameters": 10, "tensors": tensors, "seconds": [2.0]}
+        monkeypatch.setattr(steps, "in_pytorch", lambda bench, **_: theirs)
+        return steps.measure(bench)
+
+    return run
+
+
+def test_different_networks_are_not_compared(compare):
     with pytest.raises(CourseError, match=r"LeNet: not the same network.*\(10, 2\).*\(10, 3\)"):
-        steps.measure(bench)
+        compare({1: 3.0, 2: 1.0}, tensors=3)
 
 
 @pytest.mark.parametrize(
-    ("platform", "processes", "value", "unit"),
-    [
-        ("linux", 1.8, 0.9, "of PyTorch's time, by 2 processes"),
-        ("linux", 3.5, 1.5, "of PyTorch's time, by threads"),
-        ("darwin", 1.8, 1.5, "of PyTorch's time, by threads"),
-    ],
+    ("platform", "processes", "value", "by"),
+    [("linux", 1.8, 0.9, "2 processes"), ("linux", 3.5, 1.5, "threads"), ("darwin", 1.8, 1.5, "threads")],
 )
-def test_the_better_of_threads_and_processes_counts(bench, monkeypatch, platform, processes, value, unit):
+def test_the_better_of_threads_and_processes_counts(compare, monkeypatch, platform, processes, value, by):
     monkeypatch.setattr(sys, "platform", platform)
-    lenet = "02_ichallenge_pm:LeNet"
-    monkeypatch.setattr(steps, "QUICK", replace(steps.QUICK, steps={lenet: 2}, required=(lenet,)))
-    found = {"parameters": 10, "tensors": 2}
-    seconds = {1: [3.0], 2: [processes]}
-    monkeypatch.setattr(steps, "in_paddle", lambda bench, number, **arguments: {**found, "seconds": seconds[number]})
-    monkeypatch.setattr(steps, "in_pytorch", lambda bench, **arguments: {**found, "seconds": [2.0]})
-    (measured,) = steps.measure(bench)
-    assert (measured.value, measured.met, measured.unit.rstrip()) == (value, value < 1, unit)
+    (measured,) = compare({1: 3.0, 2: processes})
+    told = measured.value, measured.met, measured.unit.rstrip()
+    assert told == (value, value < 1, f"of PyTorch's time, by {by}")
 
 
 # --- the tutorial's way
 
-VALIDATION = tutorial.valid_data_loader, valid_data_loader
 
-
-def test_the_tutorial_s_readers_yield_the_same_images(palm_folder):
+def test_the_tutorial_s_readers_yield_the_same_images_and_decode_in_every_epoch(palm_folder, monkeypatch):
     training, validation = palm_folder / "PALM-Training400", palm_folder / "PALM-Validation400"
 
     def pairs(reader):
         return [(i.tobytes(), float(y[0])) for images, labels in reader() for i, y in zip(images, labels, strict=True)]
 
     assert sorted(pairs(tutorial.data_loader(training, 5))) == sorted(pairs(data_loader(training, 5)))
-    theirs, ours = (make(validation, palm_folder / "labels.csv", 3) for make in VALIDATION)
-    assert len(pairs(theirs)) == 7 and pairs(theirs) == pairs(ours)
-
-
-def test_the_tutorial_s_reader_decodes_in_every_epoch(palm_folder, monkeypatch):
-    decoded = []
-    imread = cv2.imread
+    makers = tutorial.valid_data_loader, valid_data_loader
+    theirs, ours = (pairs(make(validation, palm_folder / "labels.csv", 3)) for make in makers)
+    assert len(theirs) == 7 and theirs == ours
+    decoded, imread = [], cv2.imread
     monkeypatch.setattr(cv2, "imread", lambda name: decoded.append(name) or imread(name))
-    reader = tutorial.data_loader(palm_folder / "PALM-Training400")
-    for _ in range(2):
-        list(reader())
-    assert len(decoded) == 2 * 12
+    reader = tutorial.data_loader(training)
+    assert len([*reader(), *reader()]) and len(decoded) == 2 * 12
 
 
 def test_the_tutorial_s_validation_keeps_the_graph_and_the_course_s_does_not(readers, train, tmp_path):
