@@ -45,13 +45,22 @@ def run(folder, *arguments):
     return sync_zh.main([*arguments, "--folder", str(folder.parent / "texts")], folder)
 
 
-def translate(folder, chapter="01", **chinese):
-    """Export a chapter, write these translations into the file, and import it; returns the exit status."""
+def file_of(folder, change=lambda text: text, chapter="01"):
+    """Export a chapter; return the translators' file, changed so."""
     assert run(folder, "export", chapter) == 0
     (path,) = (folder.parent / "texts").glob(f"{chapter}*.md")
-    texts = zh_texts.from_file(path.read_text(encoding="utf-8"), path.name)
-    entries = [zh_texts.Entry(name, english, (CHINESE | chinese).get(name, old), "new") for name, english, old in texts]
-    path.write_text(zh_texts.to_file(entries), encoding="utf-8")
+    path.write_text(change(path.read_text("utf-8")), "utf-8")
+    return path
+
+
+def translate(folder, chapter="01", **chinese):
+    """Export a chapter, write these translations into the file, and import it; returns the exit status."""
+
+    def change(text):
+        texts = zh_texts.from_file(text, "file")
+        return zh_texts.to_file([zh_texts.Entry(n, e, (CHINESE | chinese).get(n, old), "new") for n, e, old in texts])
+
+    file_of(folder, change, chapter)
     return run(folder, "import", chapter)
 
 
@@ -127,16 +136,14 @@ def test_prose_whose_english_changed_is_kept_and_listed(translated, capsys):
 
 def test_a_translation_of_english_that_changed_after_the_export_is_not_lost(translated, capsys):
     edit(translated / "01_circles.ipynb", "a", "# Round things")
-    run(translated, "export", "01")
-    path = translated.parent / "texts" / "01_circles.md"
-    path.write_text(path.read_text("utf-8").replace("# 圆\n", "# 圆形\n"), "utf-8")
+    file_of(translated, lambda text: text.replace("# 圆\n", "# 圆形\n"))
     edit(translated / "01_circles.ipynb", "a", "# Round things, once more")
     assert run(translated, "import", "01") == 0
     assert "English changed since: a" in capsys.readouterr().out
     assert in_chinese(translated)["a"].source.startswith("# 圆形")
 
 
-def test_chinese_remarks_stay_where_code_around_them_changes(translated, capsys):
+def test_chinese_remarks_stay_where_code_changes_and_a_changed_remark_is_listed(translated, capsys):
     def changed(code):
         return code.replace("3 * x", "np.pi * x").replace("r * r", "r**2")
 
@@ -144,13 +151,9 @@ def test_chinese_remarks_stay_where_code_around_them_changes(translated, capsys)
     run(translated)
     assert in_chinese(translated)["c"].source == changed(CHINESE_CODE)
     assert capsys.readouterr().out.startswith("zh/01_circles.ipynb: brought up to date\nzh/solutions")
-
-
-def test_a_changed_remark_is_listed_and_the_others_stay(translated, capsys):
     edit(translated / "01_circles.ipynb", "c", f"# a new remark\n{CODE.replace('the square', 'squared')}")
     run(translated)
-    new = CHINESE_CODE.replace("平方", "squared")
-    assert in_chinese(translated)["c"].source == f"# a new remark\n{new}"
+    assert in_chinese(translated)["c"].source == f"# a new remark\n{CHINESE_CODE.replace('平方', 'squared')}"
     assert "  not translated: c/1, c/3\n" in capsys.readouterr().out
 
 
@@ -224,9 +227,7 @@ def test_a_translation_that_would_change_the_cell_is_refused_and_nothing_is_writ
 
 
 def test_a_file_with_translations_that_were_not_imported_is_not_replaced(course, capsys):
-    run(course, "export", "01")
-    path = course.parent / "texts" / "01_circles.md"
-    path.write_text(path.read_text("utf-8").replace("%% zh\n", "%% zh\n圆\n", 1), "utf-8")
+    path = file_of(course, lambda text: text.replace("%% zh\n", "%% zh\n圆\n", 1))
     before = path.read_bytes()
     assert run(course, "export", "01") == 1
     assert "not imported (a)" in capsys.readouterr().err
@@ -234,27 +235,20 @@ def test_a_file_with_translations_that_were_not_imported_is_not_replaced(course,
 
 
 @pytest.mark.parametrize(
-    ("spoil", "complaint"),
-    [
-        (lambda text: text.replace("%% zh\n", "", 1), 'line 7: after each "%% NAME" comes one "%% zh"'),
-        (lambda text: text.replace("%% a new\n", "", 1), 'after each "%% NAME" comes one "%% zh"'),
-        (lambda text: text + "%% zh\n", 'after each "%% NAME" comes one "%% zh"'),
-    ],
+    ("old", "new", "complaint"),
+    [("%% zh\n", "", 'line 7: after each "%% NAME"'), ("%% a new\n", "", ""), ("%% a new\n", "%% zh\n%% a new\n", "")],
 )
-def test_a_damaged_file_is_refused(course, capsys, spoil, complaint):
-    run(course, "export", "01")
-    path = course.parent / "texts" / "01_circles.md"
-    path.write_text(spoil(path.read_text("utf-8")), "utf-8")
+def test_a_damaged_file_is_refused(course, capsys, old, new, complaint):
+    file_of(course, lambda text: text.replace(old, new, 1))
     assert run(course, "import", "01") == 1
-    assert complaint in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert complaint in error and 'after each "%% NAME" comes one "%% zh"' in error
     assert not (course / "zh").exists()
 
 
 def test_texts_of_cells_that_are_gone_are_named_and_left_out(translated, capsys):
-    run(translated, "export", "01")
-    book = nbformat.read(translated / "01_circles.ipynb", as_version=4)
-    del book.cells[0]
-    nbformat.write(book, translated / "01_circles.ipynb")
+    file_of(translated)
+    store(translated / "01_circles.ipynb", ("b", new_markdown_cell("$$\\pi r^2$$")))
     assert run(translated, "import", "01") == 0
     assert "a is in the English chapter no more" in capsys.readouterr().out
 
