@@ -171,9 +171,6 @@ def test_copies_are_no_chapters_to_nbval(tmp_path):
     assert "01_a.ipynb::" in listed and ".mine" not in listed
 
 
-# answers that move --------------------------------------------------------------------------------
-
-
 def test_an_answer_follows_its_function_and_not_its_number(tmp_path):
     stub = "def {}(x):\n    raise NotImplementedError"
     answer = "def area(x):\n    return x * x"
@@ -269,16 +266,21 @@ def test_an_update_of_a_chapter_with_conflict_markers_of_a_chapter_staged_and_of
     assert (student / COPY).read_text() == MARKERS
 
 
-def test_an_update_with_commits_of_one_s_own_says_what_to_do_and_that_works(clones, say):
+def test_with_commits_of_one_s_own_a_chapter_is_reset_and_an_update_says_what_to_do(clones, say):
     course, student = clones
-    mine = edit(student / NAME, {"1.1": RIGHT})
+    path = student / NAME
+    mine = edit(path, {"1.1": RIGHT})
     run(student, "commit", "--all", "-m", "mine")
+    say("reset 01")
+    assert path.read_bytes() == (course / NAME).read_bytes()
+    say("reset 01 --from HEAD")
+    assert path.read_bytes() == mine
     edit(course / NAME, {"1.2": "new"})
     publish(course, "second")
     error = say("update", status=1)
-    assert (student / NAME).read_bytes() == mine
+    assert path.read_bytes() == mine
     for command in error.split("`")[1::2]:
         run(student, *command.removeprefix("git ").split())
     say("update")
-    assert (sources(student / NAME)["1.1"], sources(student / NAME)["1.2"]) == (RIGHT, "new")
+    assert (sources(path)["1.1"], sources(path)["1.2"]) == (RIGHT, "new")
     assert "mine" in run(student, "log", "mine", "--oneline")
