@@ -19,12 +19,9 @@ def told(lines, what):
     return line
 
 
-@pytest.mark.parametrize(
-    ("version", "status"),
-    [((3, 9, 1), "FAIL"), ((3, 10, 0), "OK"), ((3, 12, 9), "OK"), ((3, 13, 0), "OK"), ((3, 14, 0), "FAIL")],
-)
-def test_python_versions(version, status):
-    assert told(doctor.check_python(version), "Python").startswith(status)
+@pytest.mark.parametrize(("minor", "status"), [(9, "FAIL"), (10, "OK"), (12, "OK"), (13, "OK"), (14, "FAIL")])
+def test_python_versions(minor, status):
+    assert told(doctor.check_python((3, minor, 1)), "Python").startswith(status)
 
 
 @pytest.fixture
@@ -168,9 +165,6 @@ def test_it_runs_where_nothing_is_installed(python):
     run = subprocess.run(command, cwd=Path(doctor.__file__).parents[1], capture_output=True, text=True)
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert "Python " in run.stdout.splitlines()[0] and "FAIL  paddle" in run.stdout and "free disk" in run.stdout
-
-
-# --- the command
 
 
 def test_an_error_is_one_line_on_stderr_and_exit_status_1(tmp_path, monkeypatch, capsys):
