@@ -105,7 +105,7 @@ def test_what_is_there_to_translate():
     assert [span.text for span in zh_texts.remarks(odd)] == ["Ä’s own", "ö is a letter", "raw text"]
 
 
-def test_the_chinese_notebook_is_the_same_program_with_chinese_texts(translated):
+def test_the_chinese_notebook_is_the_same_program_with_chinese_texts(translated, capsys):
     english, chinese = cells(translated / "01_circles.ipynb"), in_chinese(translated)
     assert list(chinese) == list(english)
     assert chinese["c"].source == CHINESE_CODE
@@ -113,10 +113,7 @@ def test_the_chinese_notebook_is_the_same_program_with_chinese_texts(translated)
     assert chinese["c"].metadata["tags"] == ["model"]
     assert nbformat.read(translated / "zh" / "01_circles.ipynb", as_version=4).metadata["palm_utils_outputs"] == "stamp"
     assert cells(translated / "zh" / "solutions" / "01_circles.ipynb")["s"].source == "答案：`a[i](x)`"
-
-
-def test_a_second_run_changes_nothing(translated, capsys):
-    before = content(translated)
+    before = content(translated)  # which a second run does not change
     assert run(translated) == 0
     assert capsys.readouterr().out == "zh/01_circles.ipynb: no change\nzh/solutions/01_circles.ipynb: no change\n"
     assert run(translated, "export", "01") == run(translated, "import", "01") == 0
@@ -135,9 +132,10 @@ def test_prose_whose_english_changed_is_kept_and_listed(translated, capsys):
 
 
 def test_a_translation_of_english_that_changed_after_the_export_is_not_lost(translated, capsys):
-    edit(translated / "01_circles.ipynb", "a", "# Round things")
+    english = translated / "01_circles.ipynb"
+    edit(english, "a", "# Round things")
     file_of(translated, lambda text: text.replace("# 圆\n", "# 圆形\n"))
-    edit(translated / "01_circles.ipynb", "a", "# Round things, once more")
+    edit(english, "a", "# Round things, once more")
     assert run(translated, "import", "01") == 0
     assert "English changed since: a" in capsys.readouterr().out
     assert in_chinese(translated)["a"].source.startswith("# 圆形")
@@ -168,15 +166,14 @@ def test_of_edits_in_the_chinese_notebook_prose_is_kept_and_code_is_the_english_
 def test_outputs_new_cells_and_order_come_from_the_english_chapter(translated, capsys):
     book = nbformat.read(translated / "01_circles.ipynb", as_version=4)
     book.cells[3].outputs = [new_output("stream", text="3.14\n")]
-    new = new_markdown_cell("More to come.")
-    new.id = "e"
-    book.cells = [book.cells[3], new, *book.cells[:1]]
-    nbformat.write(book, translated / "01_circles.ipynb")
+    store(
+        translated / "01_circles.ipynb", ("d", book.cells[3]), ("e", new_markdown_cell("More.")), ("a", book.cells[0])
+    )
     run(translated)
     chinese = in_chinese(translated)
     assert list(chinese) == ["d", "e", "a"]
     assert chinese["d"].outputs[0].text == "3.14\n"
-    assert chinese["e"].source == "More to come." and chinese["a"].source.startswith("# 圆")
+    assert chinese["e"].source == "More." and chinese["a"].source.startswith("# 圆")
     assert "  not translated: e\n" in capsys.readouterr().out
 
 
@@ -246,14 +243,11 @@ def test_a_damaged_file_is_refused(course, capsys, old, new, complaint):
     assert not (course / "zh").exists()
 
 
-def test_texts_of_cells_that_are_gone_are_named_and_left_out(translated, capsys):
+def test_what_is_missing_on_either_side_is_listed(translated, capsys):
     file_of(translated)
     store(translated / "01_circles.ipynb", ("b", new_markdown_cell("$$\\pi r^2$$")))
     assert run(translated, "import", "01") == 0
     assert "a is in the English chapter no more" in capsys.readouterr().out
-
-
-def test_what_is_missing_on_either_side_is_listed(translated, capsys):
     store(translated / "02_squares.ipynb", ("y", new_markdown_cell("Squares.")))
     (translated / "solutions" / "01_circles.ipynb").unlink()
     run(translated)
