@@ -31,11 +31,6 @@ def bench(tmp_path):
 SLOW_ROWS = ("processes", "steps", "suite", "training")
 
 
-@pytest.mark.parametrize("name", [name for name in benchmarks.ROWS if name not in SLOW_ROWS])
-def test_every_row_runs_and_gives_finite_figures(name, bench, monkeypatch):
-    assert_row_runs(name, bench, monkeypatch)
-
-
 def assert_row_runs(name, bench, monkeypatch):
     if not TORCH.is_file():  # only `make bench` installs PyTorch
         monkeypatch.setattr(steps, "in_pytorch", lambda bench, **options: steps.in_paddle(bench, number=1, **options))
@@ -50,6 +45,11 @@ def assert_row_runs(name, bench, monkeypatch):
     assert len(lines) == len(measures) and all(measured for *_, measured, _ in lines)
 
 
+@pytest.mark.parametrize("name", [name for name in benchmarks.ROWS if name not in SLOW_ROWS])
+def test_every_row_runs_and_gives_finite_figures(name, bench, monkeypatch):
+    assert_row_runs(name, bench, monkeypatch)
+
+
 def test_kernels_are_compared_with_paddlepaddles_own_choice(bench, monkeypatch):
     def in_paddle(bench, env=None, **arguments):
         return {"seconds": [6.0 if env == {"MKL_DEBUG_CPU_TYPE": ""} else 3.0]}
@@ -61,9 +61,6 @@ def test_kernels_are_compared_with_paddlepaddles_own_choice(bench, monkeypatch):
 def test_the_page_is_what_the_stored_results_say():
     page = report.readme(list(benchmarks.ROWS.values()), report.load(report.FOLDER))
     assert (report.FOLDER / report.README).read_text("utf-8") == page
-
-
-# --- what is reported
 
 
 def fails(bench):
@@ -148,9 +145,6 @@ def test_a_bound_includes_its_value_and_three_digits_are_shown():
     assert {value: digits(value) for value in shown} == shown
 
 
-# --- measuring
-
-
 def test_sides_take_turns_and_their_medians_are_compared():
     order = []
     samples = take_turns({name: lambda name=name: order.append(name) or float(len(order)) for name in "ab"}, 3)
@@ -169,23 +163,17 @@ def test_measured_processes_see_no_settings_of_the_course_s_and_no_gpu(monkeypat
     assert (env["PALM_THREADS"], env["EXTRA"], env["CUDA_VISIBLE_DEVICES"]) == ("2", "x", "")
 
 
-def test_the_user_s_cache_is_left_alone(bench, palm_folder, monkeypatch, tmp_path):
+def test_the_user_s_cache_is_left_alone_and_many_photographs_are_many_to_it(bench, palm_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("PALM_CACHE", str(tmp_path / "users"))
-    with bench.fresh_cache() as cache:
-        list(data_loader(palm_folder / "PALM-Training400")())
-        assert list(cache.glob("*.pixels"))
-    assert os.environ["PALM_CACHE"] == str(tmp_path / "users")
-    assert not cache.exists() and not (tmp_path / "users").exists()
-
-
-def test_many_photographs_are_many_to_the_cache(palm_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("PALM_CACHE", str(tmp_path / "cache"))
     (tmp_path / "many").mkdir()
     folder = scaling.linked(sorted((palm_folder / "PALM-Training400").iterdir()), tmp_path / "many", 30)
     reader = data_loader(folder)
     assert len(reader.files) == 30 and set(reader.labels) == {0, 1}
-    list(reader())
-    assert len(list((tmp_path / "cache").glob("*.pixels"))) == 30
+    with bench.fresh_cache() as cache:
+        list(reader())
+        assert len(list(cache.glob("*.pixels"))) == 30
+    assert os.environ["PALM_CACHE"] == str(tmp_path / "users")
+    assert not cache.exists() and not (tmp_path / "users").exists()
 
 
 def test_memory_is_followed_while_it_is_used_and_after():
@@ -233,9 +221,6 @@ def test_the_better_of_threads_and_processes_counts(compare, monkeypatch, platfo
     (measured,) = compare({1: 3.0, 2: processes})
     told = measured.value, measured.met, measured.unit.rstrip()
     assert told == (value, value < 1, f"of PyTorch's time, by {by}")
-
-
-# --- the tutorial's way
 
 
 def test_the_tutorial_s_readers_yield_the_same_images_and_decode_in_every_epoch(palm_folder, monkeypatch):
