@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from palm_utils.sample import vessels
-from palm_utils.sample.grid import COARSE, FULL, HEIGHT, WIDTH, enlarge, ramp, window
+from palm_utils.sample.grid import COARSE, FULL, HEIGHT, WIDTH, enlarge, ramp, rgb, window
 
 _MIDDLE = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2])
 _APERTURE_RADIUS = WIDTH / 2 - 1  # cut off at the top and at the bottom, as in the originals
@@ -104,10 +104,8 @@ class _Landmarks:
 
 def _landmarks(eye: Traits, rng: np.random.Generator) -> _Landmarks:
     disc_radius = WIDTH * rng.uniform(0.056, 0.073)
-    if eye.disc_centred:
-        across = np.clip(rng.normal(0.48, 0.05), 0.35, 0.55)
-    else:
-        across = np.clip(rng.normal(0.15, 0.045), 0.04, 0.3)
+    mean, deviation, lowest, highest = (0.48, 0.05, 0.35, 0.55) if eye.disc_centred else (0.15, 0.045, 0.04, 0.3)
+    across = np.clip(rng.normal(mean, deviation), lowest, highest)
     disc = np.array([WIDTH * across, HEIGHT * rng.normal(0.48, 0.045)])
     # The fovea lies two and a half disc diameters from the disc, a little lower.
     distance = 5.3 * disc_radius * rng.uniform(0.92, 1.1)
@@ -134,11 +132,8 @@ def _retina(eye: Traits, colour: np.ndarray, marks: _Landmarks, rng: np.random.G
     grain = 1 + 0.03 * FULL.noise(rng, WIDTH / 2.2) + 0.025 * FULL.noise(rng, WIDTH / 8)
     if eye.reflexes:
         sheen += _reflexes(eye, marks.fovea, rng)
-    image = np.empty((3, HEIGHT, WIDTH), np.float32)
-    for channel, (amount, shine) in enumerate(((0.04, 1.0), (0.08, 1.0), (0.12, 0.7))):
-        coarse = float(colour[channel]) * (1 + amount * tint) * (1 - depth * macula) + shine * sheen
-        image[channel] = enlarge(coarse) * grain
-    return image
+    coarse = rgb(colour) * (1 + rgb((0.04, 0.08, 0.12)) * tint) * (1 - depth * macula) + rgb((1, 1, 0.7)) * sheen
+    return np.stack([enlarge(plane) for plane in coarse]) * grain
 
 
 def _reflexes(eye: Traits, fovea: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -158,8 +153,7 @@ def _tessellate(
     where = np.clip(0.75 + 0.45 * COARSE.noise(rng, 4), 0.05, 1.25)
     where *= 1 - 0.5 * COARSE.bell(marks.fovea, 0.13 * WIDTH)
     visible = enlarge((0.05 + 0.9 * eye.tessellation) * where) * (network - 0.5)
-    for channel, strength in enumerate((1.35, 1.2, 0.7)):
-        image[channel] *= 1 + strength * visible
+    image *= 1 + rgb((1.35, 1.2, 0.7)) * visible
 
 
 @dataclass
@@ -191,42 +185,34 @@ def _atrophies(eye: Traits, marks: _Landmarks, rng: np.random.Generator) -> list
 
 def _expose_sclera(image: np.ndarray, network: np.ndarray, spot: _Atrophy, rng: np.random.Generator) -> None:
     grid = window(spot.centre, 1.8 * spot.radius * max(spot.stretch))
-    rows, columns = grid.window
     size = grid.shape[1]
     reach = grid.distance(spot.centre, spot.stretch) / spot.radius
     reach += spot.raggedness * grid.noise(rng, 5) + 0.3 * spot.raggedness * grid.noise(rng, 14)
     alpha = spot.opacity * ramp(reach, 1.06, 0.94)
     # What is left of the choroid tints the sclera; pigment clumps, most of all towards the rim.
-    left = network[rows, columns] * rng.uniform(0.3, 0.9) + 0.08 * grid.noise(rng, size / 12)
+    left = network[grid.window] * rng.uniform(0.3, 0.9) + 0.08 * grid.noise(rng, size / 12)
     clumps = 0.8 * grid.noise(rng, size / 3) + grid.noise(rng, size / 11) + 0.7 * ramp(reach, 0.5, 1.0)
     pigment = ramp(clumps, rng.uniform(0.4, 1.5), 3.2) * rng.uniform(0.6, 1.0)
     warm, light = rng.beta(1.6, 1), rng.uniform(0.8, 1.1)
-    for channel, (sclera, blood, brown) in enumerate(
-        ((1.0, 0.22, 0.26), (0.92 - 0.16 * warm, 0.50, 0.13), (0.70 - 0.45 * warm, 0.65, 0.04))
-    ):
-        colour = light * sclera * (1 - blood * left)
-        colour += (brown - colour) * pigment
-        plane = image[channel, rows, columns]
-        plane += (colour - plane) * alpha
+    sclera = light * np.array([1.0, 0.92 - 0.16 * warm, 0.70 - 0.45 * warm])
+    colour = rgb(sclera) * (1 - rgb((0.22, 0.50, 0.65)) * left)
+    colour += (rgb((0.26, 0.13, 0.04)) - colour) * pigment
+    area = image[grid.window]
+    area += (colour - area) * alpha
 
 
 def _draw_disc(image: np.ndarray, marks: _Landmarks, rng: np.random.Generator) -> None:
     radius = marks.disc_radius
     grid = window(marks.disc, 1.4 * radius)
-    rows, columns = grid.window
     reach = grid.distance(marks.disc, (rng.uniform(0.84, 0.95), 1.06)) / radius + 0.03 * grid.noise(rng, 5)
     rim = 0.92 * ramp(reach, 1.1, 0.88)
     cup_centre = marks.disc + radius * np.array([rng.uniform(0.05, 0.3), rng.normal(0, 0.08)])
     cup = ramp(grid.distance(cup_centre) / (radius * rng.uniform(0.45, 0.7)), 1.3, 0.3)
     cup *= rng.uniform(0.6, 1)
-    light = rng.uniform(0.85, 1.05)
-    warm = rng.uniform(0, 1)
-    rim_colour = 0.92, 0.52 - 0.1 * warm, 0.34 - 0.16 * warm
-    cup_colour = 1.1, 0.98 - 0.15 * warm, 0.78 - 0.3 * warm
-    for channel in range(3):
-        plane = image[channel, rows, columns]
-        plane += (light * rim_colour[channel] - plane) * rim
-        plane += (light * cup_colour[channel] - plane) * cup
+    light, warm = rng.uniform(0.85, 1.05), rng.uniform(0, 1)
+    area = image[grid.window]
+    area += (rgb(light * np.array([0.92, 0.52 - 0.1 * warm, 0.34 - 0.16 * warm])) - area) * rim
+    area += (rgb(light * np.array([1.1, 0.98 - 0.15 * warm, 0.78 - 0.3 * warm])) - area) * cup
 
 
 def _draw_vessels(image: np.ndarray, eye: Traits, marks: _Landmarks, rng: np.random.Generator) -> None:
@@ -234,10 +220,7 @@ def _draw_vessels(image: np.ndarray, eye: Traits, marks: _Landmarks, rng: np.ran
     # None in the foveal avascular zone; paler where they are seen against a web of choroid.
     strength = rng.uniform(0.7, 1.1) * (1 - 0.3 * eye.tessellation)
     seen = enlarge(strength * ramp(COARSE.distance(marks.fovea) / marks.disc_radius, 0.5, 1.6))
-    arteries *= seen
-    veins *= seen
-    for channel, (by_arteries, by_veins) in enumerate(((0.10, 0.30), (0.40, 0.55), (0.34, 0.46))):
-        image[channel] *= (1 - by_arteries * arteries) * (1 - by_veins * veins)
+    image *= (1 - rgb((0.10, 0.40, 0.34)) * (arteries * seen)) * (1 - rgb((0.30, 0.55, 0.46)) * (veins * seen))
 
 
 def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -253,15 +236,14 @@ def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: np.random.
     rim = ramp(COARSE.distance(_MIDDLE) / _APERTURE_RADIUS, 0.62, 1.02)
     rim *= np.clip(0.4 + 0.8 * side, 0, 1) * rng.uniform(0.05, 0.75)
     haze_colour = colour + (np.array([0.50, 0.40, 0.27]) - colour) * rng.uniform(0.0, 0.5)
-    rim_colour = 0.28, 0.34, 0.27
+    scattered = light * eye.haze * rgb(haze_colour) * (1 - rim)
+    scattered += rgb(eye.brightness * np.array([0.28, 0.34, 0.27])) * rim
 
     passed = enlarge(light * (1 - eye.haze) * (1 - rim))
     noise = rng.standard_normal(FULL.shape, np.float32) * (rng.uniform(1, 3.5) * _APERTURE)
     planes = []
     for channel in (2, 1, 0):
-        scattered = light * eye.haze * float(haze_colour[channel]) * (1 - rim)
-        scattered += eye.brightness * rim_colour[channel] * rim
-        plane = cv2.convertScaleAbs(image[channel] * passed + enlarge(scattered), alpha=255)
+        plane = cv2.convertScaleAbs(image[channel] * passed + enlarge(scattered[channel]), alpha=255)
         plane = cv2.GaussianBlur(plane, (0, 0), eye.blur * (1 + 3 * eye.haze))
         planes.append(cv2.add(cv2.multiply(plane, _APERTURE, dtype=cv2.CV_32F), noise, dtype=cv2.CV_8U))
     return cv2.LUT(cv2.merge(planes), _tone_curve(eye.contrast))
