@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from palm_utils.sample import vessels
 from palm_utils.sample.grid import COARSE, FULL, HEIGHT, WIDTH, enlarge, ramp, rgb, window
@@ -39,7 +40,7 @@ class Traits:
     haze: float = 0.0  # 0 clear .. 1 nothing to be seen
 
 
-def draw_traits(kind: str, rng: np.random.Generator) -> Traits:
+def draw_traits(kind: str, rng: Generator) -> Traits:
     """Return traits as they occur in eyes of `kind` 'N', 'H' or 'P'; the three overlap."""
     eye = Traits(
         brightness=float(np.exp(rng.normal(0, 0.085))),
@@ -73,7 +74,7 @@ def draw_traits(kind: str, rng: np.random.Generator) -> Traits:
     return eye
 
 
-def photograph(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
+def photograph(kind: str, rng: Generator) -> tuple[np.ndarray, tuple[float, float]]:
     """Return a photograph of an eye of `kind` 'N', 'H' or 'P' and where its fovea is.
 
     The photograph is uint8 `[514, 531, 3]` in OpenCV's order blue, green, red, black outside the
@@ -102,7 +103,7 @@ class _Landmarks:
     fovea: np.ndarray
 
 
-def _landmarks(eye: Traits, rng: np.random.Generator) -> _Landmarks:
+def _landmarks(eye: Traits, rng: Generator) -> _Landmarks:
     disc_radius = WIDTH * rng.uniform(0.056, 0.073)
     mean, deviation, lowest, highest = (0.48, 0.05, 0.35, 0.55) if eye.disc_centred else (0.15, 0.045, 0.04, 0.3)
     across = np.clip(rng.normal(mean, deviation), lowest, highest)
@@ -113,14 +114,14 @@ def _landmarks(eye: Traits, rng: np.random.Generator) -> _Landmarks:
     return _Landmarks(disc, disc_radius, fovea)
 
 
-def _retina_colour(eye: Traits, rng: np.random.Generator) -> np.ndarray:
+def _retina_colour(eye: Traits, rng: Generator) -> np.ndarray:
     orange, grey = np.array([0.53, 0.225, 0.06]), np.array([0.42, 0.375, 0.285])
     grey_share = eye.grey * (1 - 0.85 * eye.tessellation)  # where choroid shines through it is red
     warmth = rng.normal(0, 0.045)  # towards yellow or towards red
     return (orange + (grey - orange) * grey_share) * (1 + warmth * np.array([-0.4, 1, 0.6]))
 
 
-def _retina(eye: Traits, colour: np.ndarray, marks: _Landmarks, rng: np.random.Generator) -> np.ndarray:
+def _retina(eye: Traits, colour: np.ndarray, marks: _Landmarks, rng: Generator) -> np.ndarray:
     """Return the retina with macula and nerve fibres, without vessels: float32 `[3, h, w]`."""
     tint = COARSE.noise(rng, 3)
     depth = rng.uniform(0.4, 0.7) * (1 - 0.5 * eye.tessellation)
@@ -136,7 +137,7 @@ def _retina(eye: Traits, colour: np.ndarray, marks: _Landmarks, rng: np.random.G
     return np.stack([enlarge(plane) for plane in coarse]) * grain
 
 
-def _reflexes(eye: Traits, fovea: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _reflexes(eye: Traits, fovea: np.ndarray, rng: Generator) -> np.ndarray:
     """Return the silvery sheen of a young retina, on the coarse grid: broken arcs around the macula."""
     radius = rng.uniform(0.09, 0.14) * WIDTH
     reach = COARSE.distance(fovea, (1.15, 1)) + 12 * COARSE.noise(rng, 9)
@@ -146,9 +147,7 @@ def _reflexes(eye: Traits, fovea: np.ndarray, rng: np.random.Generator) -> np.nd
     return eye.reflexes * (0.35 * band * arcs + 0.12 * glints)
 
 
-def _tessellate(
-    image: np.ndarray, eye: Traits, network: np.ndarray, marks: _Landmarks, rng: np.random.Generator
-) -> None:
+def _tessellate(image: np.ndarray, eye: Traits, network: np.ndarray, marks: _Landmarks, rng: Generator) -> None:
     """Let the choroid's vessels shine through where the pigment is thin."""
     where = np.clip(0.75 + 0.45 * COARSE.noise(rng, 4), 0.05, 1.25)
     where *= 1 - 0.5 * COARSE.bell(marks.fovea, 0.13 * WIDTH)
@@ -167,7 +166,7 @@ class _Atrophy:
     opacity: float
 
 
-def _atrophies(eye: Traits, marks: _Landmarks, rng: np.random.Generator) -> list[_Atrophy]:
+def _atrophies(eye: Traits, marks: _Landmarks, rng: Generator) -> list[_Atrophy]:
     spots = []
     for _ in range(eye.patches):
         centre = np.clip(marks.fovea + rng.normal(0, 0.15 * WIDTH, 2), 0, (WIDTH - 1, HEIGHT - 1))
@@ -183,7 +182,7 @@ def _atrophies(eye: Traits, marks: _Landmarks, rng: np.random.Generator) -> list
     return spots
 
 
-def _expose_sclera(image: np.ndarray, network: np.ndarray, spot: _Atrophy, rng: np.random.Generator) -> None:
+def _expose_sclera(image: np.ndarray, network: np.ndarray, spot: _Atrophy, rng: Generator) -> None:
     grid = window(spot.centre, 1.8 * spot.radius * max(spot.stretch))
     size = grid.shape[1]
     reach = grid.distance(spot.centre, spot.stretch) / spot.radius
@@ -201,7 +200,7 @@ def _expose_sclera(image: np.ndarray, network: np.ndarray, spot: _Atrophy, rng: 
     area += (colour - area) * alpha
 
 
-def _draw_disc(image: np.ndarray, marks: _Landmarks, rng: np.random.Generator) -> None:
+def _draw_disc(image: np.ndarray, marks: _Landmarks, rng: Generator) -> None:
     radius = marks.disc_radius
     grid = window(marks.disc, 1.4 * radius)
     reach = grid.distance(marks.disc, (rng.uniform(0.84, 0.95), 1.06)) / radius + 0.03 * grid.noise(rng, 5)
@@ -215,7 +214,7 @@ def _draw_disc(image: np.ndarray, marks: _Landmarks, rng: np.random.Generator) -
     area += (rgb(light * np.array([1.1, 0.98 - 0.15 * warm, 0.78 - 0.3 * warm])) - area) * cup
 
 
-def _draw_vessels(image: np.ndarray, eye: Traits, marks: _Landmarks, rng: np.random.Generator) -> None:
+def _draw_vessels(image: np.ndarray, eye: Traits, marks: _Landmarks, rng: Generator) -> None:
     arteries, veins = vessels.retinal_tree(rng, FULL.shape, marks.disc, marks.disc_radius, WIDTH)
     # None in the foveal avascular zone; paler where they are seen against a web of choroid.
     strength = rng.uniform(0.7, 1.1) * (1 - 0.3 * eye.tessellation)
@@ -223,7 +222,7 @@ def _draw_vessels(image: np.ndarray, eye: Traits, marks: _Landmarks, rng: np.ran
     image *= (1 - rgb((0.10, 0.40, 0.34)) * (arteries * seen)) * (1 - rgb((0.30, 0.55, 0.46)) * (veins * seen))
 
 
-def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: Generator) -> np.ndarray:
     """Return what the camera makes of it: uneven light, haze, blur, aperture, noise; uint8 B, G, R."""
     lit = _MIDDLE + rng.normal(0, 0.12 * WIDTH, 2)
     light = 1.15 - 0.75 * eye.falloff * (COARSE.distance(lit) / _APERTURE_RADIUS) ** 2

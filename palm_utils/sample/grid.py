@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 WIDTH, HEIGHT = 531, 514  # pixels; a quarter of the originals' 2124 x 2056
 _COARSE_STEP = 4
@@ -32,7 +33,7 @@ class Grid:
         """Return 1 at `centre` falling to 1/e at `radius`."""
         return np.exp(-((self.distance(centre, stretch) / float(radius)) ** 2))
 
-    def noise(self, rng: np.random.Generator, cells: float) -> np.ndarray:
+    def noise(self, rng: Generator, cells: float) -> np.ndarray:
         """Return smooth noise, about standard normal, with `cells` features across."""
         across = max(2, round(cells))
         down = max(2, round(cells * self.shape[0] / self.shape[1]))
