@@ -16,11 +16,9 @@ from palm_utils.readers import Reader
 
 
 def add_parser(subparsers) -> None:
-    about = (
-        "Train what has no file in results/CHAPTER/choice yet, and print the comparison. Stopped, it goes on with the"
-    )
+    about = f"Train what has no file in results/CHAPTER/choice yet, and print the comparison. {measure.RESUMES}"
     line = "compare candidate recipes by cross-validation on the training photographs"
-    parser = subparsers.add_parser("choose", help=line, description=f"{about} last epoch that was finished.")
+    parser = subparsers.add_parser("choose", help=line, description=about)
     parser.add_argument("network", metavar="CHAPTER:NETWORK", help=f"one of {', '.join(CANDIDATES)}")
     parser.set_defaults(run=run)
 

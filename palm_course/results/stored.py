@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from palm_course.results.recipes import RECIPES, CifarRecipe, Recipe
+from palm_course.results.recipes import BOTH, RECIPES, CifarRecipe, Recipe
 from palm_utils.datasets import DataSet
 from palm_utils.files import replacing
 from palm_utils.history import History
@@ -201,7 +201,7 @@ def table(network: str, *, claim: str) -> None:
     print(f"The tutorial's claim: {claim}\n")
     print(f"{'recipe':8}  epochs  seeds    accuracy at the last epoch, %    AUC")
     machines = []
-    for recipe in ("tutorial", "steady"):
+    for recipe in BOTH:
         histories = load(network, recipe)
         if not histories:
             print(f"{recipe:8}  (not measured yet)")
