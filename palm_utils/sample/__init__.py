@@ -8,6 +8,7 @@ import csv
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,9 @@ from palm_utils.sample import digits, fundus, pictures
 VERSION = 5  # raise it with every change to what is generated: folders of other versions are made anew
 SEED = 2019
 _MARKER = "GENERATED SAMPLE DATA"
-_OTHERS = (
-    f"palm/{LABELS}",
-    *(f"mnist/{split}-{what}-ubyte.gz" for split in ("train", "t10k") for what in ("images-idx3", "labels-idx1")),
-    "cifar10/cifar-10-python.tar.gz",
-)
+_LABELS, _PICTURES = f"palm/{LABELS}", "cifar10/cifar-10-python.tar.gz"
+_DIGITS = [f"mnist/{split}-{what}-ubyte.gz" for split in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
+_OTHERS = (_LABELS, *_DIGITS, _PICTURES)
 
 
 @dataclass(frozen=True)
@@ -104,20 +103,17 @@ def sample_size() -> str:
 
 def is_sample(root: str | Path) -> bool:
     """Return whether `root` (the folder that holds palm/, mnist/ and cifar10/) is generated sample data."""
-    try:
-        text = (Path(root) / "README.txt").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return text.startswith(_MARKER)
+    with suppress(OSError, UnicodeDecodeError):
+        return (Path(root) / "README.txt").read_text(encoding="utf-8").startswith(_MARKER)
+    return False
 
 
 def _make(root: Path, size: str) -> None:
-    amounts = SIZES[size]
-    eyes = _photographs(amounts)
-    for folder in {(root / name).parent for name in _files(size)}:
+    amounts, eyes = SIZES[size], _photographs(SIZES[size])
+    for folder in {(root / name).parent for name in (*eyes, *_OTHERS)}:
         folder.mkdir(parents=True, exist_ok=True)
     jobs: list[Callable] = [
-        partial(pictures.make_pictures, root / _OTHERS[-1], *amounts.pictures, SEED),
+        partial(pictures.make_pictures, root / _PICTURES, *amounts.pictures, SEED),
         partial(digits.make_digits, root / "mnist", *amounts.digits, SEED),
         *(partial(_save_photograph, root / name, kind) for name, kind in eyes.items()),
     ]
@@ -126,7 +122,7 @@ def _make(root: Path, size: str) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         _, _, *foveas = pool.map(lambda job: job(), jobs)
 
-    with open(root / _OTHERS[0], "w", newline="", encoding="utf-8") as f:
+    with open(root / _LABELS, "w", newline="", encoding="utf-8") as f:
         table = csv.writer(f, lineterminator="\n")
         table.writerow(HEADER)
         validation = list(zip(eyes.items(), foveas, strict=True))[-amounts.validation :]
@@ -160,13 +156,10 @@ def _photographs(amounts: Size) -> dict[str, str]:
     return training | {f"palm/{VALIDATION}/V{number:04d}.jpg": kind for number, kind in enumerate(shuffled, 1)}
 
 
-def _files(size: str) -> list[str]:
-    return [*_photographs(SIZES[size]), *_OTHERS]
-
-
 def _readme(root: Path, size: str) -> str:
     """Return what README.txt says of the files in `root`, their sizes included."""
-    sizes = "\n".join(f"{(root / name).stat().st_size:>9}  {name}" for name in _files(size))
+    names = (*_photographs(SIZES[size]), *_OTHERS)
+    sizes = "\n".join(f"{(root / name).stat().st_size:>9}  {name}" for name in names)
     return f"""{_MARKER}, version {VERSION}, size {size}, seed {SEED}
 
 Drawn by the course's program palm_utils.sample so that every chapter runs without a download.
@@ -184,7 +177,6 @@ Files and their sizes in bytes:
 
 def _is_intact(root: Path, size: str) -> bool:
     """Return whether `root` holds this version's sample with every file at the size it was made with."""
-    try:
+    with suppress(OSError, UnicodeDecodeError):
         return (root / "README.txt").read_text(encoding="utf-8") == _readme(root, size)
-    except (OSError, UnicodeDecodeError):
-        return False
+    return False

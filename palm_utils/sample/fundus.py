@@ -206,8 +206,7 @@ def _draw_disc(image: np.ndarray, marks: _Landmarks, rng: Generator) -> None:
     reach = grid.distance(marks.disc, (rng.uniform(0.84, 0.95), 1.06)) / radius + 0.03 * grid.noise(rng, 5)
     rim = 0.92 * ramp(reach, 1.1, 0.88)
     cup_centre = marks.disc + radius * np.array([rng.uniform(0.05, 0.3), rng.normal(0, 0.08)])
-    cup = ramp(grid.distance(cup_centre) / (radius * rng.uniform(0.45, 0.7)), 1.3, 0.3)
-    cup *= rng.uniform(0.6, 1)
+    cup = ramp(grid.distance(cup_centre) / (radius * rng.uniform(0.45, 0.7)), 1.3, 0.3) * rng.uniform(0.6, 1)
     light, warm = rng.uniform(0.85, 1.05), rng.uniform(0, 1)
     area = image[grid.window]
     area += (rgb(light * np.array([0.92, 0.52 - 0.1 * warm, 0.34 - 0.16 * warm])) - area) * rim
@@ -245,10 +244,6 @@ def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: Generator)
         plane = cv2.convertScaleAbs(image[channel] * passed + enlarge(scattered[channel]), alpha=255)
         plane = cv2.GaussianBlur(plane, (0, 0), eye.blur * (1 + 3 * eye.haze))
         planes.append(cv2.add(cv2.multiply(plane, _APERTURE, dtype=cv2.CV_32F), noise, dtype=cv2.CV_8U))
-    return cv2.LUT(cv2.merge(planes), _tone_curve(eye.contrast))
-
-
-def _tone_curve(contrast: float) -> np.ndarray:
-    """Return the look-up table of a camera that deepens the shadows and keeps the brightest parts."""
-    values = np.linspace(0, 1, 256)
-    return np.round(255 * np.clip(1.12**contrast * values ** (1 + 0.35 * contrast), 0, 1)).astype(np.uint8)
+    # The camera deepens the shadows and keeps the brightest parts.
+    tones = 1.12**eye.contrast * np.linspace(0, 1, 256) ** (1 + 0.35 * eye.contrast)
+    return cv2.LUT(cv2.merge(planes), np.round(255 * np.clip(tones, 0, 1)).astype(np.uint8))

@@ -97,15 +97,11 @@ def _pose(rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     return turn @ shear @ stretch * size, offset
 
 
-def _colours(rng: Generator) -> dict[str, tuple[float, ...]]:
+def _colours(rng: Generator) -> dict[str, list[float]]:
     body = _colour(rng.uniform(0, 180), 220 * rng.beta(1, 1.3), rng.uniform(60, 245))
     near_black, near_white = rng.uniform(5, 50), rng.uniform(205, 250)
-    return {
-        "body": tuple(body.tolist()),
-        "shade": tuple((body * rng.uniform(0.55, 0.8)).tolist()),
-        "dark": (near_black,) * 3,
-        "light": (near_white,) * 3,
-    }
+    shade = body * rng.uniform(0.55, 0.8)
+    return {"body": body.tolist(), "shade": shade.tolist(), "dark": 3 * [near_black], "light": 3 * [near_white]}
 
 
 def _background(rng: Generator) -> np.ndarray:

@@ -13,13 +13,12 @@ import numpy as np
 Part = tuple[str, np.ndarray]
 
 # In the order of CIFAR-10's labels 0 to 9. A line without indent begins a view, the indented ones are its parts:
-#   TONE: corners x,y of an outline           TONE RX RY [ANGLE]: centres x,y of ellipses, turned by degrees
+#   TONE: corners x,y of an outline | of another       TONE RX RY [ANGLE]: centres x,y of ellipses, turned by degrees
 #   legs TOP BOTTOM WIDTH: x of each leg of an animal; every other one is on the far side, hence in the shade
 _DRAWINGS = """
 airplane: from the side
   shade: .44,.48 .56,.48 .42,.22 .35,.22
-  body: .05,.47 .12,.42 .75,.43 .97,.40 .97,.47 .80,.57 .14,.57
-  body: .80,.45 .97,.42 .99,.22 .91,.22
+  body: .05,.47 .12,.42 .75,.43 .97,.40 .97,.47 .80,.57 .14,.57 | .80,.45 .97,.42 .99,.22 .91,.22
   shade: .40,.52 .58,.52 .74,.76 .64,.76
   dark: .09,.46 .13,.43 .17,.43 .17,.47
 airplane: from below
@@ -29,22 +28,18 @@ airplane: from below
   shade .03 .06: .28,.54 .72,.54
 automobile: from the side
   body: .24,.48 .34,.30 .66,.30 .80,.48
-  dark: .30,.47 .37,.34 .49,.34 .49,.47
-  dark: .52,.47 .52,.34 .64,.34 .73,.47
+  dark: .30,.47 .37,.34 .49,.34 .49,.47 | .52,.47 .52,.34 .64,.34 .73,.47
   body: .04,.52 .12,.46 .88,.47 .96,.54 .96,.67 .04,.67
   dark .095 .095: .24,.67 .76,.67
   light .04 .04: .24,.67 .76,.67
 automobile: from the front
   body: .24,.42 .33,.22 .67,.22 .76,.42
-  dark: .29,.42 .36,.26 .64,.26 .71,.42
-  dark: .16,.68 .30,.68 .30,.82 .16,.82
-  dark: .70,.68 .84,.68 .84,.82 .70,.82
+  dark: .29,.42 .36,.26 .64,.26 .71,.42 | .16,.68 .30,.68 .30,.82 .16,.82 | .70,.68 .84,.68 .84,.82 .70,.82
   body: .13,.48 .20,.41 .80,.41 .87,.48 .87,.72 .13,.72
   shade: .32,.54 .68,.54 .66,.64 .34,.64
   light .055 .045: .22,.55 .78,.55
 bird: perched
-  dark: .46,.68 .49,.68 .49,.92 .45,.92
-  dark: .55,.68 .58,.68 .58,.92 .54,.92
+  dark: .46,.68 .49,.68 .49,.92 .45,.92 | .55,.68 .58,.68 .58,.92 .54,.92
   shade: .66,.52 .98,.74 .92,.82 .58,.68
   body .25 .16 28: .52,.55
   body .12 .12: .30,.31
@@ -61,18 +56,15 @@ bird: in flight
 cat: sitting
   shade: .68,.86 .88,.80 .90,.52 .96,.52 .96,.86 .80,.95 .66,.95
   body .23 .25: .50,.72
-  body: .27,.30 .27,.05 .46,.18
-  body: .73,.30 .73,.05 .54,.18
+  body: .27,.30 .27,.05 .46,.18 | .73,.30 .73,.05 .54,.18
   body .25 .20: .50,.33
   light .09 .06: .50,.42
   dark .035 .045: .40,.31 .60,.31
   dark: .47,.38 .53,.38 .50,.42
   shade .07 .05: .41,.91 .59,.91
 cat: the face
-  body: .12,.48 .10,.05 .42,.22
-  body: .88,.48 .90,.05 .58,.22
-  shade: .17,.34 .16,.14 .31,.22
-  shade: .83,.34 .84,.14 .69,.22
+  body: .12,.48 .10,.05 .42,.22 | .88,.48 .90,.05 .58,.22
+  shade: .17,.34 .16,.14 .31,.22 | .83,.34 .84,.14 .69,.22
   body .40 .36: .50,.54
   light .18 .14: .50,.70
   dark .06 .075: .34,.48 .66,.48
@@ -88,8 +80,7 @@ deer
   light .035 .06: .87,.52
 dog: standing
   legs .60 .92 .05: .34 .43 .70 .79
-  body: .80,.46 .95,.24 .99,.27 .87,.54
-  body: .28,.42 .84,.44 .86,.64 .60,.68 .30,.68
+  body: .80,.46 .95,.24 .99,.27 .87,.54 | .28,.42 .84,.44 .86,.64 .60,.68 .30,.68
   body .16 .14: .25,.34
   body: .20,.30 .03,.36 .03,.44 .22,.46
   shade: .28,.22 .40,.26 .42,.50 .31,.46
@@ -106,8 +97,7 @@ dog: the face, ears hanging
 frog
   shade .15 .10 -28: .18,.74
   shade .15 .10 28: .82,.74
-  shade: .04,.86 .30,.82 .32,.90 .06,.92
-  shade: .96,.86 .70,.82 .68,.90 .94,.92
+  shade: .04,.86 .30,.82 .32,.90 .06,.92 | .96,.86 .70,.82 .68,.90 .94,.92
   body .31 .22: .50,.64
   body .27 .16: .50,.46
   body .10 .10: .31,.31 .69,.31
@@ -119,15 +109,12 @@ horse
   legs .58 .96 .04: .34 .42 .74 .82
   dark: .84,.44 .97,.52 .99,.80 .92,.78 .86,.58
   body .30 .15: .58,.52
-  body: .30,.58 .20,.24 .34,.14 .54,.42
-  body: .34,.12 .18,.18 .02,.38 .09,.45 .32,.32
-  body: .26,.16 .29,.03 .35,.15
+  body: .30,.58 .20,.24 .34,.14 .54,.42 | .34,.12 .18,.18 .02,.38 .09,.45 .32,.32 | .26,.16 .29,.03 .35,.15
   dark: .33,.10 .42,.16 .60,.41 .50,.42 .38,.26
   dark .02 .02: .22,.22
 ship
   dark: .45,.40 .45,.06 .47,.06 .47,.40
-  light: .28,.58 .28,.42 .72,.42 .72,.58
-  light: .36,.43 .36,.30 .58,.30 .58,.43
+  light: .28,.58 .28,.42 .72,.42 .72,.58 | .36,.43 .36,.30 .58,.30 .58,.43
   shade: .60,.43 .61,.20 .70,.20 .70,.43
   dark: .32,.47 .68,.47 .68,.50 .32,.50
   body: .02,.54 .98,.57 .86,.78 .15,.78
@@ -151,19 +138,18 @@ def _parts(line: str) -> list[Part]:
     """Return the parts, with float32 outlines `[n, 2]`, that a line of _DRAWINGS stands for."""
     head, _, places = line.partition(":")
     tone, *sizes = head.split()
-    points, numbers = np.array(places.replace(",", " ").split(), float), [float(size) for size in sizes]
+    numbers = [float(size) for size in sizes]
+    outlines = [np.array([point.split(",") for point in outline.split()], float) for outline in places.split("|")]
     if tone == "legs":
         top, bottom, width = numbers
         corners = [(-width, top), (width, top), (0.7 * width, bottom), (-0.7 * width, bottom)]
-        outlines = [[(x + dx, y) for dx, y in corners] for x in points]
+        outlines = [[(x + dx, y) for dx, y in corners] for (x,) in outlines[0]]
     elif sizes:
         rx, ry, angle = [*numbers, 0][:3]
         t = np.linspace(0, 2 * np.pi, 20, endpoint=False)
         c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
         u, v = rx * np.cos(t), ry * np.sin(t)
-        outlines = [np.stack([x + c * u - s * v, y + s * u + c * v], 1) for x, y in points.reshape(-1, 2)]
-    else:
-        outlines = [points.reshape(-1, 2)]
+        outlines = [np.stack([x + c * u - s * v, y + s * u + c * v], 1) for x, y in outlines[0]]
     tones = itertools.cycle(("body", "shade") if tone == "legs" else (tone,))
     return [(tone, np.array(outline, np.float32)) for tone, outline in zip(tones, outlines, strict=False)]
 

@@ -61,8 +61,7 @@ def draw(canvas: np.ndarray, vessels: Vessels, values: Iterable[float]) -> None:
     normals = np.stack([-np.sin(vessels.headings), np.cos(vessels.headings)], 2)
     half = np.maximum(vessels.widths, 1.0)[..., None] / 2
     left, right = vessels.lines + normals * half, vessels.lines - normals * half
-    outlines = np.concatenate([left, right[:, ::-1]], 1)
-    outlines = np.round(outlines * 2**_SUBPIXEL_BITS).astype(np.int32)
+    outlines = np.round(np.concatenate([left, right[:, ::-1]], 1) * 2**_SUBPIXEL_BITS).astype(np.int32)
     for outline, value in zip(outlines, values, strict=True):
         cv2.fillPoly(canvas, [outline], float(value), cv2.LINE_AA, _SUBPIXEL_BITS)
 
