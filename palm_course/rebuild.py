@@ -17,12 +17,10 @@ TAG = "results"
 
 
 def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "course",
-        help="execute the chapters on the real data and store their outputs",
-        description="Execute, in place, the chapters whose outputs do not belong to their code. Stopped in the "
-        "middle of a chapter, it goes on with the last epoch that was finished.",
-    )
+    about = "Execute, in place, the chapters whose outputs do not belong to their code. Stopped in the middle of a "
+    about += "chapter, it goes on with the last epoch that was finished."
+    line = "execute the chapters on the real data and store their outputs"
+    parser = subparsers.add_parser("course", help=line, description=about)
     parser.add_argument("chapters", nargs="*", help="01, 02_ichallenge_pm, …; all of them by default")
     parser.add_argument("--again", action="store_true", help="from scratch, chapters that are done too")
     parser.add_argument("--jobs", type=int, default=1, help="chapters executed at the same time")
@@ -32,8 +30,8 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     paths = [path for name in args.chapters or [""] for path in chapters.find(name)]
     on_cifar = [path for path in paths if "cifar10" in path.stem and (args.again or not is_done(path))]
-    needed = [datasets.palm, datasets.mnist, *([datasets.cifar10] if on_cifar else [])]
-    for data in (find() for find in needed):
+    for find in (datasets.palm, datasets.mnist, *([datasets.cifar10] if on_cifar else [])):
+        data = find()
         if not data.is_real:
             raise CourseError(
                 "{title}: only the sample is here, and the outputs of the course come from the real data. "
@@ -41,18 +39,15 @@ def run(args: argparse.Namespace) -> int:
                 "`python -m palm_utils run` executes the chapters on what there is.",
                 title=data.title,
             )
-    # What a summary shows is complete when the others have run.
-    summaries = [path for path in paths if _is_summary(path.stem)]
-    others = [path for path in paths if path not in summaries]
-    return max(_execute_all(others, args), _execute_all(summaries, args))
-
-
-def _execute_all(paths: list[Path], args: argparse.Namespace) -> int:
-    done = [] if args.again else [path for path in paths if is_done(path)]
-    for path in done:
-        print(f"{path.stem}: done already; --again runs it from scratch")
-    left = [path for path in paths if path not in done]
-    return chapters.execute_all(left, args.jobs, lambda path: _execute(path, args.again))
+    codes = []
+    for summary in (False, True):  # what a summary shows is complete when the others have run
+        chosen = [path for path in paths if _is_summary(path.stem) == summary]
+        done = [] if args.again else [path for path in chosen if is_done(path)]
+        for path in done:
+            print(f"{path.stem}: done already; --again runs it from scratch")
+        left = [path for path in chosen if path not in done]
+        codes.append(chapters.execute_all(left, args.jobs, lambda path: _execute(path, args.again)))
+    return max(codes)
 
 
 def is_done(path: Path) -> bool:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from palm_utils import datasets
-from palm_utils.datasets import HEADER, LABELS, TRAINING, VALIDATION
+from palm_utils.datasets import CIFAR10_FILE, HEADER, LABELS, MNIST_FILES, TRAINING, VALIDATION
 from palm_utils.files import can_be_written, locked, replacing_folder, user_cache_folder
 from palm_utils.messages import DataError, Text, tr
 from palm_utils.sample import digits, fundus, pictures
@@ -25,9 +25,8 @@ from palm_utils.sample import digits, fundus, pictures
 VERSION = 5  # raise it with every change to what is generated: folders of other versions are made anew
 SEED = 2019
 _MARKER = "GENERATED SAMPLE DATA"
-_LABELS, _PICTURES = f"palm/{LABELS}", "cifar10/cifar-10-python.tar.gz"
-_DIGITS = [f"mnist/{split}-{what}-ubyte.gz" for split in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
-_OTHERS = (_LABELS, *_DIGITS, _PICTURES)
+_LABELS, _PICTURES = f"palm/{LABELS}", f"cifar10/{CIFAR10_FILE}"
+_OTHERS = (_LABELS, *(f"mnist/{name}" for name in MNIST_FILES), _PICTURES)
 
 
 @dataclass(frozen=True)
