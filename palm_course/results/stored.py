@@ -137,11 +137,10 @@ def keep(network: str, history: History, scores: Scores | None = None, *, seed: 
     if are_kept():
         store(Run(network, "tutorial", seed), history, scores, data)
     known, epochs = load(network, "tutorial").get(seed), len(history)
-    if known is None:
-        there = f"no result with seed {seed} is stored to compare with"
-    elif epochs <= len(known) and data.is_real:
+    there = f"no result with seed {seed} is stored to compare with"
+    if known and epochs <= len(known) and data.is_real:
         there = f"stored result with the same seed: {known['valid_accuracy'][epochs - 1]:.4f}"
-    else:
+    elif known:
         there = f"stored result after {len(known)} epochs on the real data: {known.last['valid_accuracy']:.4f}"
     name, here = network.partition(":")[2], history.last["valid_accuracy"]
     print(f"{name}: accuracy {here:.4f} after epoch {epochs}; {there}")
