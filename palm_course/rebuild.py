@@ -3,7 +3,10 @@
 import argparse
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
+
+import nbformat
 
 from palm_course import chapters
 from palm_course.results import stored
@@ -14,6 +17,7 @@ from palm_utils.messages import CourseError
 _ENVIRONMENT = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
 # On cells that show what lies in results/ and need nothing of the chapter but its imports.
 TAG = "results"
+_read = partial(nbformat.read, as_version=4)
 
 
 def add_parser(subparsers) -> None:
@@ -83,12 +87,6 @@ def digest(book, chapter: str) -> str:
 def _is_summary(chapter: str) -> bool:
     """Tell whether a chapter trains nothing of its own and shows the results of all the others."""
     return chapter.endswith("_summary")
-
-
-def _read(path: Path):
-    import nbformat
-
-    return nbformat.read(path, as_version=4)
 
 
 def _execute(path: Path, again: bool) -> str:
