@@ -1,3 +1,3 @@
-"""An older name of part of `palm_utils.readers`, for notebooks that use it."""
+"""The old name of a part of palm_utils.readers; older notebooks import it."""
 
 from palm_utils.readers import Augment, brightness, compose, flip, rotate  # noqa: F401
