@@ -1,0 +1,230 @@
+"""Training fast on a CPU: what PaddlePaddle leaves undone there, done from Python (chapter 8 tells what it gains).
+
+`machine.start` calls `use`. Five measures, each with its reason:
+
+kernels     PaddlePaddle multiplies by Intel's MKL of 2019, which takes its fast paths on Intel's processors only.
+            MKL_DEBUG_CPU_TYPE names another: 7 is AVX-512, 5 is AVX2. MKL up to 2020.0 heeds it.
+memory      glibc gives the large buffers of a layer back to the system after each layer and fetches them again for
+            the next, page by page. `mallopt` tells it to keep them, for a quarter more memory.
+bias        PaddlePaddle adds the bias of a convolution as [1, C, 1, 1], by a slow loop for any two shapes. As
+            [C, 1, 1] it is added by the fast one.
+pooling     The backward of max-pooling looks for the maximum of each window again. `return_mask=True` remembers
+            where it was; that backward is four to seven times faster.
+small maps  PaddlePaddle multiplies one image after another. Where the output has only a few places, the matrices are
+            too thin for that; all images of the batch are multiplied at once.
+
+`memory`, `bias` and `pooling` leave every bit of a result as it is. `kernels` and `small maps` add in another order,
+so that the last digits differ, as they do between any two processors.
+
+The layers stay PaddlePaddle's: `nn.Conv2D` and `nn.MaxPool2D` call functions of PaddlePaddle by name, and these are
+wrapped. A wrapper takes the fast way only where it applies, and else calls what PaddlePaddle has. The environment
+variable PALM_CPU=plain turns everything off.
+"""
+
+from __future__ import annotations  # the doctor has to run on any Python
+
+import ctypes
+import os
+import platform
+import re
+from collections.abc import MutableMapping
+from functools import wraps
+from pathlib import Path
+
+from palm_utils.messages import CourseError, Text
+
+MKL_VARIABLE, AVX2, AVX512 = "MKL_DEBUG_CPU_TYPE", "5", "7"
+_AVX512_FLAGS = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
+_FIRST_TRIED, _FIRST_UNTRIED = (2, 6), (3, 4)  # versions of PaddlePaddle whose functions are known to be these
+# Small maps: output places up to which, and weights from which on, one product for the batch is the faster way.
+_MOST_PLACES, _FEWEST_WEIGHTS = 4, 2**16
+
+_in_use: dict[str, str | Text] = {}  # each measure, and what is on or why it is off
+
+
+def use(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Put the measures in place that this machine and this PaddlePaddle allow; a second call does nothing.
+
+    Call it before the first multiplication: MKL reads its variable then. Raises CourseError for a value of PALM_CPU
+    that is not known.
+    """
+    if _in_use:
+        return
+    if is_plain(environment):
+        off = Text("off, as PALM_CPU=plain asks")
+        _in_use.update(dict.fromkeys(("kernels", "memory", "bias", "pooling", "small maps"), off))
+        return
+    _in_use["kernels"] = _choose_kernels(environment)
+    _in_use["memory"] = _keep_memory()
+    _in_use.update(dict.fromkeys(("bias", "pooling", "small maps"), _wrap_functions()))
+
+
+def is_plain(environment: MutableMapping[str, str] = os.environ) -> bool:
+    """Whether PALM_CPU asks for PaddlePaddle as it comes. Raises CourseError for a value that is not known."""
+    value = environment.get("PALM_CPU", "").strip()
+    if value not in ("", "plain"):
+        raise CourseError(
+            "The environment variable PALM_CPU is {value!r}. It can be plain, which turns the faster ways on a CPU "
+            "off; unset, they are on.",
+            value=value,
+        )
+    return value == "plain"
+
+
+def in_use() -> dict[str, str | Text]:
+    """Return each measure with what is on, or why it is off; empty before `use`."""
+    return dict(_in_use)
+
+
+def _choose_kernels(environment: MutableMapping[str, str]) -> str | Text:
+    if environment.get(MKL_VARIABLE):
+        return Text("{variable}={value}, as you set it", variable=MKL_VARIABLE, value=environment[MKL_VARIABLE])
+    found = kernels_for(_cpuinfo(), environment.get("PROCESSOR_IDENTIFIER", ""), _windows_has_avx512())
+    if found is None:
+        return Text("PaddlePaddle's choice")
+    environment[MKL_VARIABLE] = found
+    return {AVX2: "AVX2", AVX512: "AVX-512"}[found]
+
+
+def kernels_for(cpuinfo: str, identifier: str = "", avx512: bool = False) -> str | None:
+    """Return the value of MKL_DEBUG_CPU_TYPE that suits a processor, None for MKL's own choice (Intel and unknown).
+
+    cpuinfo: /proc/cpuinfo of Linux. identifier, avx512: PROCESSOR_IDENTIFIER of Windows, such as "AMD64 Family 25
+    Model 33 Stepping 2, AuthenticAMD", and what IsProcessorFeaturePresent says. AVX-512 where it is lacking would
+    end the process, so the processor itself is asked, not its family.
+    """
+    if re.search(r"^vendor_id\s*:\s*AuthenticAMD\s*$", cpuinfo, re.MULTILINE):
+        listed = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+        flags = set(listed.group(1).split()) if listed else set()
+        if flags >= _AVX512_FLAGS:
+            return AVX512
+        return AVX2 if flags >= {"avx2", "fma"} else None
+    family = re.match(r"AMD64 Family (\d+) .*AuthenticAMD", identifier)
+    if family is None or int(family.group(1)) < 23:  # the first family in which every processor has AVX2
+        return None
+    return AVX512 if avx512 else AVX2
+
+
+def _cpuinfo() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _windows_has_avx512() -> bool:
+    if platform.system() != "Windows":
+        return False
+    return bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(41))  # PF_AVX512F_INSTRUCTIONS_AVAILABLE
+
+
+def _keep_memory() -> str | Text:
+    if platform.libc_ver()[0] != "glibc":
+        return Text("as the system has it; only glibc can be told")
+    libc = ctypes.CDLL(None)
+    libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large buffer
+    libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: nothing is given back
+    libc.mallopt(-2, 64 << 20)  # M_TOP_PAD: what is fetched is fetched in 64 MB
+    return Text("buffers are kept")
+
+
+def _wrap_functions() -> str | Text:
+    """Wrap the two functions of PaddlePaddle that nn.Conv2D and nn.MaxPool2D call."""
+    import paddle
+    import paddle.nn.functional as F
+    from paddle.nn.functional import conv, pooling
+
+    version = re.match(r"(\d+)\.(\d+)", paddle.__version__)
+    if version is None or not _FIRST_TRIED <= tuple(map(int, version.groups())) < _FIRST_UNTRIED:
+        return Text("off: not tried with PaddlePaddle {version}", version=paddle.__version__)
+    conv._conv_nd = _faster_conv(conv._conv_nd)
+    F.max_pool2d = pooling.max_pool2d = _faster_max_pool(pooling.max_pool2d)
+    return Text("on")
+
+
+def _applies(x, data_format: str) -> bool:
+    """Whether the fast way applies: computed at once (not traced for export), on a CPU, in [N, C, H, W], float32."""
+    import paddle
+
+    return (
+        paddle.in_dynamic_mode()
+        and data_format == "NCHW"
+        and x.ndim == 4
+        and x.dtype == paddle.float32
+        and x.place.is_cpu_place()
+    )
+
+
+def _faster_conv(plain):
+    """Return `paddle.nn.functional.conv._conv_nd` with the measures `bias` and `small maps`."""
+
+    @wraps(plain)
+    def _conv_nd(
+        x, weight, bias=None, stride=1, padding=0, padding_algorithm=None, dilation=1, groups=1, data_format="NCHW",
+        channel_dim=1, op_type="conv2d", *more, **named,
+    ):  # fmt: skip
+        def as_it_is(bias):
+            return plain(
+                x, weight, bias, stride, padding, padding_algorithm, dilation, groups, data_format, channel_dim,
+                op_type, *more, **named,
+            )  # fmt: skip
+
+        if op_type not in ("conv2d", "depthwise_conv2d") or not _applies(x, data_format):
+            return as_it_is(bias)
+        geometry = _small_map(x, weight, stride, padding, padding_algorithm, dilation, groups)
+        result = as_it_is(None) if geometry is None else _convolve_at_once(x, weight, *geometry)
+        return result if bias is None else result + bias.reshape([-1, 1, 1])
+
+    return _conv_nd
+
+
+def _small_map(x, weight, stride, padding, algorithm, dilation, groups) -> tuple | None:
+    """Return (stride, padding, height, width) of a convolution whose output has few places, None for another."""
+    if groups != 1 or algorithm != "EXPLICIT" or weight.size < _FEWEST_WEIGHTS or _pair(dilation) != (1, 1):
+        return None
+    stride, padding = _pair(stride), _pair(padding)
+    if stride is None or padding is None:
+        return None
+    sizes = zip(x.shape[2:], weight.shape[2:], stride, padding, strict=True)
+    height, width = ((size + 2 * p - k) // s + 1 for size, k, s, p in sizes)
+    return (stride, padding, height, width) if 0 < height * width <= _MOST_PLACES else None
+
+
+def _pair(value) -> tuple[int, int] | None:
+    """Return (of height, of width) for what PaddlePaddle takes as one number or two; None for anything else."""
+    values = [value, value] if isinstance(value, int) else list(value)
+    return tuple(values) if len(values) == 2 and all(isinstance(v, int) for v in values) else None
+
+
+def _convolve_at_once(x, weight, stride, padding, height, width):
+    """Return the convolution of all images by one product: x [N, C, H, W], weight [D, C, k, l] -> [N, D, h, w]."""
+    import paddle
+    import paddle.nn.functional as F
+
+    images, kernel = x.shape[0], weight.shape[2:]
+    if kernel == [1, 1] and padding == (0, 0):
+        patches = x[:, :, :: stride[0], :: stride[1]].flatten(2) if stride != (1, 1) else x.flatten(2)
+    elif x.shape[2:] == [1, 1] and padding[0] < kernel[0] and padding[1] < kernel[1]:  # the rest of the kernel meets 0
+        patches, weight = x.flatten(2), weight[:, :, padding[0] : padding[0] + 1, padding[1] : padding[1] + 1]
+    else:
+        patches = F.unfold(x, kernel, list(stride), list(padding))
+    patches = patches.transpose([0, 2, 1]).reshape([images * height * width, -1])  # [N h w, C k l]
+    result = paddle.matmul(patches, weight.flatten(1), transpose_y=True)  # [N h w, D]
+    return result.reshape([images, height * width, -1]).transpose([0, 2, 1]).reshape([images, -1, height, width])
+
+
+def _faster_max_pool(plain):
+    """Return `paddle.nn.functional.max_pool2d` with the measure `pooling`."""
+
+    @wraps(plain)
+    def max_pool2d(
+        x, kernel_size, stride=None, padding=0, return_mask=False, ceil_mode=False, data_format="NCHW", name=None
+    ):
+        import paddle
+
+        recorded = not x.stop_gradient and paddle.is_grad_enabled()
+        if recorded and not (return_mask or ceil_mode) and isinstance(padding, int) and _applies(x, data_format):
+            return plain(x, kernel_size, stride, padding, True, ceil_mode, data_format, name)[0]
+        return plain(x, kernel_size, stride, padding, return_mask, ceil_mode, data_format, name)
+
+    return max_pool2d
