@@ -92,10 +92,10 @@ def _wrap_dropout() -> None:
     if hasattr(plain, "of_replicas"):
         return
 
-    def dropout(x, p=0.5, axis=None, training=True, mode="upscale_in_train", *more, **named):
+    def dropout(x, p=0.5, axis=None, training=True, mode="upscale_in_train", **named):
         random = getattr(_here, "random", None)
         if random is None or axis is not None or not training or p == 0:
-            return plain(x, p, axis, training, mode, *more, **named)
+            return plain(x, p=p, axis=axis, training=training, mode=mode, **named)
         seed = int(random.integers(1, 2**31))
         return _C_ops.dropout(x, None, p, False, mode, seed, True)
 
