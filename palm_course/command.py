@@ -8,7 +8,7 @@ import sys
 
 from palm_course import doctor
 from palm_utils import __version__
-from palm_utils.messages import CourseError, argparse_too, mark, tr
+from palm_utils.messages import CourseError, mark, tr
 
 # Where each command is, and its line in --help; importing all of them would take seconds.
 COMMANDS = {
@@ -34,8 +34,7 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     if argv == ["doctor"]:
         return doctor.run()  # before anything is imported that may be missing
-    with argparse_too():
-        args = _parse(argv)
+    args = _parse(argv)
     try:
         return args.run(args)
     except (CourseError, OSError) as error:
@@ -56,22 +55,3 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         else:
             subparsers.add_parser(name, help=tr(line))
     return parser.parse_args(argv)
-
-
-# What argparse says by itself, in the words in which it asks for a translation.
-_ARGPARSE = (
-    mark("usage: "),
-    mark("options"),
-    mark("positional arguments"),
-    mark("show this help message and exit"),
-    mark("show program's version number and exit"),
-    mark("%(prog)s: error: %(message)s\n"),
-    mark("argument %(argument_name)s: %(message)s"),
-    mark("the following arguments are required: %s"),
-    mark("unrecognized arguments: %s"),
-    mark("invalid choice: %(value)r (choose from %(choices)s)"),
-    mark("invalid %(type)s value: %(value)r"),
-    mark("expected one argument"),
-    mark("expected at least one argument"),
-    mark("not allowed with argument %s"),
-)

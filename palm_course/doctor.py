@@ -88,10 +88,10 @@ def check_packages() -> Iterator[Line]:
 
 def check_paddle() -> Iterator[Line]:
     """PaddlePaddle's version, the device it will compute on, and its threads."""
-    from palm_utils import threads
-
     try:
-        import paddle
+        from palm_utils import machine  # before PaddlePaddle, which has something to say when it is imported
+
+        import paddle  # isort: skip
     except Exception as error:  # a broken native library raises more than ImportError
         yield "FAIL", "paddle", tr("cannot be imported ({error}); run `make setup`", error=error)
         return
@@ -118,7 +118,8 @@ def check_paddle() -> Iterator[Line]:
     else:
         found = tr("cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)")
         yield "WARN", tr("device"), found
-    found = tr("{threads} of {cores} cores (PALM_THREADS sets it)", threads=threads.in_use(), cores=os.cpu_count())
+    number = machine.threads_in_use()
+    found = tr("{threads} of {cores} cores (PALM_THREADS sets it)", threads=number, cores=os.cpu_count())
     yield "OK", tr("threads"), found
 
 

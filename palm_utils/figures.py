@@ -1,16 +1,18 @@
-"""The plots and tables that chapters share.
+"""Plots, and drawings of networks: as slabs with the shapes that pass through them, or as a flow chart.
 
-Every function draws one finished figure: axes named, units given, a title, and an opaque light
-background, so that it reads the same in a light and in a dark notebook. Each returns the figure;
-end the cell with plt.show().
+Chapter 1 draws a network and its training curves, chapter 2 what the scores say, chapter 5 a block of a network.
+Every function draws one finished figure: axes named, units given, a title, and an opaque light background, so that it
+reads the same in a light and in a dark notebook. Each returns the figure; end the cell with plt.show().
 """
 
+import math
 from collections.abc import Sequence
 from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Polygon
 from matplotlib.ticker import MaxNLocator
 
 from palm_utils.history import History
@@ -20,20 +22,19 @@ from palm_utils.metrics import Scores
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6F6F6F"
 INK = "#222222"
 CYCLE = [BLUE, RED, GREEN, ORANGE, "#CC79A7", "#56B4E9", GREY]
+# Drawings of networks: colours by a layer's class; inches for a line of text, a letter, and the margin around.
+_POOLS = dict.fromkeys(("MaxPool2D", "AvgPool2D", "AdaptiveAvgPool2D"), ORANGE)
+_COLORS = {"Conv2D": BLUE, "Linear": GREEN, "add": RED, "concat": RED, **_POOLS}
+_LINE, _LETTER, _PAD = 0.22, 0.088, 0.14
 
 
 def use_style() -> None:
     """Set the look of all figures; a chapter calls it once, in its first cell."""
+    plt.rcParams.update(dict.fromkeys(("figure.facecolor", "savefig.facecolor", "axes.facecolor"), "white"))
+    plt.rcParams.update(dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK))
     plt.rcParams.update(
         {
-            "figure.facecolor": "white",
-            "savefig.facecolor": "white",
-            "axes.facecolor": "white",
-            "text.color": INK,
-            "axes.labelcolor": INK,
             "axes.edgecolor": "#888888",
-            "xtick.color": INK,
-            "ytick.color": INK,
             "axes.prop_cycle": plt.cycler(color=CYCLE),
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -206,38 +207,31 @@ def probability_histogram(scores: Scores, *, title: str) -> Figure:
     return fig
 
 
-def _confusion(ax, counts: np.ndarray, names: Sequence[str]) -> None:
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    ax.grid(False)
-    for row in range(len(names)):
-        for column in range(len(names)):
-            color = "white" if shares[row, column] > 0.5 else INK
-            text = f"{counts[row, column]}\n({shares[row, column]:.0%})"
-            ax.text(column, row, text, ha="center", va="center", color=color)
-    ax.set_xticks(range(len(names)), names)
-    ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="predicted", ylabel="true")
-
-
 def class_confusion(
     labels: Sequence[int], predictions: Sequence[int], names: Sequence[str], *, title: str = "Confusion matrix"
 ) -> Figure:
     """Draw which class is taken for which, in per cent of each true class; rows true, columns predicted."""
     counts = np.zeros((len(names), len(names)), int)
     np.add.at(counts, (np.asarray(labels, int), np.asarray(predictions, int)), 1)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     fig, ax = plt.subplots(figsize=(1.6 + 0.62 * len(names), 1.4 + 0.5 * len(names)))
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    _confusion(ax, counts, names, lambda count, share: f"{100 * share:.0f}" if count else "", aspect="auto")
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    ax.set_title(title)
+    return fig
+
+
+def _confusion(ax, counts, names, text=lambda count, share: f"{count}\n({share:.0%})", **look) -> None:
+    """Draw counts [C, C] as shares of their row; text(count, share) is what a field says."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, **look)
     ax.grid(False)
     for row, column in np.ndindex(shares.shape):
-        if counts[row, column]:
+        if said := text(counts[row, column], shares[row, column]):
             color = "white" if shares[row, column] > 0.5 else INK
-            ax.text(column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", color=color)
-    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+            ax.text(column, row, said, ha="center", va="center", color=color)
+    ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
-    ax.set(title=title, xlabel="predicted", ylabel="true")
-    return fig
+    ax.set(xlabel="predicted", ylabel="true")
 
 
 def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) -> Figure:
@@ -257,3 +251,93 @@ def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) 
     ax.set(title=title, xlabel="layer, input side first", ylabel=ylabel)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig
+
+
+def architecture(stages: Sequence[tuple[str, str, Sequence[int]]], *, title: str) -> Figure:
+    """Draw stages from left to right as slabs: as tall as their maps, as thick as their channels (log scale).
+
+    stages: (name, class, shape without the batch) of the input and of each stage, such as
+    ("conv1", "Conv2D", [6, 24, 24]) or ("fc1", "Linear", [64]); the class picks the colour.
+    """
+    fig, ax = plt.subplots(figsize=(10, 3.2))
+    x = highest = 0.0
+    for name, kind, shape in stages:
+        channels, height = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
+        tall, thick = 0.3 + 0.3 * math.log2(height + 1), 0.14 + 0.1 * math.log2(channels + 1)
+        slant = 0.16 * tall if len(shape) == 3 else 0.0
+        _slab(ax, x, tall, thick, slant, _COLORS.get(kind, GREY))
+        size = "×".join(map(str, shape))
+        ax.text(x + (thick + slant) / 2, tall + slant + 0.1, size, ha="center", va="bottom", fontsize=9)
+        ax.text(x + (thick + slant) / 2, -0.12, name, ha="center", va="top", fontsize=9)
+        # The next slab stands clear of this one's drawing and of its labels.
+        x += max(thick + slant, 0.11 * max(len(name), len(size))) + 0.3
+        highest = max(highest, tall + slant)
+    ax.set(xlim=(-0.5, x), ylim=(-0.5, highest + 0.5))
+    ax.set_title(f"{title} (channels × height × width; drawn on a logarithmic scale)", fontsize=11)
+    ax.axis("off")
+    return fig
+
+
+def _slab(ax, x: float, tall: float, thick: float, slant: float, color: str) -> None:
+    """Draw a box seen from the front left: face (channels side), then top and right side."""
+    bottom, top, right = 0.0, tall, x + thick
+    front = [(x, bottom), (right, bottom), (right, top), (x, top)]
+    roof = [(x, top), (right, top), (right + slant, top + slant), (x + slant, top + slant)]
+    side = [(right, bottom), (right + slant, bottom + slant), (right + slant, top + slant), (right, top)]
+    for corners, alpha in ((front, 0.85), (roof, 0.55), (side, 0.35)):
+        ax.add_patch(Polygon(corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8))
+
+
+def flow(
+    boxes: dict[str, tuple[float, float, str, str]],
+    arrows: Sequence[tuple],
+    *,
+    title: str,
+    size: tuple[float, float] = (9.0, 4.0),
+) -> Figure:
+    """Draw boxes with text and arrows between them: an Inception module, a residual block.
+
+    boxes: by name (x, y, text, kind), the centre in inches from the lower left corner of the drawing,
+    `size` wide and high; kind is a layer's class, "add" or "concat" and picks the colour, grey for any other. arrows:
+    (from, to), or (from, to, bend) for one that swings out sideways by `bend` inches, such as a shortcut.
+    """
+    fig, ax = plt.subplots(figsize=(size[0], size[1] + 0.4))
+    half = {}
+    for name, (x, y, text, kind) in boxes.items():
+        lines = text.split("\n")
+        width = max(map(len, lines)) * _LETTER + 2 * _PAD
+        height = len(lines) * _LINE + 2 * _PAD
+        half[name] = (width / 2, height / 2)
+        corner = (x - width / 2, y - height / 2)
+        style = "round,pad=0,rounding_size=0.08"
+        color = _COLORS.get(kind, GREY)
+        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=color, alpha=0.18, linewidth=0))
+        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, fill=False, edgecolor=color, linewidth=1.2))
+        ax.text(x, y, text, ha="center", va="center", fontsize=10, linespacing=1.25)
+    for start, end, *bend in arrows:
+        _arrow(ax, boxes[start][:2], half[start], boxes[end][:2], half[end], bend[0] if bend else 0.0)
+    ax.set(xlim=(0, size[0]), ylim=(0, size[1]), aspect="equal")
+    ax.set_title(title, fontsize=11)
+    ax.axis("off")
+    return fig
+
+
+def _arrow(ax, start, start_half, end, end_half, bend: float) -> None:
+    """Draw an arrow from border to border; a bent one leaves and arrives at the side that it swings out to."""
+    style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+    if not bend:
+        a, b = _border(start, start_half, end), _border(end, end_half, start)
+        ax.annotate("", xy=b, xytext=a, arrowprops=style)
+        return
+    side = math.copysign(1, bend)
+    a, b = (start[0] + side * start_half[0], start[1]), (end[0] + side * end_half[0], end[1])
+    corner = (max(a[0], b[0]) if bend > 0 else min(a[0], b[0])) + bend
+    ax.plot([a[0], corner, corner], [a[1], a[1], b[1]], color=INK, linewidth=1.1)
+    ax.annotate("", xy=b, xytext=(corner, b[1]), arrowprops=style)
+
+
+def _border(center, half, towards) -> tuple[float, float]:
+    """Return where the line from a box's centre towards another point leaves the box."""
+    dx, dy = towards[0] - center[0], towards[1] - center[1]
+    reach = min(half[0] / abs(dx) if dx else math.inf, half[1] / abs(dy) if dy else math.inf)
+    return center[0] + dx * reach, center[1] + dy * reach

@@ -2,12 +2,11 @@
 
 import json
 import math
-import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from palm_utils import threads
 from palm_utils.files import replacing
+from palm_utils.machine import describe_machine, machine_line  # noqa: F401 - which notebooks import from here
 from palm_utils.messages import DataError, DataNotFound
 
 
@@ -94,30 +93,6 @@ class History:
             raise DataNotFound(f"{path}: no such history. train_pm writes one after each epoch.") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: not a training history ({error!r}).") from error
-
-
-def describe_machine() -> dict:
-    """Return versions, device and threads: what a reader needs to judge or repeat a measured figure."""
-    import numpy as np
-    import paddle
-
-    return {
-        "python": platform.python_version(),
-        "paddle": paddle.__version__,
-        "numpy": np.__version__,
-        "device": paddle.device.get_device(),
-        "threads": str(threads.in_use()),
-        "processor": platform.processor() or platform.machine(),
-    }
-
-
-def machine_line() -> str:
-    """Return `describe_machine` as one line for the top of a chapter."""
-    about = describe_machine()
-    return (
-        f"Python {about['python']}, PaddlePaddle {about['paddle']}, numpy {about['numpy']}, "
-        f"{about['device']}, {about['threads']} thread(s)"
-    )
 
 
 def _is_nan(value) -> bool:

@@ -1,53 +1,48 @@
 """Errors and messages for students, in English or Simplified Chinese.
 
 Code holds the English text. `CourseError(text, **values)` and its family are translated when they are shown; `tr`
-gives a text in the language that counts now; `mark` marks one for a later `tr`. The translations lie in locale/,
-`make messages` brings them up to date; where one is missing or damaged, the English text is shown.
+gives a text in the language that counts now; `mark` marks one for a later `tr`. The translations lie in locale/
+(`make messages`); where one is missing or damaged, the English text is shown.
 
-Which language counts:
+The environment variable PALM_LANG (en or zh) says which language counts. Where it is not set, it is in a notebook the
+language of its edition, Chinese in a folder zh (or zh/solutions), and on the command line that of the locale: LANGUAGE,
+LC_ALL, LC_MESSAGES, LANG.
 
-1. the environment variable PALM_LANG, where it is set: en or zh;
-2. in a notebook, the edition that it belongs to: Chinese in a folder zh (or zh/solutions), else English;
-3. elsewhere, that is on the command line, the locale: LANGUAGE, LC_ALL, LC_MESSAGES, LANG.
-
-Both editions run the same code and their outputs are compared. So in a notebook the verdicts and hints of
-exercises, progress, and errors are translated, and nothing else that is printed is: tables, results,
-claims, train_pm's lines, the names of data sets, texts in figures, and the few errors that a chapter
-raises on purpose, to show them.
+Both editions run the same code and their outputs are compared. So in a notebook errors, the verdicts and hints of
+exercises, and progress are translated, and nothing else that is printed: tables, results, claims, train_pm's lines,
+the names of data sets, texts in figures, and the few errors that a chapter raises on purpose, to show them.
 """
 
 from __future__ import annotations  # the doctor has to run on any Python
 
+import copyreg
 import gettext
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 ENGLISH, CHINESE = "en", "zh_CN"
 VARIABLE = "PALM_LANG"
-_DOMAIN = "palm_utils"
 _FOLDER = Path(__file__).with_name("locale")
 
 
 def current() -> str:
     """Return the language that counts now: ENGLISH or CHINESE."""
-    asked = os.environ.get(VARIABLE, "").strip()
-    if asked:
+    if asked := os.environ.get(VARIABLE, "").strip():
         return _known(asked) or ENGLISH
     folder = _notebook_folder()
     return of_locale() if folder is None else of_folder(folder)
 
 
-def tr(english: str, **values: object) -> str:
+def tr(english: str, /, **values: object) -> str:
     """Return a text in the language that counts, its {placeholders} filled with `values`."""
-    return _filled(_translated(english), english, values)
+    # The catalogue's own header stands under the empty text.
+    return _filled(_catalogue(current(), _FOLDER).gettext(english), english, values) if english else ""
 
 
-def trn(singular: str, plural: str, count: int, **values: object) -> str:
+def trn(singular: str, plural: str, count: int, /, **values: object) -> str:
     """Return the text for `count` things in the language that counts; {count} is among the placeholders."""
     values["count"] = count
     translated = _catalogue(current(), _FOLDER).ngettext(singular, plural, count)
@@ -63,14 +58,13 @@ def of_folder(folder: str | Path) -> str:
     """Return the language of the notebooks in a folder: Chinese in zh and zh/solutions, else English."""
     folder = Path(folder)
     edition = folder.parent if folder.name == "solutions" else folder
-    # A user of that name has a home folder of that name, and not only Chinese notebooks in it.
-    return CHINESE if edition.name.lower() == "zh" and edition != _home() else ENGLISH
+    home = os.path.expanduser("~")  # noqa: PTH111 - of a user called zh; Path.home() raises where there is none
+    return CHINESE if edition.name.lower() == "zh" and str(edition) != home else ENGLISH
 
 
 def of_locale() -> str:
     """Return the language that the locale of this process asks for."""
-    variables = (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    name = next(filter(None, variables), None) or _system_locale()
+    name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None) or _system_locale()
     if name.split(".")[0] in ("", "C", "POSIX"):
         return ENGLISH  # whatever LANGUAGE says, as everywhere
     wishes = [*os.environ.get("LANGUAGE", "").split(":"), name]
@@ -90,8 +84,8 @@ def pad(text: str, columns: int) -> str:
 class CourseError(Exception):
     """Base of the errors that the course raises: what is wrong, where, and what to do, written for the student.
 
-    template: the English text with {placeholders}, which `values` fill. Shown, it is in the language that counts
-    then. A value may be an error or a `Text`, which is translated with it.
+    template: the English text with {placeholders}, which `values` fill when it is shown; without values it stays as
+    it is. A value may be an error or a `Text`, which is translated with it.
     """
 
     def __init__(self, template: str = "", /, **values: object):
@@ -100,6 +94,13 @@ class CourseError(Exception):
 
     def __str__(self) -> str:
         return tr(str(self.args[0]), **self.values) if self.args else ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self):
+        # For another process: a subclass may ask for more arguments than Python would give it there.
+        return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}
 
 
 class DataError(CourseError, ValueError):
@@ -128,55 +129,24 @@ class Text:
         return tr(self.template, **self.values)
 
 
-@contextmanager
-def argparse_too() -> Iterator[None]:
-    """Let argparse translate what it says itself; it asks Python's gettext, which asks the environment."""
-    language = current()
-    if not isinstance(_catalogue(language, _FOLDER), gettext.GNUTranslations):
-        yield  # nothing to translate with
-        return
-    domain, asked = gettext.textdomain(), os.environ.get("LANGUAGE")
-    try:
-        gettext.bindtextdomain(_DOMAIN, str(_FOLDER))
-        gettext.textdomain(_DOMAIN)
-        os.environ["LANGUAGE"] = language
-        yield
-    finally:
-        gettext.textdomain(domain)
-        if asked is None:
-            del os.environ["LANGUAGE"]
-        else:
-            os.environ["LANGUAGE"] = asked
-
-
-def _translated(text: str) -> str:
-    # The catalogue's own header stands under the empty text.
-    return _catalogue(current(), _FOLDER).gettext(text) if text else text
-
-
 def _filled(translated: str, english: str, values: dict[str, object]) -> str:
-    if not values:
-        return translated
     try:
-        return translated.format(**values)
+        return translated.format(**values) if values else translated
     except (LookupError, ValueError, TypeError, AttributeError):  # a catalogue of another version
         return english.format(**values)
 
 
 @lru_cache
 def _catalogue(language: str, folder: Path) -> gettext.NullTranslations:
-    if language == ENGLISH:
-        return gettext.NullTranslations()
     try:
-        return gettext.translation(_DOMAIN, str(folder), [language])
-    except Exception:  # missing or damaged in any way: no reason to stop
+        return gettext.translation("palm_utils", str(folder), [language])
+    except Exception:  # there is none for English; a missing or damaged one is no reason to stop
         return gettext.NullTranslations()
 
 
 def _known(name: str) -> str | None:
     """Return the language of a locale's name (zh_CN.UTF-8, zh-Hans, en, C), or None for all others."""
-    start = name.strip().lower()[:2]
-    return {"zh": CHINESE, "en": ENGLISH}.get(start)
+    return {"zh": CHINESE, "en": ENGLISH}.get(name.strip().lower()[:2])
 
 
 def _notebook_folder() -> str | Path | None:
@@ -188,13 +158,6 @@ def _notebook_folder() -> str | Path | None:
     file = shell.user_ns.get("__vsc_ipynb_file__")  # VS Code can start kernels elsewhere
     # Every front end starts a kernel in the notebook's folder; where it is now, %cd may have changed.
     return Path(file).parent if file else shell.starting_dir
-
-
-def _home() -> Path | None:
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
 
 
 def _system_locale() -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from palm_utils import datasets, distributed, metrics
 from palm_utils.checkpoints import load_parameters
 from palm_utils.layers import evaluating
-from palm_utils.messages import CourseError, tr
+from palm_utils.machine import find_device, use_device  # noqa: F401 - which notebooks import from here
 from palm_utils.prefetch import on_device
 from palm_utils.readers import Reader, in_batches, valid_data_loader
 
@@ -83,39 +83,6 @@ def _answers(model, loader: Callable) -> tuple[np.ndarray, np.ndarray]:
     fetched = ([np.ravel(tensor.numpy()) for tensor in tensors] or [np.empty(0)] for tensors in (logits, labels))
     logits, labels = map(np.concatenate, fetched)
     return logits.astype(np.float64), labels
-
-
-def use_device(device: str | None) -> str:
-    """Let PaddlePaddle compute on "cpu" or "gpu"; None picks a GPU where there is one.
-
-    Raises CourseError as find_device does.
-    """
-    import paddle
-
-    return str(paddle.device.set_device(find_device(device)))
-
-
-def find_device(device: str | None) -> str:
-    """Return `device`, or the one that None picks: "gpu" where there is one, else "cpu".
-
-    Raises CourseError when a GPU is asked for and there is none: PaddlePaddle itself would end the
-    process without an exception.
-    """
-    import paddle
-
-    gpus = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
-    if device is None:
-        device = "gpu" if gpus else "cpu"
-    if device.startswith("gpu") and not gpus:
-        raise CourseError(
-            tr(
-                "device={device!r}, but PaddlePaddle {version} sees no GPU here. Leave `device` out to use the "
-                "CPU; `python -m palm_utils doctor` shows what PaddlePaddle sees.",
-                device=device,
-                version=paddle.__version__,
-            )
-        )
-    return device
 
 
 def logits_of(model, images, labels):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from course_notebooks import read_committed
 from markdown_it import MarkdownIt
-from test_notebooks import read_committed
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"

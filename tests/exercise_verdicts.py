@@ -5,7 +5,7 @@ from typing import Any
 
 from palm_course import exercises
 from palm_course.exercises import Status
-from palm_course.exercises.solutions import reference_source
+from palm_course.exercises.texts import reference_source
 
 
 def assert_right(number: str, answer: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.surroundings import kept
+from palm_course.exercises.global_settings import kept
 from palm_course.exercises.trial import Trial
 from palm_course.exercises.values import as_array, describe, describe_shape, is_tensor
 from palm_utils.messages import tr

@@ -1,12 +1,14 @@
-"""Calling a student's code so that whatever it does ends in one clear message."""
+"""An exercise, the trial of an answer to it, and the verdict: whatever the answer does ends in one clear message."""
 
 import inspect
+import io
 import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,14 +16,102 @@ import numpy as np
 
 import palm_course
 import palm_utils
+from palm_course.exercises.global_settings import kept
 from palm_course.exercises.limits import OutOfTime, time_limit
-from palm_course.exercises.model import Exercise, Wrong, not_right
-from palm_course.exercises.surroundings import Excerpt, kept
 from palm_course.exercises.values import as_numbers, describe, describe_call, duplicate, same, shorten
-from palm_utils.messages import pad, tr, trn
+from palm_utils.messages import CourseError, mark, pad, tr, trn
 
-_SHOWN_OUTPUT = 200
-_SHOWN_ERROR = 300
+_SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise. Its text and its cells stand in the notebooks, its reference solution in those of the solutions.
+
+    Title, success and hints are in English, marked for translation; `tr` them where they are shown.
+    """
+
+    number: str
+    """Chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with."""
+    name: str
+    """Name of the function or class that the student writes."""
+    title: str
+    success: str
+    """One sentence on what a right answer shows."""
+    hint: str
+    """Shown with a wrong answer; it leads without giving the answer away."""
+    stronger_hint: str
+    """Shown on request by `hint`."""
+    judge: Callable[["Trial", Any], None]
+    """Tries the answer through the `Trial` and reports a fault with `Trial.fail`; just returns if right."""
+    seconds: float = 10.0
+    """Time that the student's code may take, all calls of one check together."""
+
+    @property
+    def chapter(self) -> str:
+        """The chapter's number, such as "2"."""
+        return self.number.split(".")[0]
+
+    def examine(self, answer: Any) -> "Verdict":
+        """Try `answer`, the student's function or class; whatever it does ends in a verdict."""
+        trial = Trial(self)
+        try:
+            if not callable(answer):
+                trial.fail(
+                    tr("the check needs the function or class itself, not what a call of it gives."),
+                    expected=f'exercises.check("{self.number}", {self.name})',
+                    hint=tr("leave out the brackets after {name}.", name=self.name),
+                )
+            self.judge(trial, answer)
+        except NotAttempted:
+            text = tr("not attempted yet.")
+            return Verdict(Status.NOT_ATTEMPTED, remark(self.number, text), (text,))
+        except Wrong as wrong:
+            return Verdict(Status.WRONG, str(wrong), wrong.summary)
+        text = tr(self.success)
+        return Verdict(Status.RIGHT, tr("✓ Exercise {number}: {text}", number=self.number, text=text), (text,))
+
+
+class Status(Enum):
+    """The three things a check can find."""
+
+    RIGHT = mark("right")
+    WRONG = mark("wrong")
+    NOT_ATTEMPTED = mark("not attempted")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found, with the text that the student is shown."""
+
+    status: Status
+    message: str
+    summary: tuple[str, ...] = field(default=(), compare=False)
+    """The message in parts, without number and hints: what was found, then what was tried, expected, came."""
+
+
+class Wrong(CourseError):
+    """An answer that is not right yet; the text says what was tried, what was expected and what came.
+
+    Jupyter, IPython and nbval show the text alone, without a traceback. `summary` is that of the Verdict.
+    """
+
+    def __init__(self, text: str, summary: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.summary = summary
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+def not_right(number: str, fault: str) -> str:
+    """Return the first line of what is said about a wrong answer."""
+    return tr("✗ Exercise {number} is not right yet: {fault}", number=number, fault=fault)
+
+
+def remark(number: str, text: str) -> str:
+    """Return what is said about an exercise otherwise."""
+    return tr("Exercise {number}: {text}", number=number, text=text)
 
 
 class NotAttempted(Exception):
@@ -49,6 +139,19 @@ class Mistake:
     function: Callable
 
 
+class Excerpt(io.StringIO):
+    """A text file that keeps the first `room` characters and forgets the rest."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def write(self, text: str) -> int:
+        """Take `text` as a file would, and keep what there is room for."""
+        super().write(text[: self._room - self.tell()])
+        return len(text)
+
+
 class Trial:
     """One run of one exercise's check."""
 
@@ -63,18 +166,16 @@ class Trial:
 
         Without `hint`, the exercise's own is given.
         """
-        number, parts = self.exercise.number, []
-        for label, text in ((tr("tried:"), tried), (tr("expected:"), expected), (tr("came:"), came)):
-            if text:
-                parts.append(f"{pad(label, 10)}{text}")
+        number = self.exercise.number
+        told = ((tr("tried:"), tried), (tr("expected:"), expected), (tr("came:"), came))
+        parts = [f"{pad(label, 10)}{text}" for label, text in told if text]
         if printed := self._output.getvalue().strip():
             parts.append(tr("Your code printed: {output}", output=shorten(printed, _SHOWN_OUTPUT)))
         hints = [
             tr("Hint: {hint}", hint=hint or tr(self.exercise.hint)),
             tr('Still stuck? exercises.hint("{n}") says more, exercises.solution("{n}") all.', n=number),
         ]
-        lines = [not_right(number, fault), *(f"  {line}" for line in (*parts, *hints))]
-        raise Wrong("\n".join(lines), (fault, *parts))
+        raise Wrong("\n  ".join([not_right(number, fault), *parts, *hints]), (fault, *parts))
 
     def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
         """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
@@ -84,8 +185,7 @@ class Trial:
         """
         kwargs = kwargs or {}
         tried = describe_call(name or self.exercise.name, args, kwargs)
-        given, given_named = _duplicates(args, kwargs)
-        value, error, changed = self._run(function, given, given_named, tried)
+        value, error, changed, left = self._run(function, args, kwargs, tried)
         if error is not None:
             self._report(error, tried)
         self._returned_once = True
@@ -97,10 +197,7 @@ class Trial:
             )
         if value is None:
             self.fail(tr("it returns nothing: is the `return` missing?"), tried=tried, came="None")
-        for before, after in [
-            *zip(args, given, strict=True),
-            *((kwargs[key], given_named[key]) for key in kwargs),
-        ]:
+        for before, after in zip((*args, *kwargs.values()), left, strict=True):
             if not same(before, after):
                 self.fail(
                     tr("it changes its input. The caller may still need it as it was."),
@@ -114,7 +211,7 @@ class Trial:
     def call_for_error(self, expected: type[Exception], function: Callable, args: tuple) -> None:
         """Call the student's `function` where `expected` must be raised; anything else is a `Wrong`."""
         tried = describe_call(self.exercise.name, args, {})
-        value, error, _ = self._run(function, *_duplicates(args, {}), tried)
+        value, error, *_ = self._run(function, args, {}, tried)
         if isinstance(error, expected):
             return
         self.fail(
@@ -138,48 +235,43 @@ class Trial:
         When some differ, the first of `mistakes` that gives the student's numbers on every case names
         the fault. `tolerance` is absolute; nan equals nan.
         """
-        wanted = [case.apply(truth) for case in cases]
-        came = [self._numbers(function, case, value, count) for case, value in zip(cases, wanted, strict=True)]
+        wanted = [as_numbers(case.apply(truth), count) for case in cases]
+        came = [self._numbers(function, case, numbers) for case, numbers in zip(cases, wanted, strict=True)]
 
-        def agree(values: Sequence[Any]) -> list[bool]:
-            return [
-                bool(np.allclose(as_numbers(value, count), got, rtol=0, atol=tolerance, equal_nan=True))
-                for value, got in zip(values, came, strict=True)
-            ]
+        def agree(way: Callable) -> list[bool]:
+            pairs = zip(cases, came, strict=True)
+            ours = [(as_numbers(case.apply(way), count), numbers) for case, numbers in pairs]
+            return [np.allclose(*pair, rtol=0, atol=tolerance, equal_nan=True) for pair in ours]
 
-        right = agree(wanted)
+        right = agree(truth)
         if all(right):
             return
-        fault = next(
-            (tr(mistake.fault) for mistake in mistakes if all(agree([case.apply(mistake.function) for case in cases]))),
-            "",
-        )
+        fault = next((tr(mistake.fault) for mistake in mistakes if all(agree(mistake.function))), "")
         if not fault and all(np.array_equal(got, came[0], equal_nan=True) for got in came):
             fault = tr("it gives the same answer whatever it is given.")
         first = right.index(False)
         self.fail(
             fault or tr("right for {right} of the {count} inputs tried.", right=sum(right), count=len(cases)),
             tried=describe_call(self.exercise.name, cases[first].args, cases[first].kwargs or {}),
-            expected=_describe_numbers(as_numbers(wanted[first], count)),
+            expected=_describe_numbers(wanted[first]),
             came=_describe_numbers(came[first]),
         )
 
-    def _numbers(self, function: Callable, case: Case, wanted: Any, count: int) -> np.ndarray:
+    def _numbers(self, function: Callable, case: Case, wanted: np.ndarray) -> np.ndarray:
         value = self.call(function, case.args, case.kwargs)
-        numbers = as_numbers(value, count)
+        numbers = as_numbers(value, len(wanted))
         if numbers is None:
             self.fail(
-                trn("it should return one number.", "it should return {count} numbers.", count),
+                trn("it should return one number.", "it should return {count} numbers.", len(wanted)),
                 tried=describe_call(self.exercise.name, case.args, case.kwargs or {}),
-                expected=_describe_numbers(as_numbers(wanted, count)),
+                expected=_describe_numbers(wanted),
                 came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
             )
         return numbers
 
-    def _run(
-        self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str
-    ) -> tuple[Any, BaseException | None, list[str]]:
-        """Return the value, or the exception, and the global settings that were changed."""
+    def _run(self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str) -> tuple:
+        """Return the value, or the exception; the global settings that were changed; what became of the arguments."""
+        args, kwargs = tuple(map(duplicate, args)), {key: duplicate(value) for key, value in kwargs.items()}
         try:
             inspect.signature(function).bind(*args, **kwargs)
         except TypeError as error:
@@ -190,33 +282,28 @@ class Trial:
         started = time.monotonic()
         with kept() as changed:
             try:
-                with (
-                    redirect_stdout(self._output),
-                    redirect_stderr(Excerpt(room=0)),
-                    time_limit(self._seconds_left),
-                ):
+                with redirect_stdout(self._output), redirect_stderr(Excerpt(0)), time_limit(self._seconds_left):
                     value = function(*args, **kwargs)
             # SystemExit too: `exit()` in an answer must not end the notebook's kernel.
             except (Exception, SystemExit, OutOfTime) as raised:
                 error = raised
         self._seconds_left = max(self._seconds_left - (time.monotonic() - started), 0.1)
-        return value, error, changed
+        return value, error, changed, (*args, *kwargs.values())
 
     def _report(self, error: BaseException, tried: str) -> NoReturn:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not _in_library(frame.filename)]
         place = _describe_place(own[-1]) if own else tr("code of a library")
         if isinstance(error, OutOfTime):
+            late = mark("it did not come back within {seconds:g} seconds and was stopped in {place}.")
             self.fail(
-                tr(
-                    "it did not come back within {seconds:g} seconds and was stopped in {place}.",
-                    seconds=self.exercise.seconds,
-                    place=place,
-                ),
+                tr(late, seconds=self.exercise.seconds, place=place),
                 tried=tried,
                 hint=tr("is there a loop whose condition never becomes false?"),
             )
-        if isinstance(error, NotImplementedError) and own and _raises_it(own[-1]):
+        # Libraries raise NotImplementedError too; where the source is unknown, the student is believed.
+        raised_by = own[-1].line or "NotImplementedError" if own else ""
+        if isinstance(error, NotImplementedError) and "NotImplementedError" in raised_by:
             if not self._returned_once:
                 raise NotAttempted
             self.fail(tr("a part of it is still to be written: {place}.", place=place), tried=tried)
@@ -224,16 +311,6 @@ class Trial:
             self.fail(tr("it tries to end the program, in {place}.", place=place), tried=tried)
         fault = tr("it raises {error} in {place}.", error=type(error).__name__, place=place)
         self.fail(fault, tried=tried, came=_error_text(error))
-
-
-def _duplicates(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-    """Return copies of all arguments of a call."""
-    return tuple(duplicate(arg) for arg in args), {key: duplicate(arg) for key, arg in kwargs.items()}
-
-
-def _raises_it(frame: traceback.FrameSummary) -> bool:
-    # Libraries raise NotImplementedError too; where the source is unknown, the student is believed.
-    return not frame.line or "NotImplementedError" in frame.line
 
 
 def _describe_place(frame: traceback.FrameSummary) -> str:
@@ -247,23 +324,18 @@ def _describe_numbers(numbers: np.ndarray) -> str:
 
 
 def _error_text(error: BaseException) -> str:
+    name = type(error).__name__
     try:
-        text = str(error)
+        text = str(error).split("[Hint:")[0].strip()  # PaddlePaddle appends the place in its C++ source
     except Exception:
         text = ""
-    # PaddlePaddle appends the place in its C++ source.
-    text = text.split("[Hint:")[0]
-    name = type(error).__name__
-    return shorten(f"{name}: {text}" if text.strip() else name, _SHOWN_ERROR)
+    return shorten(f"{name}: {text}" if text else name, _SHOWN_ERROR)
 
 
-_LIBRARIES = tuple(
-    os.path.normcase(Path(module.__file__).resolve().parent) + os.sep for module in (os, palm_utils, palm_course)
-)
+_LIBRARIES = tuple(os.path.normcase(Path(m.__file__).resolve().parent) + os.sep for m in (os, palm_utils, palm_course))
 
 
 def _in_library(filename: str) -> bool:
-    if filename.startswith(("<frozen ", "<__array_function__", "<decorator-gen")):
-        return True
     path = os.path.normcase(filename)
-    return "site-packages" in path or "dist-packages" in path or path.startswith(_LIBRARIES)
+    generated = filename.startswith(("<frozen ", "<__array_function__", "<decorator-gen"))
+    return generated or "site-packages" in path or "dist-packages" in path or path.startswith(_LIBRARIES)

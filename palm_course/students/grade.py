@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import joblib
 
-from palm_course.exercises.model import Status
+from palm_course.exercises.trial import Status
 from palm_course.students import judging
 from palm_utils.files import replacing
 from palm_utils.messages import CourseError, mark, tr

@@ -21,10 +21,9 @@ from pathlib import Path
 
 from palm_course.exercises import all_exercises, examine, find
 from palm_course.exercises.limits import OutOfTime, time_limit
-from palm_course.exercises.model import Status, not_right, remark
 from palm_course.exercises.offline import leave_network
 from palm_course.exercises.orphans import none_left
-from palm_course.exercises.surroundings import Excerpt
+from palm_course.exercises.trial import Excerpt, Status, not_right, remark
 from palm_course.students.answers import Answers, UnreadableNotebook, read
 from palm_utils import messages as language
 from palm_utils.messages import mark, tr

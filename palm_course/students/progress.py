@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm_course import chapters as notebooks
-from palm_course.exercises.model import Status
-from palm_course.exercises.overview import brief, print_table
+from palm_course.exercises.texts import print_table
+from palm_course.exercises.trial import Status
 from palm_course.students import judging
 from palm_course.students.answers import Answers, UnreadableNotebook, read
 from palm_utils import messages as language
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             continue
         print("\n" + tr("{chapter}: ", chapter=chapter), end="", flush=True)
         results = judge(path, answers)
-        print_table((r.number, r.verdict, brief(r.verdict, r.message, r.summary)) for r in results)
+        print_table([(r.number, r.verdict, r.message, r.summary) for r in results])
         right += sum(result.verdict == Status.RIGHT.value for result in results)
         total += len(results)
     text = tr("{done} of {total} exercises done, in the notebooks as they were last saved", done=right, total=total)

@@ -11,7 +11,7 @@ from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved, write
 
 from palm_course import chapters as notebooks
 from palm_course.command import main
-from palm_course.exercises import overview
+from palm_course.exercises import texts
 from palm_course.students import answers, judging, progress
 from palm_utils.messages import CourseError
 
@@ -80,6 +80,12 @@ import xml.dom
 import xml.sax
 {FIRST}{RIGHT.replace("return", "xml.dom, xml.sax; return")}
 """,
+    "the check that counts is not a comment": f"""{FIRST}{RIGHT.replace("conv_output_size", "mine")}
+{WRONG}
+# %% check:1.1
+exercises.check('1.1', mine)
+# exercises.check("1.1", conv_output_size)
+""",
     "everything of a module": f"# %%\nfrom operator import *\n{FIRST}{RIGHT.replace('+ 1', '+ add(0, 1)')}",
     "an import that is tried": f"""# %%
 try:
@@ -127,6 +133,7 @@ SYNTAX = r"not Python: '\(' was never closed in line 2: `return \(size`"
         (f"{FIRST}import nowhere\n{SIZE}    return nowhere.f()", "wrong", "raises ModuleNotFoundError: No module"),
         (f"{FIRST}import sys\nX = sys.exit(3)\n{SIZE}    return X", "wrong", "raises SystemExit: 3"),
         (f"{FIRST}{SIZE}    return size.x", "wrong", r"in line 2 of conv_output_size: `return size\.x`"),
+        (f"{FIRST}x = {'-' * 3000}1\n{RIGHT}", "wrong", "not Python: it is nested too deeply"),
         (f"{FIRST}conv_output_size = 24", "wrong", "needs the function or class itself"),
     ],
 )
@@ -212,7 +219,7 @@ def test_nothing_is_run_where_nothing_was_attempted(course, monkeypatch, capsys)
 def test_a_kernel_s_own_answers(capsys):
     names = {}
     exec(RIGHT + "\ndef lenet_parameters(num_classes, in_channels=1):\n    raise NotImplementedError", names)
-    overview.progress(1, names)
+    texts.progress(1, names)
     assert capsys.readouterr().out.splitlines() == [
         "1 of 3 exercises done",
         "✓ 1.1  how large is the output?               right",
@@ -220,12 +227,12 @@ def test_a_kernel_s_own_answers(capsys):
         "· 1.3  a LeNet for small colour photographs   not run yet",
     ]
     with pytest.raises(CourseError, match="no exercises of a chapter 99"):
-        overview.progress(99, names)
+        texts.progress(99, names)
 
 
 def test_in_a_kernel_that_does_not_know_its_notebook_s_name(tmp_path):
     nbclient = pytest.importorskip("nbclient")
-    cells = [RIGHT, "from palm_course.exercises.overview import progress\n\nprogress(1)"]
+    cells = [RIGHT, "from palm_course.exercises.texts import progress\n\nprogress(1)"]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     resources = {"metadata": {"path": tmp_path}}
     nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
@@ -236,6 +243,6 @@ def test_in_a_kernel_that_does_not_know_its_notebook_s_name(tmp_path):
 def test_a_console_without_the_marks(monkeypatch):
     bytes_out = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding="ascii", errors="strict"))
-    overview.progress(1, {})
+    texts.progress(1, {})
     sys.stdout.flush()
     assert bytes_out.getvalue().startswith(b"0 of 3 exercises done\n? 1.1")

@@ -1,4 +1,4 @@
-"""The framework behind the exercise cells: verdicts, hints, solutions, cells."""
+"""What all exercises share: verdicts, hints, solutions, and their cells in the notebooks."""
 
 import io
 import subprocess
@@ -7,11 +7,13 @@ import sys
 import nbformat
 import numpy as np
 import pytest
+from course_notebooks import FOLDER, exercise_cells
 
 from palm_course import chapters as notebooks
 from palm_course import exercises
-from palm_course.exercises import Status, Wrong, solutions, values
-from palm_utils.messages import CourseError
+from palm_course.exercises import Status, Wrong, texts, values
+from palm_course.students import answers
+from palm_utils.messages import CourseError, tr
 
 
 def right_size(size, kernel, stride=1, padding=0):
@@ -89,7 +91,7 @@ def test_solution_is_the_tagged_cell(tmp_path, monkeypatch, capsys):
         nbformat.v4.new_code_cell("def conv_output_size(): ...", metadata={"tags": ["x", "solution:1.1"]}),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_any_name.ipynb")
-    monkeypatch.setattr(solutions, "FOLDER", tmp_path)
+    monkeypatch.setattr(texts, "FOLDER", tmp_path)
     exercises.solution("1.1")
     assert capsys.readouterr().out == "def conv_output_size(): ...\n"
     with pytest.raises(CourseError, match=r"01_any_name\.ipynb has no cell tagged solution:1\.3"):
@@ -107,34 +109,35 @@ def test_importing_is_quick():
 # every exercise ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("exercise", exercises.all_exercises(), ids=lambda exercise: exercise.number)
+each_exercise = pytest.mark.parametrize("exercise", exercises.all_exercises(), ids=lambda exercise: exercise.number)
+
+
+@each_exercise
 def test_every_exercise_is_complete(exercise):
-    assert f"`{exercise.name}" in exercise.text and "Example:" in exercise.text
+    text, stub, _ = exercise_cells(exercise.number)
+    assert f"`{exercise.name}" in text.source and "Example:" in text.source
     assert exercise.success.endswith(".") and exercise.hint != exercise.stronger_hint
     names = {"paddle": pytest.importorskip("paddle")}  # which stubs of layers inherit from
-    exec(exercise.stub, names)
+    exec(stub.source, names)
     verdict = exercises.examine(exercise.number, names[exercise.name])
     assert verdict == exercises.Verdict(Status.NOT_ATTEMPTED, f"Exercise {exercise.number}: not attempted yet.")
 
 
-@pytest.mark.parametrize("exercise", exercises.all_exercises(), ids=lambda exercise: exercise.number)
-def test_solution_notebooks_hold_every_text(exercise):
-    chapter = int(exercise.number[0])
-    (path,) = solutions.FOLDER.glob(f"{chapter:02d}_*.ipynb")
-    markdown = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
-    text = exercises.cells(chapter)[3 * int(exercise.number[2:]) - 3].source
-    assert text in markdown
-
-
-def test_cells_of_a_chapter():
-    cells = exercises.cells(1)
-    assert [cell.kind for cell in cells] == ["markdown", "code", "code"] * 3
-    assert cells[0].source.startswith("### Exercise 1.1: ")
-    assert cells[1].source == exercises.find("1.1").stub
-    assert cells[1].tags == ("exercise:1.1", "nbval-ignore-output")
-    assert cells[2].source.endswith('\nexercises.check("1.1", conv_output_size)')
-    assert cells[2].tags == ("check:1.1", "nbval-ignore-output")
-    assert exercises.cells(99) == []
+@pytest.mark.parametrize(("edition", "heading"), [("", "### Exercise {}: {}\n"), ("zh", "### 练习 {}：{}\n")])
+@each_exercise
+def test_both_editions_have_the_cells_of_every_exercise(exercise, edition, heading, monkeypatch):
+    monkeypatch.setenv("PALM_LANG", edition or "en")
+    number = exercise.number
+    text, stub, check = exercise_cells(number, edition)
+    assert text.source.startswith(heading.format(number, tr(exercise.title)))
+    assert stub.metadata.tags == [f"exercise:{number}", "nbval-ignore-output"]
+    assert answers.Answers([(stub.source, stub.metadata.tags)], "x").is_untouched(number)
+    assert check.metadata.tags == [f"check:{number}", "nbval-ignore-output"]
+    assert check.source == f'from palm_utils import exercises\n\nexercises.check("{number}", {exercise.name})'
+    (path,) = notebooks.find(f"0{exercise.chapter}", FOLDER / edition / "solutions")
+    cells = nbformat.read(path, as_version=4).cells
+    assert text.source in [cell.source for cell in cells]
+    assert sum(f"solution:{number}" in cell.metadata.get("tags", []) for cell in cells) == 1
 
 
 def test_missing_values_in_an_untouched_input_are_no_change():

@@ -190,14 +190,19 @@ def loops_and_prints(size, kernel, stride=1, padding=0):
         print("still here")
 
 
+NOT_ON_3_10 = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="Python 3.10 does not let interruptions into such a loop"
+)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         loops,
-        loops_and_catches,
+        pytest.param(loops_and_catches, marks=NOT_ON_3_10),
         loops_inside_a_catch,
-        loops_and_catches_everything,
-        loops_and_calls_and_catches_everything,
+        pytest.param(loops_and_catches_everything, marks=NOT_ON_3_10),
+        pytest.param(loops_and_calls_and_catches_everything, marks=NOT_ON_3_10),
         loops_and_prints,
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from palm_utils import diagrams, figures
+from palm_utils import figures
 from palm_utils.history import History
 from palm_utils.metrics import score
 
@@ -42,8 +42,8 @@ def every_figure(history):
     yield figures.layer_bars({"net": {"conv1": 0.1, "fc": 0.2}}, title="Gradients", ylabel="gradient")
     yield figures.image_grid([image] * 7, [f"{i}" for i in range(7)], title="Seven", columns=3)
     yield figures.prediction_grid([image] * 2, [0.9, 0.2], [1, 1])
-    yield diagrams.architecture([("input", "", [3, 8, 8]), ("fc", "Linear", [10])], title="Net")
-    yield diagrams.flow({"a": (1, 1, "x", ""), "b": (1, 3, "+", "add")}, [("a", "b"), ("a", "b", 0.5)], title="Block")
+    yield figures.architecture([("input", "", [3, 8, 8]), ("fc", "Linear", [10])], title="Net")
+    yield figures.flow({"a": (1, 1, "x", ""), "b": (1, 3, "+", "add")}, [("a", "b"), ("a", "b", 0.5)], title="Block")
 
 
 def test_every_figure_has_a_title_and_every_plot_named_axes(history):
@@ -112,7 +112,7 @@ def test_empty_places_of_a_grid_show_nothing():
 
 def test_arrows_of_a_block_run_from_border_to_border():
     boxes = {"x": (2.0, 0.5, "x", ""), "conv": (2.0, 1.5, "3×3 conv", "Conv2D"), "+": (2.0, 2.5, "+", "add")}
-    fig = diagrams.flow(boxes, [("x", "conv"), ("conv", "+"), ("x", "+", 0.6)], title="A residual block", size=(4, 3))
+    fig = figures.flow(boxes, [("x", "conv"), ("conv", "+"), ("x", "+", 0.6)], title="A residual block", size=(4, 3))
     ax = fig.axes[0]
     assert {text.get_text() for text in ax.texts} >= {"x", "3×3 conv", "+"}
     arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]

@@ -1,14 +1,27 @@
-"""Which language counts, and what is said where a translation is missing or damaged."""
+"""Which language counts, what is said where a translation is missing or damaged, and the errors."""
 
 import os
+import pickle
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import nbformat
 import pytest
 
 from palm_utils import messages as language
-from palm_utils.messages import CHINESE, ENGLISH, tr, trn
+from palm_utils.messages import (
+    CHINESE,
+    ENGLISH,
+    CourseError,
+    DataError,
+    DataNotFound,
+    DownloadError,
+    Text,
+    WrongArgument,
+    tr,
+    trn,
+)
 
 VARIABLES = ("PALM_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 SAID = "尚未作答。"  # of "not attempted yet."
@@ -164,7 +177,7 @@ def test_english_has_its_plural(monkeypatch):
 @pytest.mark.usefixtures("chinese")
 def test_a_translation_of_another_version_gives_way_to_english(monkeypatch):
     for stale in ("{gone}", "{0}", "{", "{name.real}", "{name:d}"):
-        monkeypatch.setattr(language, "_translated", lambda text, stale=stale: stale)
+        monkeypatch.setattr(language, "_catalogue", lambda *_, stale=stale: Mock(gettext=lambda text: stale))
         assert tr("leave out the brackets after {name}.", name="f") == "leave out the brackets after f."
 
 
@@ -204,30 +217,61 @@ def test_columns_are_those_of_a_terminal():
     ]
 
 
-# argparse --------------------------------------------------------------------------------------------
+# errors ----------------------------------------------------------------------------------------------
+
+FAMILY = [CourseError, DataError, DataNotFound, DownloadError, WrongArgument]
 
 
-def test_argparse_speaks_too_and_nothing_is_left_behind(locale, capsys):
-    import gettext
+class WithMore(CourseError):
+    """As TrainingDiverged is: with an argument of its own."""
 
-    from palm_course.command import main
+    def __init__(self, template, /, history, **values):
+        super().__init__(template, **values)
+        self.history = history
 
-    locale(LANG="zh_CN.UTF-8")
-    domain = gettext.textdomain()
-    for arguments, words in (
-        (["--help"], ["用法：", "选项:", "显示本帮助并退出", "查看哪些练习已经完成"]),
-        (["reset"], ["用法：", "错误：缺少必需的参数：章节"]),
-        (["grade", "x", "--jobs", "many"], ["错误：", "无效的 int 值：'many'"]),
-    ):
-        with pytest.raises(SystemExit):
-            main(arguments)
-        said = "".join(capsys.readouterr())
-        assert all(word in said for word in words), said
-        assert "LANGUAGE" not in os.environ and gettext.textdomain() == domain
-    locale(LANG="zh_CN.UTF-8", LANGUAGE="zh_CN:en")
-    with language.argparse_too():
-        assert gettext.gettext("options") == "选项"
-    assert os.environ["LANGUAGE"] == "zh_CN:en" and gettext.gettext("options") == "options"
+
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize("kind", FAMILY)
+def test_an_error_is_translated_when_it_is_shown(kind, monkeypatch):
+    error = kind("leave out the brackets after {name}.", name="{f}")
+    assert str(error) == "去掉 {f} 后面的括号。" and repr(error) == f"{kind.__name__}('去掉 {{f}} 后面的括号。')"
+    monkeypatch.setenv("PALM_LANG", "en")
+    assert str(error) == "leave out the brackets after {f}."
+
+
+@pytest.mark.usefixtures("chinese")
+def test_a_reason_is_translated_within_its_message():
+    for reason in (Text("leave out the brackets after {name}.", name="f"), DataError("not attempted yet.")):
+        said = str(CourseError("nobody has translated {this}", this=reason))
+        assert said in ("nobody has translated 去掉 f 后面的括号。", f"nobody has translated {SAID}")
+
+
+def test_a_text_without_values_stays_as_it_is():
+    assert str(CourseError("a set {1, 2} and a {")) == "a set {1, 2} and a {" and str(CourseError()) == ""
+
+
+def test_names_of_values_are_free():
+    names = {"self": 1, "template": 2, "english": 3, "singular": 4}
+    text = "{self} {template} {english} {singular}"
+    assert str(CourseError(text, **names)) == tr(text, **names) == str(Text(text, **names)) == "1 2 3 4"
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_an_error_reaches_another_process_with_its_values(kind):
+    error = kind("leave out the brackets after {name}.", name=Text("{this} and {that}", this="f", that=DataError("g")))
+    arrived = pickle.loads(pickle.dumps(error))
+    assert type(arrived) is kind and str(arrived) == str(error) == "leave out the brackets after f and g."
+    assert arrived.args == error.args and set(arrived.values) == {"name"}
+
+
+def test_so_does_one_with_more_arguments():
+    arrived = pickle.loads(pickle.dumps(WithMore("{a} things", [1, 2], a=3)))
+    assert (str(arrived), arrived.history) == ("3 things", [1, 2])
+
+
+def test_what_python_expects_to_catch_is_caught():
+    assert issubclass(WrongArgument, ValueError) and issubclass(DataNotFound, (DataError, FileNotFoundError))
+    assert issubclass(DataError, ValueError) and issubclass(DownloadError, OSError)
 
 
 def test_it_needs_nothing_but_python():

@@ -16,7 +16,7 @@ import palm_utils
 from palm_course import chapters as notebooks
 from palm_course import claims, doctor, exercises
 from palm_course.command import main
-from palm_course.exercises import Wrong, overview, solutions
+from palm_course.exercises import Wrong, texts
 from palm_course.students import judging
 
 ROOT = Path(palm_utils.__file__).parent.parent
@@ -101,7 +101,7 @@ def test_faults_that_any_answer_can_have(answer, fault, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("chinese")
 def test_the_table_of_progress(capsys):
     names = {"conv_output_size": right_size, "lenet_parameters": lambda num_classes, in_channels=1: 1}
-    overview.progress(1, names)
+    texts.progress(1, names)
     assert capsys.readouterr().out.splitlines() == [
         "共 3 个练习，已完成 1 个",
         "✓ 1.1  输出有多大？                           正确",
@@ -111,7 +111,7 @@ def test_the_table_of_progress(capsys):
 
 
 def test_solutions_have_chinese_comments_where_there_are_some(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(solutions, "FOLDER", tmp_path / "solutions")
+    monkeypatch.setattr(texts, "FOLDER", tmp_path / "solutions")
     for folder, comment in ((tmp_path / "solutions", "# round down"), (tmp_path / "zh" / "solutions", "# 向下取整")):
         folder.mkdir(parents=True)
         cell = nbformat.v4.new_code_cell(comment, metadata={"tags": ["solution:1.1"]})
@@ -179,7 +179,7 @@ def test_the_doctor_s_columns(monkeypatch, capsys):
 
 def test_help_follows_the_locale():
     chinese = command("--help", LC_ALL="zh_CN.UTF-8").stdout
-    assert chinese.startswith("用法：python -m palm_utils") and "检查 Python、软件包、设备、数据和磁盘" in chinese
+    assert "本课程配套的工具。" in chinese and "检查 Python、软件包、设备、数据和磁盘" in chinese
     english = command("--help", LC_ALL="C.UTF-8").stdout
     assert english.startswith("usage: python -m palm_utils") and "check Python, packages, device" in english
     lines = [line.split()[0] for line in english.splitlines() if re.match(r"    \w", line)]
