@@ -1,4 +1,4 @@
-"""What happens where: threads, the kernels of a CPU, seeds, and the device that PaddlePaddle computes on.
+"""What happens where: threads, faster ways on a CPU, seeds, and the device that PaddlePaddle computes on.
 
 `start()` sets a process up for training. `seed_everything`, with which the chapters begin, and `train_pm` call it; a
 script that trains without them calls it itself, before it computes anything.
@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import platform
 import random
-import re
 import sys
 import threading
 import warnings
@@ -21,10 +20,10 @@ import zlib  # noqa: F401 - PaddlePaddle 2.6 crashes in gzip when it is imported
 from contextlib import suppress
 from functools import lru_cache
 from multiprocessing import connection, util
-from pathlib import Path
 
 import numpy as np
 
+from palm_utils import cpu
 from palm_utils.messages import CourseError, WrongArgument
 
 os.environ.setdefault("GLOG_minloglevel", "1")  # PaddlePaddle's executor says that it runs
@@ -39,7 +38,9 @@ _threads: int | None = None  # what PaddlePaddle was told
 
 
 def start(threads: int | None = None) -> None:
-    """Set this process up: `threads` threads, fast kernels, no needless warnings. A second call changes nothing.
+    """Set this process up: `threads` threads, the faster ways on a CPU (palm_utils.cpu), no needless warnings.
+
+    A second call changes nothing.
 
     threads: by default what PaddlePaddle was told before, or else `thread_count()`.
     """
@@ -77,30 +78,14 @@ def use_threads(number: int) -> None:
     # A batch norm in training mode says that it does what it is meant to do; paddle.Model makes tensors of tensors.
     for message in ("When training, we now always track global mean and variance", "To copy construct from a tensor"):
         warnings.filterwarnings("ignore", message=message)
-    choose_kernels()
     import paddle
 
+    cpu.use()
     paddle.base.core.set_num_threads(number)
     _threads = number
     os.environ.pop("OMP_NUM_THREADS", None)  # PaddlePaddle's own 1 is not meant for what this process starts
     if _omp_threads:
         os.environ["OMP_NUM_THREADS"] = _omp_threads
-
-
-def choose_kernels(environment=os.environ, cpuinfo: str | Path = "/proc/cpuinfo") -> None:
-    """Name MKL's AVX2 path on an AMD processor that has it, unless `environment` names a path already.
-
-    PaddlePaddle multiplies matrices by Intel's MKL of 2019, which by itself takes a slow path on AMD's processors. It
-    reads MKL_DEBUG_CPU_TYPE at its first multiplication (https://documentation.sigma2.no/jobs/mkl.html). On an AMD
-    EPYC a training step takes 0.46 to 0.62 of the time, with other last digits, as between any two processors.
-    """
-    try:
-        processor = Path(cpuinfo).read_text(encoding="utf-8", errors="replace")
-    except OSError:  # Windows says "AMD64 Family 25 Model 33 Stepping 2, AuthenticAMD" for Zen 3; Zen was Family 23
-        processor = environment.get("PROCESSOR_IDENTIFIER", "")
-    family = re.match(r"AMD64 Family (\d+) .*AuthenticAMD", processor)
-    if {"AuthenticAMD", "avx2", "fma"} <= set(processor.split()) or (family and int(family.group(1)) >= 23):
-        environment.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
 def seed_everything(seed: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm_utils import history, machine, training
+from palm_utils import cpu, history, machine, training
 from palm_utils.messages import CourseError, WrongArgument
 
 # Prints what PaddlePaddle was told, what a chapter says of it, and what is left to processes started later.
@@ -20,7 +20,7 @@ PROBE = """
 import json, os
 {code}
 import paddle
-from palm_utils import machine
+from palm_utils import cpu, machine
 said = machine.machine_line()  # starts where nothing has
 print(json.dumps({{
     "threads": machine.threads_in_use(),
@@ -166,48 +166,11 @@ paddle.jit.load({str(tmp_path / "net")!r})(paddle.ones([1, 1, 8, 8]))
 
 # kernels ---------------------------------------------------------------------------------------------
 
-EPYC = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\nflags\t\t: fpu sse2 fma avx2 avx512f\n"
-XEON = EPYC.replace("AuthenticAMD", "GenuineIntel")
-AVX2 = {"MKL_DEBUG_CPU_TYPE": "5"}
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "identifier", "expected"),
-    [
-        (EPYC, "", AVX2),
-        (XEON, "", {}),
-        (EPYC.replace(" avx2", ""), "", {}),
-        (EPYC.replace(" fma", " fma4"), "", {}),
-        (None, "AMD64 Family 25 Model 33 Stepping 2, AuthenticAMD", AVX2),
-        (None, "AMD64 Family 23 Model 1 Stepping 1, AuthenticAMD", AVX2),
-        (None, "AMD64 Family 21 Model 2 Stepping 0, AuthenticAMD", {}),
-        (None, "Intel64 Family 6 Model 158 Stepping 10, GenuineIntel", {}),
-        (None, None, {}),
-    ],
-    ids=["EPYC", "Xeon", "no AVX2", "no FMA", "Zen 3", "Zen", "Piledriver", "Core", "macOS"],
-)
-def test_mkl_is_told_to_use_avx2_on_amd_and_nothing_elsewhere(tmp_path, cpuinfo, identifier, expected):
-    if cpuinfo is not None:
-        (tmp_path / "cpuinfo").write_text(cpuinfo)
-    windows = {} if identifier is None else {"PROCESSOR_IDENTIFIER": identifier}
-    environment = dict(windows)
-    machine.choose_kernels(environment, tmp_path / "cpuinfo")
-    assert environment == windows | expected
-
-
-@pytest.mark.parametrize("value", ["4", ""])
-def test_kernels_that_the_user_has_chosen_stay(tmp_path, value):
-    (tmp_path / "cpuinfo").write_text(EPYC)
-    environment = {"MKL_DEBUG_CPU_TYPE": value}
-    machine.choose_kernels(environment, tmp_path / "cpuinfo")
-    assert environment == {"MKL_DEBUG_CPU_TYPE": value}
-
 
 def test_a_chapter_and_a_script_get_the_kernels_of_their_processor():
-    environment = {}
-    machine.choose_kernels(environment)
+    kernels = cpu.kernels_for(cpu._cpuinfo())
     for code in (CHAPTER, "from palm_utils import train_pm"):
-        assert probe(code)[0]["kernels"] == environment.get("MKL_DEBUG_CPU_TYPE")
+        assert probe(code)[0]["kernels"] == kernels
 
 
 # seeds -----------------------------------------------------------------------------------------------
@@ -258,7 +221,7 @@ def test_what_the_machine_is_can_be_had_where_notebooks_look_for_it():
 
 KILLED = """
 import multiprocessing, os, signal, time
-from palm_utils import machine
+from palm_utils import cpu, machine
 machine.end_workers_with_this_process()
 machine.end_workers_with_this_process()
 for _ in range(2):

@@ -1,3 +1,0 @@
-"""The old name of palm_utils.machine."""
-
-VARIABLE = "MKL_DEBUG_CPU_TYPE"
