@@ -13,7 +13,6 @@ The modules build on one another in one direction; each imports only from those 
     training        row `training`: AlexNet, five epochs
     processes       row `processes`: ResNet-50 in two processes
     batches         what a training step is measured on, in both frameworks
-    choose_torch    no row: the cross-validation of palm_course.results.choose on a GPU, with rates and torch_networks
     steps_torch     the chapters' networks and their training step in PyTorch, with torch_networks
     steps_paddle    the same training step in PaddlePaddle
     steps           row `steps`: each network beside PyTorch
@@ -24,7 +23,7 @@ The modules build on one another in one direction; each imports only from those 
     __main__        python -m benchmarks
 
 Networks come from the notebooks; only PyTorch's are defined here, and their parameters are counted against the
-notebooks'.
+notebooks'. attic/ holds a search that is done.
 """
 
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Row `processes`: ResNet-50 trained by two processes, beside one process with the default threads."""
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -10,10 +11,9 @@ from statistics import median
 from benchmarks import photographs
 from benchmarks.bench import Bench
 from benchmarks.measures import Bound, Measure, Row, ratio, take_turns
-from palm_course.results import processes
+from palm_course.results.launch import launch
 from palm_course.results.recipes import RECIPES, Recipe
 from palm_course.results.train import find_network, train
-from palm_utils import distributed
 from palm_utils.datasets import PalmData
 from palm_utils.readers import data_loader, valid_data_loader
 
@@ -83,28 +83,31 @@ def measure(bench: Bench) -> list[Measure]:
 def run(number: int, **argument) -> list[float]:
     """Train one epoch in a number of processes and return the seconds from the end of each step to the end of the next.
 
-    argument: of `_train`, what JSON can hold.
+    argument: of `train_one_epoch`, what JSON can hold.
     """
     if number == 1:
-        _train(argument)
+        train_one_epoch(**argument)
     else:
-        processes.start(_train, argument, number)
+        name = "benchmarks.processes:train_one_epoch"
+        launch([name, json.dumps(argument), os.devnull], number, program=("-m", "benchmarks.call"))
     ends = json.loads(Path(argument["folder"], "ends.json").read_text(encoding="utf-8"))
     return [end - start for start, end in pairwise(ends)]
 
 
-def _train(argument: dict) -> None:
+def train_one_epoch(data: str, folder: str, network: str, recipe: str, batch_size: int) -> None:
     """Train as `python -m palm_utils train` does, in each of the processes; the first stores when steps ended.
 
-    argument: data, folder (of the checkpoints), network, recipe, batch_size.
+    folder: of the checkpoints; recipe: the network whose tutorial's recipe is taken.
     """
-    data, batch_size = PalmData(Path(argument["data"]), "sample"), argument["batch_size"]
-    folder = Path(argument["folder"])
-    recipe = Timed(**{**asdict(RECIPES["tutorial"][argument["recipe"]]), "epochs": 1})
-    loaders = data_loader(data.DATADIR, batch_size), valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
-    train(find_network(argument["network"])[1], recipe, *loaders, 0, folder, progress=False)
-    if distributed.world()[0] == 0:
-        (folder / "ends.json").write_text(json.dumps(recipe.ends), encoding="utf-8")
+    import paddle
+
+    photographs_there = PalmData(Path(data), "sample")
+    timed = Timed(**{**asdict(RECIPES["tutorial"][recipe]), "epochs": 1})
+    train_loader = data_loader(photographs_there.DATADIR, batch_size)
+    valid_loader = valid_data_loader(photographs_there.DATADIR2, photographs_there.CSVFILE, batch_size)
+    train(find_network(network)[1], timed, train_loader, valid_loader, 0, Path(folder), progress=False)
+    if paddle.distributed.get_rank() == 0:
+        Path(folder, "ends.json").write_text(json.dumps(timed.ends), encoding="utf-8")
 
 
 ROW = Row(

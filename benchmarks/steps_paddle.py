@@ -1,15 +1,15 @@
 """A network's training step in PaddlePaddle, in one process or in several that share each batch."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.batches import NUM_DIGITS, make_batch, timed
 from palm_course import chapters as notebooks
-from palm_course.results import processes
+from palm_course.results.launch import launch
 from palm_course.results.recipes import Recipe
-from palm_utils import distributed
 
 
 def run(
@@ -25,19 +25,25 @@ def run(
         "result": str(Path(folder, "steps.json")),
     }  # fmt: skip
     if number == 1:
-        _measure(argument)
+        measure(**argument)
     else:
-        processes.start(_measure, argument, number)
+        launch(
+            ["benchmarks.steps_paddle:measure", json.dumps(argument), os.devnull],
+            number,
+            program=("-m", "benchmarks.call"),
+        )
     return json.loads(Path(argument["result"]).read_text(encoding="utf-8"))
 
 
-def _measure(argument: dict) -> None:
-    """Train in each of the processes; the first stores the result."""
+def measure(**argument) -> None:
+    """Train in each of the processes; the first stores the result. argument: as `run` makes it."""
     import paddle
     import paddle.nn.functional as F
+    from paddle import distributed
 
-    distributed.join()
-    rank, number = distributed.world()
+    rank, number = distributed.get_rank(), distributed.get_world_size()
+    if number > 1:
+        distributed.init_parallel_env()
     chapter, _, name = argument["network"].partition(":")
     network = getattr(notebooks.definitions(notebooks.find(chapter)[0]), name)
     paddle.seed(0)
@@ -46,7 +52,7 @@ def _measure(argument: dict) -> None:
     model.train()
     recipe = Recipe(**{**argument["recipe"], "augment": ()})
     optimizer = recipe.make_optimizer(model, argument["steps"])
-    parallel = distributed.averaging(model)
+    parallel = paddle.DataParallel(model) if number > 1 else model  # averages the gradients
     images, labels = make_batch(argument["network"], argument["batch_size"])
     images, labels = images[rank::number], labels[rank::number]
     loss_of = F.cross_entropy if digits else F.binary_cross_entropy_with_logits
@@ -59,7 +65,8 @@ def _measure(argument: dict) -> None:
         optimizer.clear_grad()
         return value
 
-    distributed.meet()  # one may have been slower to start
+    if number > 1:
+        distributed.barrier()  # one may have been slower to start
     seconds = timed(step, argument["warm_up"], argument["steps"])
     trainable = [p for p in model.parameters() if not p.stop_gradient]
     result = {

@@ -23,7 +23,7 @@ from sources import EDITIONS, ROOT, Sources, missing_imports  # noqa: E402
 from sphinx.ext.autodoc.mock import mock  # noqa: E402
 
 with mock(missing_imports()):
-    from palm_course.results import stored as results  # noqa: F401 - read with the stand-ins that they need
+    from palm_course.results import stored  # noqa: F401 - read with the stand-ins that they need
     from palm_utils.files import replacing_folder
     from palm_utils.messages import CourseError
 

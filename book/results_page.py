@@ -1,6 +1,5 @@
 """The page of measured results, made from results/*.json by palm_utils; no figure is typed."""
 
-from pathlib import Path
 from statistics import mean
 
 _TEXT = {
@@ -43,14 +42,13 @@ def page(edition: str, title: str, chapters: dict[str, str]) -> str:
     chapters: title of each chapter by its name; the results are grouped by them. Raises DataError for a
     stored result that is damaged or belongs to another recipe.
     """
-    from palm_course.results import comparison
-    from palm_course.results import stored as results
+    from palm_course.results import comparison, stored
 
     text = _TEXT[edition]
     claims = {network: claim for network, (_, claim) in comparison.NETWORKS.items()}
     summary, details = [text["columns"]], []
     for network, recipe in _measured():
-        histories = _load(network, recipe)
+        histories = stored.load(network, recipe)
         chapter, _, name = network.partition(":")
         claim = "" if claims.get(network) is None else f"{claims[network]:.0f} %"
         number = chapter.partition("_")[0].lstrip("0")
@@ -61,7 +59,7 @@ def page(edition: str, title: str, chapters: dict[str, str]) -> str:
             summary.append((*head, "", "", text["missing"], "", claim))
             continue
         last = [history.last for history in histories.values()]
-        accuracy = results.spread([100 * row["valid_accuracy"] for row in last])
+        accuracy = stored.spread([100 * row["valid_accuracy"] for row in last])
         auc = _number(mean(row["valid_auc"] for row in last), 4)
         seeds = ", ".join(map(str, histories))
         summary.append((*head, len(histories[min(histories)]), seeds, accuracy, auc, claim))
@@ -72,34 +70,14 @@ def page(edition: str, title: str, chapters: dict[str, str]) -> str:
 
 def _measured() -> list[tuple[str, str]]:
     """Return (network, recipe) of everything that is or will be measured, chapter by chapter."""
-    from palm_course.results import cifar as cifar
     from palm_course.results.recipes import RECIPES
 
     found = [(network, recipe) for recipe, of in RECIPES.items() for network in of]
-    found += [(f"{cifar.CHAPTER}:{network}", recipe) for network, recipe in cifar.RECIPES]
-    return sorted(found, key=lambda run: (run[0].partition(":")[0], found.index(run)))
-
-
-def _load(network: str, recipe: str) -> dict:
-    """Return the stored histories by seed."""
-    from palm_course.results import cifar as cifar
-    from palm_course.results import stored as results
-
-    chapter, _, name = network.partition(":")
-    if chapter != cifar.CHAPTER:
-        return results.load(network, recipe)
-    seeds = (int(path.stem.rpartition("seed")[2]) for path in _files(chapter, name, recipe))
-    return {seed: cifar.CifarRun.of(name, recipe, seed).load() for seed in sorted(seeds)}
-
-
-def _files(chapter: str, name: str, recipe: str) -> list[Path]:
-    from palm_course.results import stored as results
-
-    return list((results.FOLDER / chapter).glob(f"{name}-{recipe}-seed*.json"))
+    return sorted(found, key=lambda run: run[0].partition(":")[0])
 
 
 def _runs(histories: dict, text: dict) -> list[str]:
-    from palm_course.results import stored as results
+    from palm_course.results import stored
 
     parts = []
     for seed, history in histories.items():
@@ -109,7 +87,7 @@ def _runs(histories: dict, text: dict) -> list[str]:
             losses = (_number(row["train_loss"], 4), _number(row["valid_loss"], 4))
             rows.append((row["epoch"] + 1, *losses, accuracy, auc, _number(row["seconds"], 0)))
         test = history.about.get("test_accuracy")
-        after = [text["machine"].format(results.machine(history))]
+        after = [text["machine"].format(stored.machine(history))]
         after += [text["test"].format(100 * test)] if test is not None else []
         parts += [f"**{text['seed'].format(seed)}**", _table(rows), " ".join(after)]
     return parts

@@ -5,15 +5,13 @@ import hashlib
 import os
 from pathlib import Path
 
-from palm_course import chapters as notebooks
-from palm_course.results import stored as results
+from palm_course import chapters
+from palm_course.results import stored
 from palm_utils import datasets
 from palm_utils.messages import CourseError
 
-# train_pm goes on with an interrupted run, results.keep stores, claims insist on real data, and figures
-# that are compared come from the same number of threads.
-_ENVIRONMENT = {"PALM_RESUME": "1", "PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
-
+# Results are stored, claims insist on real data, and figures that are compared come from the same number of threads.
+_ENVIRONMENT = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
 # On cells that show what lies in results/ and need nothing of the chapter but its imports.
 TAG = "results"
 
@@ -32,15 +30,16 @@ def add_parser(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    paths = [path for name in args.chapters or [""] for path in notebooks.find(name)]
+    paths = [path for name in args.chapters or [""] for path in chapters.find(name)]
     on_cifar = [path for path in paths if "cifar10" in path.stem and (args.again or not is_done(path))]
     needed = [datasets.palm, datasets.mnist, *([datasets.cifar10] if on_cifar else [])]
     for data in (find() for find in needed):
         if not data.is_real:
             raise CourseError(
-                f"{data.title}: only the sample is here, and the outputs of the course come from the real data. "
+                "{title}: only the sample is here, and the outputs of the course come from the real data. "
                 "data/README.md says where it comes from; PALM_DATA names the folder that holds it. "
-                "`python -m palm_utils run` executes the chapters on what there is."
+                "`python -m palm_utils run` executes the chapters on what there is.",
+                title=data.title,
             )
     # What a summary shows is complete when the others have run.
     summaries = [path for path in paths if _is_summary(path.stem)]
@@ -49,30 +48,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _execute_all(paths: list[Path], args: argparse.Namespace) -> int:
-    for path in paths:
-        if is_done(path) and not args.again:
-            print(f"{path.stem}: done already; --again runs it from scratch")
-    left = [path for path in paths if args.again or not is_done(path)]
-    return notebooks.execute_all(left, args.jobs, lambda path: _execute(path, args.again))
+    done = [] if args.again else [path for path in paths if is_done(path)]
+    for path in done:
+        print(f"{path.stem}: done already; --again runs it from scratch")
+    left = [path for path in paths if path not in done]
+    return chapters.execute_all(left, args.jobs, lambda path: _execute(path, args.again))
 
 
 def is_done(path: Path) -> bool:
     """Tell whether a chapter's stored outputs are those of its code on the real data."""
-    stored, wanted = _stamps(path)
-    return stored == wanted
+    book = _read(path)
+    return chapters.stamp_of(book) == digest(book, path.stem)
 
 
 def is_trained(path: Path) -> bool:
     """Tell whether at most the outputs of the cells that show stored results are out of date."""
-    stored, wanted = _stamps(path)
-    return (stored or "").partition("-")[0] == wanted.partition("-")[0]
-
-
-def _stamps(path: Path) -> tuple[str | None, str]:
-    import nbformat
-
-    book = nbformat.read(path, as_version=4)
-    return notebooks.stamp_of(book), digest(book, path.stem)
+    book = _read(path)
+    return (chapters.stamp_of(book) or "").partition("-")[0] == digest(book, path.stem).partition("-")[0]
 
 
 def digest(book, chapter: str) -> str:
@@ -81,19 +73,16 @@ def digest(book, chapter: str) -> str:
     The first is of the chapter's code and of the results that it measures itself, the second of its cells
     with the tag `results` and of all other stored results of its networks.
     """
-    everything = sorted(results.FOLDER.rglob("*.json") if _is_summary(chapter) else _results_of(chapter))
-    own = [path for path in everything if _is_summary(chapter) or not results.is_measured_apart(path)]
+    summary = _is_summary(chapter)
+    everything = sorted((stored.FOLDER if summary else stored.FOLDER / chapter).rglob("*.json"))
+    own = [path for path in everything if summary or not stored.is_measured_apart(path)]
     parts = []
     for tagged, files in ((False, own), (True, [path for path in everything if path not in own])):
-        content = hashlib.sha256(notebooks.code_digest(book, TAG, tagged).encode())
+        content = hashlib.sha256(chapters.code_digest(book, TAG, tagged).encode())
         for file in files:
             content.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
         parts.append(content.hexdigest()[:16])
     return "-".join(parts)
-
-
-def _results_of(chapter: str) -> list[Path]:
-    return list((results.FOLDER / chapter).rglob("*.json"))
 
 
 def _is_summary(chapter: str) -> bool:
@@ -101,18 +90,20 @@ def _is_summary(chapter: str) -> bool:
     return chapter.endswith("_summary")
 
 
-def _execute(path: Path, again: bool) -> str:
+def _read(path: Path):
     import nbformat
 
-    env = {**os.environ, **_ENVIRONMENT}
-    for shorter in ("PALM_EPOCHS", "PALM_BATCHES"):
-        env.pop(shorter, None)
-    if again:
-        del env["PALM_RESUME"]
-    book = nbformat.read(path, as_version=4)
+    return nbformat.read(path, as_version=4)
+
+
+def _execute(path: Path, again: bool) -> str:
+    book, unwanted = _read(path), ("PALM_EPOCHS", "PALM_BATCHES", "PALM_RESUME")
+    env = {name: value for name, value in os.environ.items() if name not in unwanted} | _ENVIRONMENT
+    if not again:  # an interrupted training goes on, provided that the same code began it
+        env["PALM_RESUME"] = chapters.code_digest(book, TAG, tagged=False)
     stamp = {"env": env, "stamp": lambda: digest(book, path.stem)}
     if is_trained(path) and not again:
-        notebooks.execute_tagged(path, TAG, **stamp)
+        chapters.execute_tagged(path, TAG, **stamp)
         return ": its tables and figures of stored results alone, since nothing else has changed"
-    notebooks.execute(path, path, **stamp)
+    chapters.execute(path, path, **stamp)
     return ""

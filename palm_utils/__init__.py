@@ -48,7 +48,7 @@ _HOME = {
 }
 # Modules that students' notebooks import from here, and where they are.
 _MOVED = {
-    "choose": "palm_course.results.choose",
+    "choose": "palm_course.results.candidates",
     "comparison": "palm_course.results.comparison",
     "diagrams": "palm_utils.figures",
     "exercises": "palm_course.exercises",

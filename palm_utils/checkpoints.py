@@ -1,20 +1,16 @@
-"""Saving a training run so that it can be resumed, and never loses what was saved before.
+"""Checkpoints: a training is saved all or nothing, and resumed to the same bits.
 
-A checkpoint is three files: NAME.pdparams and NAME.pdopt as `paddle.save` writes them (the tutorial's
-palm.pdparams and palm.pdopt), and NAME.json with the history and what else a resumed run needs; the
-parameters of the best epoch lie beside them as NAME.best.pdparams.
-
-They are written as NAME.next.* first. NAME.next.json, which appears last and in one step, says that all
-of them are whole; only then do they take the places of the old ones. Whoever is killed on the way leaves
-either the old checkpoint, or a new one whose last renames the next `recover` completes.
-
-Of several processes that train together, the first writes and reads the files; the others, which may be on
-machines without them, wait for it and get what it has read.
+Chapter 2 saves and loads parameters; chapter 7 stops a training, resumes it and compares. A checkpoint is NAME.pdparams
+and NAME.pdopt as `paddle.save` writes them, NAME.json with the history, and NAME.best.pdparams of the best epoch. They
+are first written as NAME.next.*, and NAME.next.json last, in one step: it says that all are complete. Only then do they
+replace the old ones. If the process is killed before, the old checkpoint stays; if later, `recover` completes it.
 """
 
+import errno
 import json
 import re
 import shutil
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,249 +18,192 @@ from pathlib import Path
 
 import filelock
 
-from palm_utils import distributed, optimizer_state
+from palm_utils.datasets.space import is_disk_full, shortage
 from palm_utils.files import flush, replacing
-from palm_utils.messages import CourseError, DataError, DataNotFound, tr
-from palm_utils.saving import not_saved, refuse_full_disk, saying_what_to_do
+from palm_utils.history import History
+from palm_utils.messages import CourseError, DataError, DataNotFound, Text, WrongArgument, tr
+
+# isort: split
+import paddle  # after palm_utils.machine, which prepares it
+
+
+class NotSaved(CourseError):
+    """A training cannot be saved. `history` has all its epochs, the last one unsaved; None before the first."""
+
+    history: History | None = None
 
 
 class Checkpoint:
-    """The files of one training run, `name`.* in `folder`.
-
-    Raises ValueError for a name whose files could be mistaken for another run's.
-    """
+    """The files of one training run, `name`.* in `folder`; WrongArgument for a name that other files could have."""
 
     def __init__(self, folder: str | Path, name: str):
         if not re.fullmatch(r"[\w-]+", name):
-            raise ValueError(f"name is {name!r}; a run's name is made of letters, digits, - and _")
+            raise WrongArgument("name is {name!r}; a run's name is made of letters, digits, - and _", name=name)
         self.folder, self.name = Path(folder), name
-        self.params = self.folder / f"{name}.pdparams"
-        self.opt = self.folder / f"{name}.pdopt"
-        self.best = self.folder / f"{name}.best.pdparams"
-        self.state = self.folder / f"{name}.json"
-        files = (self.params, self.opt, self.best, self.state)
-        self._next = {path: path.with_name(path.name.replace(name, f"{name}.next", 1)) for path in files}
+        ends = ("pdparams", "pdopt", "best.pdparams", "json")
+        self.params, self.opt, self.best, self.state = files = [self.folder / f"{name}.{end}" for end in ends]
+        self._next = {file: self.folder / f"{name}.next.{end}" for file, end in zip(files, ends, strict=True)}
 
     @contextmanager
     def held(self, model=None) -> Iterator[None]:
         """Keep the run's files to this training; make the folder and `recover` first.
 
-        Raises CourseError when another training holds them, or nothing (or not this `model`) can be written there.
+        Raises CourseError when another training holds them, NotSaved when `model` cannot be saved there twice.
         """
-        with ExitStack() as stack:
-            distributed.by_first(lambda: stack.enter_context(self._held(model)))
-            yield
-
-    @contextmanager
-    def _held(self, model) -> Iterator[None]:
         lock = filelock.FileLock(self.folder / f".{self.name}.lock")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise CourseError(
-                tr(
+        with ExitStack() as stack:
+            stack.callback(lock.release)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=0)
+                self.recover()
+                sizes = [] if model is None else [v.size * v.element_size() for v in model.state_dict().values()]
+                if lacking := shortage(self.folder, 2 * sum(sizes)):
+                    raise OSError(errno.ENOSPC, lacking)
+            except filelock.Timeout:
+                raise CourseError(
                     "Another training is writing {file} at this moment. Wait for it, or give this one a folder of "
                     "its own: train_pm(..., folder='checkpoints/second').",
                     file=self.params,
-                )
-            ) from None
-        except NotImplementedError:
-            print(tr("{folder} cannot be locked: let no other training write there meanwhile.", folder=self.folder))
-        except OSError as error:
-            raise not_saved(self.folder, error) from None
-        try:
-            with saying_what_to_do(self.folder):
-                self.recover()
-            refuse_full_disk(self.folder, model)
+                ) from None
+            except NotImplementedError:
+                print(tr("{folder} cannot be locked: let no other training write there meanwhile.", folder=self.folder))
+            except OSError as error:
+                raise self._not_saved(error) from None
             yield
-        finally:
-            lock.release()
 
     def recover(self) -> None:
-        """Bring what an interrupted `save` left into order."""
+        """Complete what an interrupted `save` had begun, or remove what it left."""
         if self._next[self.state].exists():
-            self._finish()
-        self._clear()
-
-    def _clear(self) -> None:
-        """Remove what a `save` has left that did not come to its end."""
+            self._replace()
         for leftover in (*self._next.values(), *self.folder.glob(f".{self.name}.*.part")):
             leftover.unlink(missing_ok=True)
 
     def save(self, model, optimizer, state: dict, *, best: bool) -> None:
-        """Put a new checkpoint in the place of the old one.
+        """Put a new checkpoint in the place of the old one; raise NotSaved where that cannot be written.
 
-        state: what JSON can hold; best: whether this epoch's parameters are the best so far.
-        Raises NotSaved where that cannot be written.
+        state: what JSON can hold, the History as "history"; best: whether these parameters are the best so far.
         """
-        distributed.by_first(lambda: self._save(model, optimizer, state, best))
+        # The optimizer's state is keyed by the names that PaddlePaddle gave the parameters.
+        saved = {"parameter_names": [p.name for p in model.parameters()], "optimizer": type(optimizer).__name__}
+        saved["checksums"] = {}
+        try:
+            for target, content in ((self.params, model.state_dict()), (self.opt, optimizer.state_dict())):
+                paddle.save(content, str(self._next[target]))
+                flush(self._next[target])
+                saved["checksums"][target.suffix] = zlib.crc32(self._next[target].read_bytes())
+            if best:
+                shutil.copyfile(self._next[self.params], self._next[self.best])
+                flush(self._next[self.best])
+            with replacing(self._next[self.state]) as path:
+                path.write_text(
+                    json.dumps({**state, "saved": saved}, default=lambda array: array.tolist()), encoding="utf-8"
+                )
+            self._replace()
+        except OSError as error:
+            with suppress(OSError):
+                self.recover()  # gives back the room
+            raise self._not_saved(error, state.get("history")) from None
 
-    def _save(self, model, optimizer, state: dict, best: bool) -> None:
-        with saying_what_to_do(self.folder, state.get("history"), earlier=self.state.exists()):
-            try:
-                self._write_next(model, optimizer, state, best)
-            except OSError:
-                with suppress(OSError):
-                    self._clear()  # gives back the room
-                raise
-            self._finish()
+    def _replace(self) -> None:
+        for target, written in self._next.items():  # the state last: it ends the replacing
+            if written.exists():
+                written.replace(target)
 
-    def _write_next(self, model, optimizer, state: dict, best: bool) -> None:
-        import paddle
-
-        checksums = {}
-        for target, content in ((self.params, model.state_dict()), (self.opt, optimizer.state_dict())):
-            paddle.save(content, str(self._next[target]))
-            flush(self._next[target])
-            checksums[target.suffix] = _checksum(self._next[target])
-        saved = {
-            # The names PaddlePaddle gave the parameters, in order: they key the optimizer's state.
-            "parameter_names": [p.name for p in model.parameters()],
-            "optimizer": type(optimizer).__name__,
-            "checksums": checksums,
-        }
-        if best:
-            shutil.copyfile(self._next[self.params], self._next[self.best])
-            flush(self._next[self.best])
-        with replacing(self._next[self.state]) as path:
-            path.write_text(json.dumps({**state, "saved": saved}), encoding="utf-8")
+    def _not_saved(self, error: OSError, history: dict | None = None) -> NotSaved:
+        remedy = Text("Make that folder writable, or name another (folder=, save_dir= or --folder).")
+        if is_disk_full(error):
+            remedy = Text("Make room on that disk, or name a folder on another (folder=, save_dir= or --folder).")
+        told = {"folder": self.folder.absolute(), "reason": error.strerror or error, "remedy": remedy}
+        if history is None:
+            return NotSaved("Training cannot be saved in {folder} ({reason}). {remedy}", **told)
+        raised = NotSaved(
+            "Training cannot be saved in {folder} ({reason}). {remedy} What was saved before is still there, and "
+            "resume=True goes on from it. The epoch that has just ended is in the model, its figures in this error's "
+            ".history; paddle.save(model.state_dict(), FILE) keeps its parameters elsewhere.",
+            **told,
+        )
+        raised.history = History.from_dict(history)
+        return raised
 
     def load(self, model, optimizer) -> dict | None:
         """Put the saved parameters and optimizer state in place; return the state, None where none is saved.
 
-        Raises DataError, before anything is loaded, when a file is missing, damaged or replaced since it
-        was saved, or belongs to another network or optimizer. Of several processes the first alone has the
-        parameters then (see distributed.averaging).
+        Raises DataError, before anything is loaded, for files missing, damaged, replaced or another network's.
         """
-        import paddle
-
-        tensors: dict = {}
-
-        def read() -> dict | None:
-            state = self._read(optimizer)
-            if state is not None:
-                load_parameters(model, self.params)
-                tensors.update(paddle.load(str(self.opt)))
-            return state
-
-        state = distributed.by_first(read)
-        if state is None:
-            return None
-        saved_names = state.pop("saved")["parameter_names"]
-        names = [p.name for p in model.parameters()]
-        optimizer_state.put_back(optimizer, distributed.state_of_first(tensors), saved_names, names)
-        return state
-
-    def _read(self, optimizer) -> dict | None:
         self.recover()
-        if not self.state.exists():
-            if self.params.exists():
-                raise DataError(
-                    tr(
-                        "{file} has no {state} beside it, so the epoch it belongs to is unknown. Load it with "
-                        "evaluation(model, path), or train without resume=True.",
-                        file=self.params,
-                        state=self.state.name,
-                    )
-                )
+        if not self.state.exists() and not self.params.exists():
             return None
-        state = self._checked_state()
-        saved = state["saved"]
-        if saved["optimizer"] != type(optimizer).__name__:
-            raise DataError(
-                tr(
-                    "{file} was saved by {saved}, this optimizer is {given}. Resume with the same kind, or train "
-                    "without resume=True.",
-                    file=self.opt,
-                    saved=saved["optimizer"],
-                    given=type(optimizer).__name__,
-                )
-            )
-        return state
-
-    def _checked_state(self) -> dict:
-        remedy = tr("Train without resume=True to replace it, or remove it.")
+        remedy = Text("Train without resume=True to replace it, or remove it.")
+        told = {"params": self.params, "opt": self.opt, "state": self.state.name, "remedy": remedy}
+        told["given"] = type(optimizer).__name__
+        if not self.state.exists():
+            raise DataError("{params} has no {state} beside it, and thus no known epoch. {remedy}", **told)
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
-            checksums = state["saved"]["checksums"]
-        except (ValueError, KeyError, TypeError):
+            saved = state.pop("saved")
+            checksums, names, kind = saved["checksums"], saved["parameter_names"], saved["optimizer"]
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise DataError(
-                tr("{file}: not the state of a run that can be resumed. {remedy}", file=self.state, remedy=remedy)
+                "{file}: not the state of a run that can be resumed. {remedy}", file=self.state, **told
             ) from None
         for path in (self.params, self.opt):
+            told["path"] = path
             if not path.is_file():
-                raise DataError(
-                    tr("{path} is missing beside {state}. {remedy}", path=path, state=self.state.name, remedy=remedy)
-                )
-            if _checksum(path) != checksums[path.suffix]:
-                raise DataError(
-                    tr(
-                        "{path} is not what was saved with {state}: damaged or replaced. {remedy}",
-                        path=path,
-                        state=self.state.name,
-                        remedy=remedy,
-                    )
-                )
+                raise DataError("{path} is missing beside {state}. {remedy}", **told)
+            if zlib.crc32(path.read_bytes()) != checksums[path.suffix]:
+                raise DataError("{path} is not what was saved with {state}: damaged or replaced. {remedy}", **told)
+        if kind != told["given"]:
+            raise DataError("{opt} was saved by {kind}, this optimizer is {given}. {remedy}", kind=kind, **told)
+        load_parameters(model, self.params)
+        with warnings.catch_warnings():
+            # PaddlePaddle's LinearWarmup takes the state of the schedule inside it for one too many, then uses it.
+            warnings.filterwarnings("ignore", "There are some unused values in state_dict")
+            optimizer.set_state_dict(_renamed(paddle.load(str(self.opt)), names, model, optimizer))
         return state
-
-    def _finish(self) -> None:
-        for target in (self.params, self.opt, self.best):
-            if self._next[target].exists():
-                self._next[target].replace(target)
-        self._next[self.state].replace(self.state)
 
 
 def load_parameters(model, path: str | Path) -> None:
     """Load a .pdparams file into a model.
 
-    Raises DataNotFound when there is none and DataError when it is damaged or belongs to another
-    network, where PaddlePaddle itself would only warn.
+    Raises DataNotFound when there is none, DataError when it is damaged or another network's: PaddlePaddle only warns.
     """
-    import paddle
-
-    path = Path(path)
+    path, own = Path(path), {key: list(value.shape) for key, value in model.state_dict().items()}
     if not path.is_file():
-        raise DataNotFound(
-            tr("{path}: no such parameter file. train_pm writes palm.pdparams after each epoch.", path=path)
-        )
+        raise DataNotFound("{path}: no such parameter file. train_pm writes palm.pdparams after each epoch.", path=path)
     try:
-        saved = paddle.load(str(path))
+        parameters = paddle.load(str(path))
+        saved = {key: list(value.shape) for key, value in parameters.items()}
     except Exception as error:
         raise DataError(
-            tr("{path}: not a readable parameter file ({error}). Train again to replace it.", path=path, error=error)
+            "{path}: not a readable parameter file ({error}). Train again to replace it.", path=path, error=error
         ) from error
-    own = model.state_dict()
-    if not isinstance(saved, dict):
-        raise DataError(f"{path}: holds a {type(saved).__name__}, not the parameters of a network.")
-    wrong = [
-        f"{key}: file {_shape(saved.get(key))}, network {_shape(own.get(key))}"
-        for key in [*own, *(k for k in saved if k not in own)]
-        if _shape(saved.get(key)) != _shape(own.get(key))
-    ]
-    if wrong:
+    if wrong := [key for key in own | saved if own.get(key) != saved.get(key)]:
+        told = {"path": path, "network": type(model).__name__, "count": len(wrong), "total": len(own)}
+        told["first"] = f"{wrong[0]}: file {saved.get(wrong[0], 'nothing')}, network {own.get(wrong[0], 'nothing')}"
         raise DataError(
-            tr(
-                "{path}: belongs to another network than {network}; {count} of {total} parameters differ, first "
-                "{first}",
-                path=path,
-                network=type(model).__name__,
-                count=len(wrong),
-                total=len(own),
-                first=wrong[0],
-            )
+            "{path}: belongs to another network than {network}; {count} of {total} parameters differ, first {first}",
+            **told,
         )
-    model.set_state_dict(saved)
+    model.set_state_dict(parameters)
 
 
-def _shape(value) -> str:
-    return "nothing" if value is None else str(list(value.shape))
+def _renamed(state: dict, old_names: list[str], model, optimizer) -> dict:
+    """Key a saved optimizer state by the names that `optimizer` uses, or will use, for the same tensors.
 
-
-def _checksum(path: Path) -> int:
-    """Return the CRC-32 of a file: it tells accidents, and reads half a gigabyte in half a second."""
-    value = 0
-    with open(path, "rb") as f:
-        while block := f.read(2**22):
-            value = zlib.crc32(block, value)
-    return value
+    PaddlePaddle keys momentum and the like by generated names, linear_0.w_0_velocity_0: both numbers count what the
+    process has made before, so a notebook's second model, or a model's second optimizer, has other ones.
+    """
+    names = dict(zip(old_names, [p.name for p in model.parameters()], strict=True))
+    in_use = {key.rpartition("_")[0]: key for key in optimizer.state_dict()}
+    renamed = {}
+    for key, value in state.items():
+        owner = next((old for old in names if key.startswith(f"{old}_")), None)
+        if owner is not None:  # the state of the learning rate has none
+            prefix = (names[owner] + key[len(owner) :]).rpartition("_")[0]
+            if prefix not in in_use:
+                # Not made yet: the optimizer will take the number after the one that is handed out here.
+                in_use[prefix] = f"{prefix}_{int(paddle.utils.unique_name.generate(prefix).rpartition('_')[2]) + 1}"
+            key = in_use[prefix]
+        renamed[key] = value
+    return renamed

@@ -1,4 +1,4 @@
-"""What a training run returns: one row of figures per epoch, and what it ran on."""
+"""What a training run returns: one row of figures per epoch, and what it ran on. Chapter 1 builds it step by step."""
 
 import json
 import math
@@ -90,9 +90,9 @@ class History:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls.from_dict(content.get("history", content))
         except FileNotFoundError:
-            raise DataNotFound(f"{path}: no such history. train_pm writes one after each epoch.") from None
+            raise DataNotFound("{path}: no such history. train_pm writes one after each epoch.", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{path}: not a training history ({error!r}).") from error
+            raise DataError("{path}: not a training history ({error!r}).", path=path, error=error) from error
 
 
 def _is_nan(value) -> bool:

@@ -1,30 +1,34 @@
-"""train_pm: the training loop that every iChallenge-PM chapter shares.
+"""train_pm: the training loop of the iChallenge-PM chapters, which chapter 2 builds step by step.
 
-Names, argument order and defaults are the tutorial's; what it lacks is keyword-only. Source of the
-steps: the course's section 2 ("train_pm"); where it was wrong, chapter 2 shows what and why.
+Names, argument order and defaults are the tutorial's. Several processes that `paddle.distributed.launch` has started
+train one network: all read the same batches, each takes its share of them, paddle.DataParallel averages the gradients,
+and the first prints and saves.
 """
 
 import math
-import operator
 import os
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from palm_utils import datasets, distributed, prefetch
-from palm_utils.checkpoints import Checkpoint
-from palm_utils.history import History, describe_machine
-from palm_utils.identity import identity
-from palm_utils.messages import CourseError, tr
-from palm_utils.readers import Reader, data_loader, valid_data_loader
-from palm_utils.scoring import evaluation, logits_of, predict, predict_together, use_device
-from palm_utils.seeds import epoch_seed, seed_process
-from palm_utils.steps import Losses, Precision
+from palm_utils import datasets, metrics
+from palm_utils.checkpoints import Checkpoint, load_parameters
+from palm_utils.history import History
+from palm_utils.layers import evaluating
+from palm_utils.machine import describe_machine, epoch_seed, seed_everything, use_device
+from palm_utils.messages import CourseError, WrongArgument
+from palm_utils.readers import data_loader, valid_data_loader
 
-__all__ = ["EPOCH_NUM", "TrainingDiverged", "evaluation", "predict", "train_pm", "use_device"]
+# isort: split
+import paddle  # after palm_utils.machine, which prepares it
+import paddle.nn.functional as F
 
 EPOCH_NUM = 5
 
@@ -32,8 +36,8 @@ EPOCH_NUM = 5
 class TrainingDiverged(CourseError, ArithmeticError):
     """The loss became nan or infinite. `history` holds the epochs that were finished before."""
 
-    def __init__(self, message: str, history: History):
-        super().__init__(message)
+    def __init__(self, template: str, /, history: History, **values: object):
+        super().__init__(template, **values)
         self.history = history
 
 
@@ -48,252 +52,273 @@ def train_pm(
     augment: Callable[[np.ndarray], np.ndarray] | None = None,
     folder: str | Path = ".",
     name: str = "palm",
-    resume: bool | None = None,
+    resume: bool | str | None = None,
     seed: int | None = None,
     device: str | None = None,
     amp: bool = False,
     log_every: int = 20,
     progress: bool = True,
 ) -> History:
-    """Train a network with one logit on iChallenge-PM and validate it after every epoch.
+    """Train a network with one logit on iChallenge-PM, validate and save it after every epoch; return the History.
 
     model: a paddle.nn.Layer from float32 [N, 3, 224, 224] to logits [N, 1].
     optimizer: one of its parameters; a learning-rate scheduler in it takes a step after every batch.
-    train_loader, valid_loader: readers as data_loader and valid_data_loader return them; by default of
-        the data set that palm_utils.datasets.palm() finds, in batches of `batch_size`, the training
-        images changed by `augment` (see data_loader).
-    epochs: 5 (EPOCH_NUM), or the environment variable PALM_EPOCHS. Where PALM_BATCHES is set, an epoch ends after
-        so many batches: a look at whether everything runs.
-    folder, name: after every epoch `name`.pdparams and `name`.pdopt are replaced there, `name`.json
-        (history) with them, and `name`.best.pdparams when the validation accuracy was the best so far.
-    resume: go on after the last epoch saved there, to the same figures as without the interruption. By
-        default False; where the environment variable PALM_RESUME is set (as `make course` does), a run
-        that started exactly like this one is gone on with, and any other is replaced.
-    seed: what shuffling, augmentation and dropout draw from; by default drawn from numpy, so that
-        seed_everything before the model was made fixes the whole run.
+    train_loader, valid_loader: readers as data_loader and valid_data_loader return them; by default of the data set
+        that palm_utils.datasets.palm() finds, in batches of `batch_size`, the training images changed by `augment`.
+    epochs: by default 5 (EPOCH_NUM), or the environment variable PALM_EPOCHS; PALM_BATCHES shortens each epoch.
+    folder, name: where `name`.pdparams, .pdopt, .json (the history) and .best.pdparams go (palm_utils.checkpoints).
+    resume: True goes on after the last epoch saved there, to the same figures as without the interruption; False
+        starts anew. A text names the program that trains: a run that it saved, with the same seed and settings, is
+        gone on with, and any other is replaced. By default the text in the environment variable PALM_RESUME.
+    seed: of shuffling, augmentation and dropout; by default drawn from numpy, which seed_everything has seeded.
     device: "cpu" or "gpu"; by default a GPU where there is one.
     amp: train in mixed precision, float16 where that is safe (O1), which takes a GPU; validation stays in float32.
 
-    In processes that were started together (palm_utils.distributed) each takes an equal part of every batch, all
-    share the validation, and the first prints, saves and resumes; a run may be resumed by another number of them.
-
-    Losses are means over images. Returns the History. Raises TrainingDiverged at the first loss that is
-    not finite (on a GPU, where losses are read at printed lines and ends of epochs, at the next of them),
-    ValueError for a model with another output than one logit an image, CourseError for amp without a GPU
-    or a batch that the processes cannot share evenly; Ctrl-C (or the notebook's stop button) says where the
-    finished epochs are and then interrupts as usual.
+    Raises TrainingDiverged at the first loss that is not finite, WrongArgument (a ValueError) for a model with another
+    output than one logit an image, CourseError for amp without a GPU. Ctrl-C says where the finished epochs are.
     """
-    import paddle
-
-    epochs = default_epochs() if epochs is None else epochs
+    epochs, limit, resume = from_environment(epochs, resume)
     use_device(device)
-    precision = Precision(amp)
-    distributed.join()
-    train_loader, valid_loader = _default_loaders(train_loader, valid_loader, batch_size, augment)
-    if isinstance(optimizer._learning_rate, paddle.optimizer.lr.ReduceOnPlateau):
-        raise ValueError("train_pm steps its scheduler after every batch; ReduceOnPlateau needs a loss to step by")
-    checkpoint = Checkpoint(folder, name)
-    new_seed = int(np.random.randint(2**31)) if seed is None else _whole_number(seed, "seed")
-    new_seed = distributed.by_first(lambda: new_seed)
-    rank, processes = distributed.world()
-    unusual = ({"processes": processes} if processes > 1 else {}) | ({"amp": True} if amp else {})
-    unusual |= {"batches": limit} if (limit := _count("PALM_BATCHES")) else {}
-    history = History([], {"model": type(model).__name__, "optimizer": type(optimizer).__name__})
-    history.about["seed"] = new_seed
-    history.about |= {"batch_size": getattr(train_loader, "batch_size", None), **describe_machine(), **unusual}
-    history.about["identity"] = identity(model, optimizer, train_loader, new_seed, **unusual)
-    log = Log(log_every, progress, shown=rank == 0)
-    with distributed.interrupted_together(), checkpoint.held(model):
-        log.show("start training ...")
-        if resume:
-            history = _resume(checkpoint, model, optimizer, precision, history, seed, log)
-            done = f"resuming after {len(history)} finished epochs"
-            log.show(done if history else f"nothing saved in {checkpoint.folder}")
-        elif (
-            resume is None
-            and os.environ.get("PALM_RESUME")
-            and distributed.by_first(lambda: _is_saved(checkpoint, history, epochs))
-        ):
-            history = _resume(checkpoint, model, optimizer, precision, history, seed, log)
-            log.show(*log.lines)  # as if they had been trained just now
-        return _train(model, optimizer, precision, history, checkpoint, epochs, train_loader, valid_loader, log)
-
-
-class Log:
-    """The lines that a training prints, kept so that a run that goes on shows those of its beginning too."""
-
-    def __init__(self, every: int, progress: bool, *, shown: bool):
-        self.every, self.progress, self.shown, self.lines = every, progress and shown, shown, []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-        self.show(line)
-
-    def show(self, *lines: str) -> None:
-        """Print lines that are not kept."""
-        if self.shown:
-            print(*lines, sep="\n", flush=True)
-
-
-def _train(model, optimizer, precision, history, checkpoint, epochs, train_loader, valid_loader, log):
-    """Train the epochs that the history does not have yet, saving after each."""
-    rank, _ = distributed.world()
-    parallel, train_loader = _parallel(model, train_loader)
-    try:
-        for epoch in range(len(history), epochs):
-            started = time.perf_counter()
-            seed_process(epoch_seed(history.about["seed"], epoch), rank)
-            train_loss = _train_epoch(parallel, optimizer, precision, train_loader, epoch, history, log)
-            distributed.agree_on_statistics(model)
-            scores = predict_together(model, valid_loader)
-            _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, history)
-            log.say(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}")
-            seconds = time.perf_counter() - started
-            history.add(epoch, train_loss, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds)
-            is_best = history.best["epoch"] == epoch
-            state = {"history": history.to_dict(), "lines": log.lines}
-            state |= {"scaler": precision.state()} if precision.state() else {}
-            checkpoint.save(model, optimizer, state, best=is_best)
-    except KeyboardInterrupt:
-        if rank == 0:
-            print(_interrupted(checkpoint, history), flush=True)
-        raise
-    return history
-
-
-def _parallel(model, train_loader) -> tuple:
-    """Return what one of several processes trains with: gradients averaged over all, a reader of its part."""
-    processes = distributed.world()[1]
-    if processes == 1:
-        return model, train_loader
-    if not isinstance(train_loader, Reader):
-        raise CourseError(tr("Several processes can only share the batches of a reader that data_loader returned."))
-    distributed.refuse_uneven(train_loader.batch_size, processes)
-    return distributed.averaging(model), train_loader.split_by(distributed.part_of_batches)
-
-
-def default_epochs() -> int:
-    """Return how many epochs train_pm trains: EPOCH_NUM, or what PALM_EPOCHS says."""
-    return _count("PALM_EPOCHS") or EPOCH_NUM
-
-
-def _count(variable: str) -> int | None:
-    """Return the number that an environment variable holds, None where it is not set."""
-    value = os.environ.get(variable)
-    if value is not None and (not value.isdigit() or int(value) < 1):
-        raise CourseError(
-            tr(
-                "The environment variable {variable} is {value!r}; it must be a whole number, 1 or more.",
-                variable=variable,
-                value=value,
-            )
-        )
-    return None if value is None else int(value)
-
-
-def _default_loaders(train_loader, valid_loader, batch_size: int, augment) -> tuple[Callable, Callable]:
+    if paddle.distributed.get_world_size() > 1 and not paddle.distributed.is_initialized():
+        paddle.distributed.init_parallel_env()
+    rank, processes = paddle.distributed.get_rank(), paddle.distributed.get_world_size()
     if train_loader is not None and augment is not None:
-        raise ValueError("augment belongs to the reader: data_loader(..., augment=...) when you pass train_loader")
+        raise WrongArgument("augment belongs to the reader: data_loader(..., augment=...) when you pass train_loader")
     if train_loader is None or valid_loader is None:
         data = datasets.palm()
         train_loader = train_loader or data_loader(data.DATADIR, batch_size, "train", augment=augment)
         valid_loader = valid_loader or valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
-    return train_loader, valid_loader
+    batch_size = getattr(train_loader, "batch_size", None)
+    refuse(batch_size or 0, processes, amp, paddle.device.get_device())
+    if isinstance(optimizer._learning_rate, paddle.optimizer.lr.ReduceOnPlateau):
+        raise WrongArgument("train_pm steps its scheduler after every batch; ReduceOnPlateau needs a loss to step by")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise WrongArgument("seed is {seed!r}; it must be a whole number of at least 0", seed=seed)
+    about = {"model": type(model).__name__, "optimizer": type(optimizer).__name__}
+    about["seed"] = _from_first(np.random.randint(2**31) if seed is None else seed, rank, processes)
+    about |= {"batch_size": batch_size, **describe_machine()}
+    unusual = {"processes": processes > 1 and processes, "amp": amp, "batches": limit}
+    about |= {what: value for what, value in unusual.items() if value}
+    about |= {"code": resume} if isinstance(resume, str) else {}
+    run = _Run(History([], about), Checkpoint(folder, name), rank, processes, log_every, progress and processes == 1)
+    scaler = paddle.amp.GradScaler(enable=amp)  # it does nothing without amp
+    with run.checkpoint.held(model) if rank == 0 else nullcontext():
+        run.say("start training ...", keep=False)
+        _resume(run, model, optimizer, scaler, resume, seed, epochs)
+        try:
+            _train(run, model, optimizer, scaler, train_loader, valid_loader, epochs)
+        except KeyboardInterrupt:
+            run.say(_what_is_saved(run), keep=False)
+            raise
+    return run.history
 
 
-def _train_epoch(model, optimizer, precision, loader, epoch: int, history: History, log: Log) -> float:
-    """Take one optimizer step per batch; return the mean training loss over the images."""
-    import paddle
-    import paddle.nn.functional as F
+def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, epochs: int) -> None:
+    """Train the epochs that the history does not have yet: a step for each batch, then validation and a checkpoint."""
+    network = model
+    if run.processes > 1:
+        network = paddle.DataParallel(model)  # averages the gradients
+        vars(model).setdefault("_parallel", []).append(network)  # to live as long as the hooks that it has set
+    for epoch in range(len(run.history), epochs):
+        started, total, images_seen = time.perf_counter(), 0, 0
+        seed = epoch_seed(run.history.about["seed"], epoch)
+        seed_everything(seed)
+        paddle.seed(epoch_seed(seed, run.rank) if run.rank else seed)  # processes augment alike and drop other units
+        model.train()
+        optimizer.clear_grad()  # what a look at the gradients or an interrupted step has left
+        for batch_id, (images, labels, batch_size) in enumerate(_batches(run, train_loader, epoch)):
+            with paddle.amp.auto_cast(enable=scaler.is_enable(), level="O1"):
+                logits = network(images)
+                _refuse_other_outputs(model, logits, labels)
+                loss = F.binary_cross_entropy_with_logits(logits, labels)
+            value = float(_sum(loss.item(), run.processes)) / run.processes
+            _refuse_divergence(value, f"epoch {epoch}, batch {batch_id}", optimizer, run.history)
+            if run.log_every and batch_id % run.log_every == 0:
+                run.say(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {value:.4f}")
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.clear_grad()
+            if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
+                optimizer._learning_rate.step()
+            total, images_seen = total + value * batch_size, images_seen + batch_size
+        if not images_seen:
+            raise WrongArgument("train_loader yields no batches; a reader yields them anew each time it is called")
+        for value in model.state_dict().values() if run.processes > 1 else []:
+            if value.stop_gradient:  # batch norm's running means, for which each process has seen its own images
+                paddle.distributed.broadcast(value, src=0)
+        scores = predict(model, valid_loader, share=(run.rank, run.processes))
+        _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, run.history)
+        run.say(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}")
+        seconds = time.perf_counter() - started
+        run.history.add(epoch, total / images_seen, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds)
+        if run.rank == 0:
+            state = {"history": run.history.to_dict(), "lines": run.lines, "scaler": scaler.state_dict()}
+            run.checkpoint.save(model, optimizer, state, best=run.history.best["epoch"] == epoch)
 
-    model.train()
-    optimizer.clear_grad()  # what a look at the gradients or an interrupted step has left
 
-    def check(loss: float, batch_id: int) -> None:
-        _refuse_divergence(loss, f"epoch {epoch}, batch {batch_id}", optimizer, history)
+def evaluation(
+    model, params_file_path: str | Path, *, loader: Callable | None = None, batch_size: int = 10, threshold: float = 0.5
+) -> metrics.Scores:
+    """Load parameters into a model, score it, print the scores and return them.
 
-    losses, at_once = Losses(check), not prefetch.on_gpu()
-    limit = history.about.get("batches")
-    number_of_batches = min(len(loader), limit or len(loader)) if isinstance(loader, Reader) else None
-    batches = prefetch.first(loader(), limit) if limit else loader()
-    batches = distributed.begun_together(prefetch.on_device(batches))
-    bar = tqdm(batches, total=number_of_batches, desc=f"epoch {epoch}", leave=False, disable=not log.progress)
-    for batch_id, (images, labels) in enumerate(bar):
-        with precision.computing():
-            logits = logits_of(model, images, labels)
-            loss = F.binary_cross_entropy_with_logits(logits, labels)
-        losses.add(loss, len(images))
-        printed = log.every and batch_id % log.every == 0
-        if printed or at_once:  # on a GPU reading a loss means waiting for it
-            value = losses.read()
-        if printed:
-            log.say(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {value:.4f}")
-        precision.step(loss, optimizer)
-        if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
-            optimizer._learning_rate.step()
-    losses.read()
-    return losses.mean
+    loader: a reader of labelled images; by default of the validation set that palm_utils.datasets.palm() finds.
+    threshold: as in `predict`. Raises DataNotFound or DataError for a file that is missing or another network's.
+    """
+    use_device(None)
+    load_parameters(model, params_file_path)
+    if loader is None:
+        data = datasets.palm()
+        loader = valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
+    scores = predict(model, loader, threshold=threshold)
+    print(scores)
+    return scores
+
+
+def predict(model, loader: Callable, *, threshold: float = 0.5, share: tuple[int, int] = (0, 1)) -> metrics.Scores:
+    """Return the Scores of a model on every image of a reader, in evaluation mode and without gradients.
+
+    threshold: the probability from which on an image counts as pathologic. share: (k, n) in process k, from 0, of n.
+    """
+    answers, (rank, processes) = [], share
+    with evaluating(model), paddle.no_grad():
+        for number, (images, labels) in enumerate(loader()):
+            answers.append(np.zeros([2, len(labels)]))
+            if number % processes == rank:
+                logits = model(paddle.to_tensor(images))
+                _refuse_other_outputs(model, logits, labels)
+                answers[-1][:] = np.ravel(logits.numpy()), np.ravel(labels)
+    if not answers:
+        raise WrongArgument("the reader yields no batches; a reader yields them anew each time it is called")
+    return metrics.score(*_sum(np.concatenate(answers, axis=1), processes), threshold)
+
+
+@dataclass
+class _Run:
+    """A training under way."""
+
+    history: History
+    checkpoint: Checkpoint
+    rank: int  # of this process, from 0
+    processes: int
+    log_every: int
+    progress: bool
+    lines: list[str] = field(default_factory=list)  # a resumed run prints those of its beginning too
+
+    def say(self, line: str, *, keep: bool = True) -> None:
+        self.lines += [line] if keep else []
+        if self.rank == 0:
+            print(line, flush=True)
+
+
+def _batches(run: _Run, loader: Callable, epoch: int) -> Iterator[tuple]:
+    """Yield this process's share of each batch, as tensors, and the size of the whole batch."""
+    limit, step = run.history.about.get("batches"), run.processes
+    number = min(len(loader), limit or len(loader)) if hasattr(loader, "__len__") else None
+    bar = tqdm(islice(loader(), limit), f"epoch {epoch}", number, leave=False, disable=not run.progress)
+    for images, labels in bar:
+        # Of a batch that cannot be shared evenly some images come twice, so that all processes have as many.
+        mine = np.arange(run.rank, math.ceil(len(labels) / step) * step, step) % len(labels)
+        yield paddle.to_tensor(np.asarray(images)[mine]), paddle.to_tensor(np.asarray(labels)[mine]), len(labels)
+
+
+def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed: int | None, epochs: int) -> None:
+    """Go on with the run that is saved, where `resume` says so (see train_pm)."""
+    fresh = run.history.about
+    asked = {"seed": seed, "batch_size": fresh["batch_size"], "batches": fresh.get("batches", "all")}
+    if named := isinstance(resume, str):
+        resume = False
+        with suppress(CourseError):  # no history is there
+            saved = History.load(run.checkpoint.state)
+            resume = saved.about == fresh and 0 < len(saved) <= epochs
+    if not _from_first(bool(resume), run.rank, run.processes):
+        return
+    state = run.checkpoint.load(model, optimizer)
+    digest = zlib.crc32(str(state).encode())
+    if digest != _from_first(digest, run.rank, run.processes):
+        raise CourseError("{folder} is not the first machine's: copy that here first.", folder=run.checkpoint.folder)
+    if state is None:
+        return run.say(f"nothing saved in {run.checkpoint.folder}", keep=False)
+    run.history, run.lines = History.from_dict(state["history"]), state.get("lines", [])
+    for what, wanted in asked.items():
+        saved = run.history.about.get(what, "all")
+        if None not in (wanted, saved) and wanted != saved:
+            told = {"what": what, "asked": wanted, "saved": saved, "file": run.checkpoint.state}
+            raise WrongArgument(
+                "{what} is {asked}, but the run saved in {file} has {saved}. Resume with that, or use another folder.",
+                **told,
+            )
+    scaler.load_state_dict(state.get("scaler") or scaler.state_dict())
+    for line in run.lines if named else [f"resuming after {len(run.history)} finished epochs"]:
+        run.say(line, keep=False)
+
+
+def _what_is_saved(run: _Run) -> str:
+    """Say what is on the disk after an interruption, which may have come in the middle of saving."""
+    run.checkpoint.recover()
+    params, state = run.checkpoint.params, run.checkpoint.state
+    saved = History.load(state).epochs if state.exists() else []
+    if not saved or saved != run.history.epochs[: len(saved)]:
+        end = f"; {params} is of an earlier run." if saved else "."
+        return f"Interrupted before the first epoch was finished and saved{end}"
+    how = f"History.load({str(state)!r}) reads its history, train_pm(..., resume=True) goes on from there."
+    return f"Interrupted. {params} holds the run after {len(saved)} finished epoch(s); {how}"
+
+
+def _from_first(number: int, rank: int, processes: int) -> int:
+    """Return the first process's whole number in every process."""
+    return int(_sum(number if rank == 0 else 0, processes))
+
+
+def _sum(values, processes: int) -> np.ndarray:
+    """Return the sum of float64 values over the processes, the same in each of them."""
+    if processes == 1:
+        return values
+    total = paddle.to_tensor(values, "float64")
+    paddle.distributed.all_reduce(total)
+    return total.numpy()
 
 
 def _refuse_divergence(loss: float, where: str, optimizer, history: History) -> None:
-    """Raise TrainingDiverged for a loss that is not finite: nothing after it is worth saving."""
     if not math.isfinite(loss):
+        told = {"loss": loss, "where": where, "rate": optimizer.get_lr(), "number": len(history)}
         raise TrainingDiverged(
-            f"The loss is {loss} in {where}: training has diverged. A smaller learning rate is the first "
-            f"thing to try (it is {optimizer.get_lr():g}). The {len(history)} epochs finished before are in this "
-            "error's .history.",
+            "The loss is {loss} in {where}: training has diverged. A smaller learning rate is the first thing to "
+            "try (it is {rate:g}). The {number} epochs finished before are in this error's .history.",
             history,
+            **told,
         )
 
 
-def _whole_number(value, what: str) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = -1
-    if number < 0 or isinstance(value, bool):
-        raise ValueError(f"{what} is {value!r}; it must be a whole number of at least 0")
-    return number
+def _refuse_other_outputs(model, logits, labels) -> None:
+    if list(logits.shape) != [len(labels), 1]:
+        told = {"network": type(model).__name__, "shape": list(logits.shape), "number": len(labels)}
+        raise WrongArgument(
+            "{network} returns shape {shape}; train_pm needs one logit an image, [{number}, 1]. Is num_classes 1?",
+            **told,
+        )
 
 
-def _is_saved(checkpoint: Checkpoint, history: History, epochs: int) -> bool:
-    """Tell whether what is saved is the beginning, or all, of the run that `history` is about."""
-    try:
-        saved = History.load(checkpoint.state)
-    except CourseError:
-        return False
-    return saved.about.get("identity") == history.about["identity"] and 0 < len(saved) <= epochs
+def refuse(size: int, n: int, amp: bool, device: str) -> None:
+    """Raise CourseError for a batch of a size that n processes cannot share evenly, and for amp without a GPU."""
+    if size % n:
+        raise CourseError(
+            "A batch of {size} cannot be shared evenly by {n} processes: choose a multiple of {n}.", size=size, n=n
+        )
+    if amp and not device.startswith("gpu"):
+        raise CourseError(
+            "Mixed precision (amp) needs a GPU, and this training is on the {device}. Leave amp out to train in "
+            "float32; `python -m palm_utils doctor` shows what PaddlePaddle sees.",
+            device=device,
+        )
 
 
-def _resume(checkpoint, model, optimizer, precision, fresh: History, seed: int | None, log: Log) -> History:
-    state = checkpoint.load(model, optimizer)
-    if state is None:
-        return fresh
-    history = History.from_dict(state["history"])
-    saved = {"batches": "all", **history.about}
-    for what, asked in (
-        ("seed", seed),
-        ("batch_size", fresh.about["batch_size"]),
-        ("batches", fresh.about.get("batches", "all")),
-    ):
-        if None not in (asked, saved[what]) and asked != saved[what]:
-            raise ValueError(
-                f"{what} is {asked}, but the run saved in {checkpoint.state} has {saved[what]}: going on "
-                "would mix two runs. Resume with the same, or train in another folder."
-            )
-    log.lines = state.get("lines", [])
-    precision.load(state.get("scaler", {}))
-    return history
-
-
-def _interrupted(checkpoint: Checkpoint, history: History) -> str:
-    """Say what is on the disk, where a save may or may not have been completed."""
-    checkpoint.recover()
-    saved = History.load(checkpoint.state).epochs if checkpoint.state.exists() else []
-    if not saved or saved != history.epochs[: len(saved)]:
-        earlier = f"; {checkpoint.params} is of an earlier run" if saved else ""
-        return f"Interrupted before the first epoch was finished and saved{earlier}."
-    return (
-        f"Interrupted. {checkpoint.params} holds the run after {len(saved)} finished epoch(s); "
-        f"History.load({str(checkpoint.state)!r}) reads its history, train_pm(..., resume=True) goes on from there."
-    )
+def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:
+    """Return epochs, batches an epoch (None: all) and resume: as asked for, else as the environment variables say."""
+    asked = {name: os.environ[name] for name in ("PALM_EPOCHS", "PALM_BATCHES") if name in os.environ}
+    for name, value in asked.items():
+        if not value.isdigit() or int(value) < 1:
+            raise CourseError("{name} is {value!r}; it must be a whole number of at least 1", name=name, value=value)
+    epochs = int(asked.get("PALM_EPOCHS", EPOCH_NUM)) if epochs is None else epochs
+    resume = (os.environ.get("PALM_RESUME") or None) if resume is None else resume
+    return epochs, int(asked.get("PALM_BATCHES", 0)) or None, resume

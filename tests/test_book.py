@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from palm_course.results import stored as results
+from palm_course.results import stored
 from palm_utils.messages import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,23 +182,23 @@ def test_modules_are_listed_in_the_order_of_the_package():
 def test_the_page_of_results_shows_what_is_stored(edition):
     page = results_page.page(edition, "Title", {"03_alexnet": "3 AlexNet"})
     for network in ("01_lenet_mnist:LeNet", "03_alexnet:AlexNet"):
-        for history in results.load(network, "tutorial").values():
+        for history in stored.load(network, "tutorial").values():
             assert f"| {100 * history.last['valid_accuracy']:.1f} |" in page
-    assert f"| {results.spread([100 * h.last['valid_accuracy'] for h in _alexnet()])} |" in page
+    assert f"| {stored.spread([100 * h.last['valid_accuracy'] for h in _alexnet()])} |" in page
 
 
 def _alexnet():
-    return results.load("03_alexnet:AlexNet", "tutorial").values()
+    return stored.load("03_alexnet:AlexNet", "tutorial").values()
 
 
 def test_without_results_the_page_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr(stored, "FOLDER", tmp_path)
     page = results_page.page("en", "Title", {})
     assert "not measured yet" in page and "###" not in page
 
 
 def test_a_damaged_result_stops_the_book(monkeypatch, tmp_path):
-    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr(stored, "FOLDER", tmp_path)
     path = tmp_path / "03_alexnet" / "AlexNet-tutorial-seed0.json"
     path.parent.mkdir()
     path.write_text("{", encoding="utf-8")

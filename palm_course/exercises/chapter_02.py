@@ -1,8 +1,44 @@
 """The exercises of chapter 2, iChallenge-PM: the data and the readers."""
 
-from palm_course.exercises import checks_02, checks_02_image
-from palm_course.exercises.trial import Exercise
-from palm_utils.messages import mark
+from typing import Any
+
+import numpy as np
+
+from palm_course.exercises.array_check import ArrayCheck
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_utils.messages import mark, tr
+
+
+# 2.1 ------------------------------------------------------------------------------------------
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+_LABEL_MISTAKES = [
+    Mistake("it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")),
+    Mistake("it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)),
+    Mistake(
+        "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
+        lambda path: int("P" in _name(path)),
+    ),
+    Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
+    Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
+]
+
+
+def judge_label(trial: Trial, answer: Any) -> None:
+    """Check 2.1 on names with and without folders, then on names that must be refused."""
+    rng = np.random.default_rng(21)
+    paths = ["N0012.jpg", "P0095.jpg", "H0003.jpg", "PALM-Training400/N0001.jpg", "normal/Paul/H0020.JPG"]
+    paths += ["Notes/P0100.JPG", "N0007.JPG"]
+    for letter in "HNPHNP":
+        folder = rng.choice(["", "Hospital/", "data/palm/PALM-Training400/", "/home/nina/PM/"])
+        paths.append(f"{folder}{letter}{rng.integers(10000):04d}{rng.choice(['.jpg', '.JPG'])}")
+    cases = [Case((path,)) for path in paths]
+    trial.compare(answer, cases, lambda path: int(_name(path)[0] == "P"), _LABEL_MISTAKES)
+    for path in ("V0001.jpg", "PALM-Validation400/V0400.jpg", "Photos/thumbs.db"):
+        trial.call_for_error(ValueError, answer, (path,))
+
 
 LABEL = Exercise(
     number="2.1",
@@ -14,8 +50,45 @@ LABEL = Exercise(
         "Path(filename).name (from pathlib) leaves the folders away. Take its first letter, deal with the three known"
         " letters, and let what remains reach a `raise ValueError(...)` with a message that names the file."
     ),
-    judge=checks_02.judge_label,
+    judge=judge_label,
 )
+
+
+# 2.2 ------------------------------------------------------------------------------------------
+def _accuracy(logits: np.ndarray, labels: np.ndarray, *, threshold: float = 0.0) -> float:
+    return float(np.mean((logits.reshape(-1) > threshold) == (labels.reshape(-1) == 1)))
+
+
+_ACCURACY_MISTAKES = [
+    Mistake(
+        "it always answers class 0: the arg-max over a single column is 0, whatever the logit.",
+        lambda logits, labels: np.mean(labels == 0),
+    ),
+    Mistake("it compares the logit itself with 0.5; 0.5 is meant for its sigmoid.", threshold=0.5),
+    Mistake(
+        "it compares every image with every label: [N, 1] against [N] is broadcast to [N, N].",
+        lambda logits, labels: np.mean((logits > 0) == (labels == 1)),
+    ),
+    Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _accuracy(*a)),
+    Mistake("it returns how many are right, not which share of them.", lambda *a: len(a[0]) * _accuracy(*a)),
+    Mistake("it has the classes the wrong way round: a large logit means 1.", lambda *a: 1 - _accuracy(*a)),
+]
+
+
+def judge_accuracy(trial: Trial, answer: Any) -> None:
+    """Check 2.2 for all four combinations of shapes, several sizes and both dtypes of labels."""
+    rng = np.random.default_rng(22)
+    example = np.array([[2.0], [-1.0], [0.3], [-4.0]], dtype=np.float32)
+    cases = [Case((example, np.array([[1], [0], [0], [0]])))]
+    sizes = [(5, 2, 2), (6, 1, 1), (4, 2, 1), (5, 1, 2), (37, 2, 1), (50, 2, 2), (1, 2, 2), (64, 1, 2), (101, 1, 1)]
+    for number, (count, rank, label_rank) in enumerate(sizes):
+        # Keeps clear of 0, where rounding could decide.
+        logits = rng.choice([-1, 1], count) * rng.uniform(0.05, 3, count)
+        labels = (rng.random(count) < 0.4).astype(np.float32 if number % 2 else np.int64)
+        logits = logits.astype(np.float32).reshape([count, 1][:rank])
+        cases.append(Case((logits, labels.reshape([count, 1][:label_rank]))))
+    trial.compare(answer, cases, _accuracy, _ACCURACY_MISTAKES, tolerance=1e-5)
+
 
 ACCURACY = Exercise(
     number="2.2",
@@ -27,8 +100,53 @@ ACCURACY = Exercise(
         "sigmoid(x) is above 0.5 exactly where x is above 0. Flatten both arrays with reshape(-1) first: comparing "
         "[N, 1] with [N] gives N × N results. The mean of an array of True and False is the share of True."
     ),
-    judge=checks_02.judge_accuracy,
+    judge=judge_accuracy,
 )
+
+
+# 2.3 ------------------------------------------------------------------------------------------
+def _rates(predictions: np.ndarray, labels: np.ndarray, *, of: str = "class", absent: float = np.nan) -> tuple:
+    """Return how many of the eyes with and without PM are found, as shares `of` what the option says."""
+    shares = []
+    for label in (1, 0):
+        found = np.sum((predictions == label) & (labels == label))
+        whole = {"class": np.sum(labels == label), "predicted": np.sum(predictions == label), "all": len(labels)}[of]
+        shares.append(found / whole if whole else absent)
+    return tuple(shares)
+
+
+_SENSITIVITY_MISTAKES = [
+    Mistake("where a class is absent its share is unknown: nan, not 0.", absent=0.0),
+    Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
+    Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
+    Mistake(
+        "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.", of="predicted"
+    ),
+    Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
+    Mistake(
+        "it counts the eyes that are missed instead of those that are found.",
+        lambda *a: tuple(1 - rate for rate in _rates(*a)),
+    ),
+]
+
+
+def judge_sensitivity(trial: Trial, answer: Any) -> None:
+    """Check 2.3 on mixed labels and where a class is absent."""
+    rng = np.random.default_rng(23)
+    pairs = [
+        ([1, 1, 0, 0, 1], [1, 1, 1, 0, 0]),
+        ([1] * 6, [1, 0, 1, 0, 0, 1]),
+        ([1, 0, 1, 1], [1] * 4),
+        ([1, 0, 0], [0] * 3),
+    ]
+    cases = [Case(tuple(map(np.array, pair))) for pair in pairs]
+    for _ in range(8):
+        labels = (rng.random(rng.integers(20, 60)) < 0.4).astype(np.int64)
+        # Two thirds right, so that no two of the counts are likely to agree.
+        predictions = np.where(rng.random(len(labels)) < 0.67, labels, 1 - labels)
+        cases.append(Case((predictions, labels)))
+    trial.compare(answer, cases, _rates, _SENSITIVITY_MISTAKES, count=2, tolerance=1e-5)
+
 
 SENSITIVITY = Exercise(
     number="2.3",
@@ -40,8 +158,96 @@ SENSITIVITY = Exercise(
         "sensitivity is the mean of predictions == 1 over the places where labels == 1, specificity the mean of "
         "predictions == 0 where labels == 0. Count those places first and return nan where there are none."
     ),
-    judge=checks_02.judge_sensitivity,
+    judge=judge_sensitivity,
 )
+
+
+# 2.4 ------------------------------------------------------------------------------------------
+def _photographs(rng: np.random.Generator) -> list[Case]:
+    """Return wide, tall, square, small and odd-sized photographs: smooth, nowhere near black, in unlike colours."""
+    import cv2
+
+    cases = []
+    shapes = [(100, 200, None), (300, 180, None), (90, 90, 64), (71, 107, 150), (150, 101, 75), (64, 200, 99)]
+    for height, width, size in shapes:
+        # Without the offset between the channels, exchanged colours could go unseen.
+        coarse = rng.uniform(80, 160, (3, 3, 3)) + np.array([60, 0, -30])
+        img = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+        cases.append(Case((img,), {"size": size} if size else {}))
+    return cases
+
+
+def _fitted(img, size=224, *, fit="longer", place="middle", border=0.0, colours="bgr", scale="signed"):
+    """Return the photograph in a square, float32 [3, size, size]."""
+    import cv2
+
+    height, width = img.shape[:2]
+    factor = size / (max(height, width) if fit == "longer" else min(height, width))
+    new = (size, size) if fit == "stretched" else (round(height * factor), round(width * factor))
+    small = cv2.resize(img, new[::-1]).astype(np.float32)
+    if fit == "shorter":
+        top, left = (new[0] - size) // 2, (new[1] - size) // 2
+        small = small[top : top + size, left : left + size]
+    square = np.full((size, size, 3), border, np.float32)
+    top, left = ({"middle": (size - n) // 2, "start": 0, "end": size - n}[place] for n in small.shape[:2])
+    square[top : top + small.shape[0], left : left + small.shape[1]] = small
+    square = (square[:, :, ::-1] if colours == "rgb" else square).transpose(2, 0, 1)
+    return {"signed": square / 127.5 - 1, "unit": square / 255, "raw": square}[scale]
+
+
+def _is_fitted(right: np.ndarray, came: np.ndarray) -> bool:
+    """Say whether a square is right, up to the interpolation and the rounding of the shorter side."""
+    import cv2
+
+    content = (right[0] > -1).astype(np.uint8)
+    # Two pixels on either side of the photograph's edge may be content or border.
+    around = np.ones((5, 5), np.uint8)
+    inside, outside = cv2.erode(content, around) == 1, cv2.dilate(content, around) == 0
+    difference = np.abs(came - right)
+    # On these smooth photographs usual interpolations and roundings differ by up to 0.05, and a wrong colour, scale,
+    # shape or place by several times as much somewhere. The border is exact, whatever the interpolation.
+    return bool(difference[:, inside].max() < 0.1 and difference[:, outside].max(initial=0) < 1e-3)
+
+
+def _wrong_square(shape: tuple, right: tuple, *args: Any) -> str:
+    if shape == (*right[1:], 3):
+        return tr("the colour channel is still the last axis; it should be the first (CHW).")
+    if shape == (1, *right):
+        return tr("there is one axis too many: a single photograph has no batch axis.")
+    return tr("the shape is wrong: the result should be a square of `size` pixels.")
+
+
+def _range_and_pixels(square: np.ndarray) -> str:
+    """Describe an image by what a student can print: its range, a corner, one pixel in the middle."""
+    places = (0, square.shape[1] // 2)
+    corner, middle = (f"[{', '.join(f'{value:.2f}' for value in square[:, i, i])}]" for i in places)
+    words = mark("values {least:.2f} to {largest:.2f}, top left pixel {corner}, middle pixel {middle}")
+    return tr(words, least=square.min(), largest=square.max(), corner=corner, middle=middle)
+
+
+judge_keep_aspect = ArrayCheck(
+    cases=_photographs,
+    reference=_fitted,
+    close=_is_fitted,
+    # By the mean, which a row of pixels hardly moves; 0.04 is 5 where the values are 0…255.
+    near=lambda wrong, came: np.abs(wrong - came).mean() < (5 if wrong.max() > 2 else 0.04),
+    wrong_shape=_wrong_square,
+    wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
+    unknown=mark("the values are not those of the resized photograph with a black border."),
+    show=_range_and_pixels,
+    mistakes=[
+        Mistake("it squeezes the photograph into a square instead of keeping its shape.", fit="stretched"),
+        Mistake("it cuts off the ends: the longer side should have `size` pixels, not the shorter.", fit="shorter"),
+        Mistake("the photograph is in the corner; the border should be even on both sides.", place="start"),
+        Mistake("the photograph is at the far end; the border should be even on both sides.", place="end"),
+        Mistake("the border is grey (0 after scaling); black is -1.", border=127.5),
+        Mistake("the border is white; it should be black, -1.", border=255.0),
+        Mistake("the colours are reordered to RGB; blue should stay first.", colours="rgb"),
+        Mistake("the values are in [0, 1]; they should fill [-1, 1].", scale="unit"),
+        Mistake("the values are still 0…255; they should be in [-1, 1].", scale="raw"),
+    ],
+)
+
 
 KEEP_ASPECT = Exercise(
     number="2.4",
@@ -54,5 +260,5 @@ KEEP_ASPECT = Exercise(
         "size, 3), np.uint8) and copy the small photograph into its middle; convert to float32, to [-1, 1] and to CHW"
         " at the end, so that the black border becomes -1 by itself."
     ),
-    judge=checks_02_image.judge_keep_aspect,
+    judge=judge_keep_aspect,
 )

@@ -1,8 +1,62 @@
 """The exercises of chapter 4, VGG: what a stack of convolutions costs and sees, and networks from a list."""
 
-from palm_course.exercises import checks_04, checks_04_features
-from palm_course.exercises.trial import Exercise
-from palm_utils.messages import mark
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.values import describe, describe_call, is_tensor
+from palm_utils.messages import mark, tr
+
+
+# 4.1 ------------------------------------------------------------------------------------------
+def _cost(
+    kernels, channels, side, *, kernel_area=2, map_area=2, bias="out", shrinks=False, work_of_bias=0, fixed=False
+):
+    """Return parameters and multiply-adds. fixed: all convolutions have the input's channels."""
+    parameters = work = 0
+    for kernel, inputs, outputs in zip(kernels, channels[:-1], channels[1:], strict=True):
+        if fixed:
+            inputs = outputs = channels[0]
+        if shrinks:
+            side = side - kernel + 1
+        weights = kernel**kernel_area * inputs * outputs
+        biases = {"out": outputs, "in": inputs, "none": 0, "one": 1}[bias]
+        parameters += weights + biases
+        work += (weights + work_of_bias * biases) * side**map_area
+    return parameters, work
+
+
+_COST_MISTAKES = [
+    Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
+    Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
+    Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
+    Mistake("a kernel of size k has k · k weights per channel pair, not k.", kernel_area=1),
+    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", map_area=1),
+    Mistake(
+        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", map_area=0
+    ),
+    Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
+    Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
+    Mistake("it uses the input's channels for every convolution; they may change from one to the next.", fixed=True),
+    Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
+]
+
+
+def judge_cost(trial: Trial, answer: Any) -> None:
+    """Check 4.1 on the stacks of the chapter and on stacks whose channels change."""
+    rng = np.random.default_rng(41)
+    cases = [Case(([3, 3], [64, 64, 64], 56)), Case(([5], [64, 64], 56)), Case(([7, 1], [3, 64, 20], 112))]
+    for _ in range(6):
+        kernels = rng.choice([1, 3, 5, 7, 11], rng.integers(1, 5)).tolist()
+        # No two alike, so that an answer that takes the wrong one is found out.
+        channels = rng.permutation(np.arange(2, 300))[: len(kernels) + 1].tolist()
+        cases.append(Case((kernels, channels, int(rng.integers(14, 120)))))
+    trial.compare(answer, cases, _cost, _COST_MISTAKES, count=2)
+
 
 COST = Exercise(
     number="4.1",
@@ -17,8 +71,65 @@ COST = Exercise(
         "A convolution from C to D channels has kernel · kernel · C · D weights and D biases. Each weight is used "
         "once at every pixel of the output map. Walk through zip(kernels, channels, channels[1:]) and add up."
     ),
-    judge=checks_04.judge_cost,
+    judge=judge_cost,
 )
+
+
+# 4.2 ------------------------------------------------------------------------------------------
+def _window(layers, index, *, order=reversed, padded=(-1, -1), strides=True, behind=0, least=-np.inf, then=(0, 0)):
+    """Return the first and the last input pixel. padded: how much padding moves the two; then: added in the end."""
+    first = last = index
+    for kernel, stride, padding in order(layers):
+        step = stride if strides else 1
+        first = max(first * step + padded[0] * padding, least)
+        last = last * step + padded[1] * padding + kernel - 1 + behind
+    return first + then[0], last + then[1]
+
+
+_WINDOW_MISTAKES = [
+    Mistake(
+        "it walks from the input to the output; start at the output pixel and go back, last layer first.", order=iter
+    ),
+    Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
+    Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 1)),
+    Mistake("it leaves out the strides.", strides=False),
+    Mistake(
+        "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",
+        behind=1,
+    ),
+    Mistake("the second number is one behind the window; the last pixel is to be included.", then=(0, 1)),
+    Mistake(
+        "the second number should be the last pixel, not how many there are.",
+        lambda *a: (_window(*a)[0], 1 + np.ptp(_window(*a))),
+    ),
+    Mistake("it counts pixels from 1; the first is pixel 0.", then=(1, 1)),
+    Mistake(
+        "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
+        lambda *a: np.maximum(_window(*a), 0),
+    ),
+    Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
+    Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
+    Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
+]
+
+
+def judge_window(trial: Trial, answer: Any) -> None:
+    """Check 4.2 on single layers, the chapter's blocks, AlexNet's beginning and random stacks."""
+    rng = np.random.default_rng(42)
+    conv, pool = (3, 1, 1), (2, 2, 0)
+    cases = [Case(([conv, conv, pool], 10)), Case(([conv, conv, pool], 0)), Case(([(5, 1, 0)], 7))]
+    cases.append(Case(([(11, 4, 5), pool, (5, 1, 2)], 3)))
+    cases.append(Case(([conv, conv, pool, conv, conv, pool, conv, conv, conv, pool], 12)))
+    for _ in range(6):
+        layers = [
+            (int(rng.integers(2, 12)), int(rng.integers(1, 5)), int(rng.integers(0, 4)))
+            for _ in range(rng.integers(2, 5))
+        ]
+        cases.append(Case((layers, int(rng.integers(0, 20)))))
+    trial.compare(answer, cases, _window, _WINDOW_MISTAKES, count=2)
+
 
 WINDOW = Exercise(
     number="4.2",
@@ -33,8 +144,117 @@ WINDOW = Exercise(
         " i · stride - p to i · stride - p + kernel - 1 of the map below. Apply the first to `first`, the second to "
         "`last`."
     ),
-    judge=checks_04.judge_window,
+    judge=judge_window,
 )
+
+
+# 4.3 ------------------------------------------------------------------------------------------
+# Narrow, so that they are quick: one sixteenth of the real widths.
+_VGG11 = [4, "M", 8, "M", 16, 16, "M", 32, 32, "M", 32, 32, "M"]
+_VGG13 = [4, 4, "M", 8, 8, "M", 16, 16, "M", 32, 32, "M", 32, 32, "M"]
+_VGG19 = [4, 4, "M", 8, 8, "M", *[16] * 4, "M", *[32] * 4, "M", *[32] * 4, "M"]
+
+
+def _plan_parameters(plan: Sequence, in_channels: int = 3) -> dict[str, Shape]:
+    widths = [in_channels, *(step for step in plan if step != "M")]
+    weights = {f"weight {i}": [after, before, 3, 3] for i, (before, after) in enumerate(pairwise(widths))}
+    return weights | {f"bias {i}": [width] for i, width in enumerate(widths[1:])}
+
+
+def _planned(p, x, plan, in_channels=3, *, training, relu="all", activation="relu", pool="max_pool2d"):
+    """Compute the plan. relu: after "all" convolutions, "none", all but the "last", or only before a "pooling"."""
+    import paddle.nn.functional as F
+
+    number = 0
+    for position, step in enumerate(plan):
+        if step == "M":
+            x = getattr(F, pool)(x, 2, 2)
+            continue
+        x = F.conv2d(x, p[f"weight {number}"], p[f"bias {number}"], padding=1)
+        number += 1
+        at_end = list(plan[position + 1 : position + 2]) in ([], ["M"])
+        if {"all": True, "none": False, "last": f"weight {number}" in p, "pooling": at_end}[relu]:
+            x = getattr(F, activation)(x)
+    return x
+
+
+def _create_features(trial: Trial, answer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    import paddle
+
+    net = trial.call(answer, args, kwargs)
+    several = isinstance(net, (list, tuple))
+    if not isinstance(net, paddle.nn.Layer):
+        trial.fail(
+            tr("a list of layers cannot be called.") if several else tr("it should return a paddle.nn.Layer."),
+            tried=describe_call(trial.exercise.name, args, kwargs),
+            expected=tr("one paddle.nn.Layer"),
+            came=tr("a {kind} of {count}", kind=type(net).__name__, count=len(net)) if several else describe(net),
+            hint=tr("paddle.nn.Sequential makes one layer out of several.") if several else "",
+        )
+    return net
+
+
+def _unplanned(net: Any, missing: list[Shape], extra: list[Shape], plan: Sequence, in_channels: int = 3) -> Fault:
+    """Name what is wrong with the parameters, and a hint where the exercise's own would mislead."""
+    kernels = [parameter.shape for parameter in net.parameters() if parameter.ndim == 4]
+    wanted = sum(step != "M" for step in plan)
+    if any(shape[2:] != [3, 3] for shape in kernels):
+        return {"fault": tr("its kernels are not 3 × 3."), "hint": tr("every convolution of VGG has a 3 × 3 kernel.")}
+    if len(kernels) != wanted:
+        return {"fault": tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=wanted)}
+    if not extra and are_flat(missing):
+        return {
+            "fault": tr("biases are missing."),
+            "hint": tr("a Conv2D has a bias unless bias_attr=False takes it away."),
+        }
+    if not missing:
+        hint = tr("the plan has convolutions and poolings only.")
+        return {"fault": tr("it has parameters beside those of its convolutions."), "hint": hint}
+    return {"fault": tr("the channels do not follow the plan.")}
+
+
+def _wrong_maps(output: Any, shape: Shape) -> Fault:
+    if is_tensor(output) and output.ndim == 4 and output.shape[2] > shape[2]:
+        hint = tr("MaxPool2D(kernel_size=2, stride=2) takes half of the height and half of the width.")
+        return {
+            "fault": tr("its maps are too large: not every pooling of the plan makes them half as wide."),
+            "hint": hint,
+        }
+    if is_tensor(output) and output.ndim == 4 and output.shape[2] < shape[2]:
+        hint = tr("a 3 × 3 convolution keeps the size of a map with padding=1.")
+        return {
+            "fault": tr("its maps are too small: only poolings should make them smaller, and each by half."),
+            "hint": hint,
+        }
+    return {"fault": tr("the output has the wrong shape.")}
+
+
+judge_features = LayerCheck(
+    builds=[
+        (([8, "M", 16, 16, "M"],), {}, [2, 3, 32, 32]),
+        (([5, 7, "M", 9, "M"],), {}, [2, 3, 24, 24]),
+        ((["M", 6, 10],), {"in_channels": 2}, [2, 2, 14, 14]),
+        (([4, "M", "M", 6, 7, 9],), {"in_channels": 1}, [2, 1, 20, 20]),
+        *(((plan,), {}, [2, 3, 32, 32]) for plan in (_VGG11, _VGG13, _VGG19)),
+    ],
+    parameters=_plan_parameters,
+    reference=_planned,
+    create=_create_features,
+    wrong_parameters=_unplanned,
+    wrong_shape=_wrong_maps,
+    hidden=mark(
+        "paddle.nn.Sequential or paddle.nn.LayerList register their layers; a plain list as attribute hides them."
+    ),
+    unknown=mark("the values are not those of the plan's layers, one after the other."),
+    mistakes=[
+        Mistake("the ReLUs are missing.", relu="none"),
+        Mistake("the ReLU after the last convolution is missing.", relu="last"),
+        Mistake("there is a ReLU at the end of each block only; one belongs after every convolution.", relu="pooling"),
+        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+        *(Mistake("the activation is not a ReLU.", activation=name) for name in ("sigmoid", "tanh", "leaky_relu")),
+    ],
+)
+
 
 FEATURES = Exercise(
     number="4.3",
@@ -47,5 +267,5 @@ FEATURES = Exercise(
         'in_channels = number; for "M", MaxPool2D(2, 2). At the end, paddle.nn.Sequential(*layers) makes one layer of'
         " them."
     ),
-    judge=checks_04_features.judge_features,
+    judge=judge_features,
 )

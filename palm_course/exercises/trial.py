@@ -1,5 +1,6 @@
 """An exercise, the trial of an answer to it, and the verdict: whatever the answer does ends in one clear message."""
 
+import functools
 import inspect
 import io
 import os
@@ -130,13 +131,26 @@ class Case:
         return function(*self.args, **(self.kwargs or {}))
 
 
-@dataclass(frozen=True)
 class Mistake:
-    """A fault that many make: the sentence that names it, and a function that makes it."""
+    """A fault that many make: the sentence that names it, and other options of the reference that make it.
 
-    fault: str
-    """In English, and in the catalogue of translations without `mark`."""
-    function: Callable
+    Where options are not enough, a function takes the reference's place::
+
+        Mistake("the biases are missing.", bias=0)
+        Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies))
+
+    The sentence is in English, and in the catalogue of translations without `mark`; or a function makes it.
+    """
+
+    def __init__(self, fault: str | Callable[[], str], function: Callable | None = None, /, **options: Any) -> None:
+        self._fault, self._function, self.options = fault, function, options
+
+    def __str__(self) -> str:
+        return self._fault() if callable(self._fault) else tr(self._fault)
+
+    def made_by(self, reference: Callable) -> Callable:
+        """Return a function that makes the mistake where `reference` is right."""
+        return self._function or functools.partial(reference, **self.options)
 
 
 class Excerpt(io.StringIO):
@@ -246,7 +260,7 @@ class Trial:
         right = agree(truth)
         if all(right):
             return
-        fault = next((tr(mistake.fault) for mistake in mistakes if all(agree(mistake.function))), "")
+        fault = next((str(mistake) for mistake in mistakes if all(agree(mistake.made_by(truth)))), "")
         if not fault and all(np.array_equal(got, came[0], equal_nan=True) for got in came):
             fault = tr("it gives the same answer whatever it is given.")
         first = right.index(False)

@@ -1,19 +1,20 @@
-"""The measured results of the course: one JSON file for each training run on the real photographs.
+"""The measured results of the course: one JSON file for each training run on the real data.
 
-`results/03_alexnet/AlexNet-steady-seed0.json` is what network 03_alexnet:AlexNet reached by its steady
-recipe from seed 0. `python -m palm_utils results` makes the files that are missing.
+`results/03_alexnet/AlexNet-steady-seed0.json` is what network 03_alexnet:AlexNet reached by its steady recipe from
+seed 0. Chapters print their tables from these files; `make course` and `python -m palm_utils results` write them.
 """
 
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from palm_course.results.recipes import RECIPES, Recipe
+from palm_course.results.recipes import RECIPES, CifarRecipe, Recipe
 from palm_utils.datasets import DataSet
 from palm_utils.files import replacing
 from palm_utils.history import History
@@ -24,8 +25,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "results"
 LABELS = "validation_labels.json"
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A training that is to be measured: a network ("03_alexnet:AlexNet"), the name of a recipe, a seed."""
 
     network: str
@@ -41,28 +41,51 @@ class Run:
         return FOLDER / chapter / f"{network}-{self.recipe}-seed{self.seed}.json"
 
     @property
-    def arguments(self) -> Recipe:
-        try:
-            return RECIPES[self.recipe][self.network]
-        except KeyError:
-            known = ", ".join(sorted({network for recipes in RECIPES.values() for network in recipes}))
-            raise CourseError(f"There is no {self.recipe} recipe of {self.network}; recipes are of {known}") from None
+    def arguments(self) -> Recipe | CifarRecipe:
+        found = RECIPES[self.recipe].get(self.network)
+        if found is None:
+            known = ", ".join(network for of in RECIPES.values() for network in of)
+            raise CourseError("{run}: there is no such recipe; recipes are of {known}", run=self, known=known)
+        return found
+
+
+def write(path: Path, content: dict, indent: int | None = 1) -> None:
+    """Put what JSON can hold into a file, in the place of what was there."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+
+
+def read(path: Path, take: Callable[[dict], Any], recipe: dict | None = None) -> Any:
+    """Return what `take` finds in a file; raise DataError for a damaged one, or one measured by another recipe."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found, other = take(content), recipe is not None and content["recipe"] != recipe
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        told = {"path": path, "error": repr(error)}
+        raise DataError("{path}: not a stored result ({error}). Remove it, and measure it again.", **told) from error
+    if other:
+        raise DataError("{path}: measured by another recipe than today's. Remove it, and measure it again.", path=path)
+    return found
 
 
 def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> None:
-    """Write the result of a run, in the place of an earlier one.
+    """Write the result of a run, in the place of an earlier one, and the labels that its logits belong to.
 
-    scores: of the trained network on the validation photographs, in the order of their table; None for
-        a network with more than one logit.
-    Raises CourseError for data that is not real, and for fewer epochs or batches than the recipe has.
+    scores: on the validation photographs, in the order of their table; None for a network with more than one logit.
+    Raises CourseError for other data than the real ones, or fewer epochs or batches than the recipe has.
     """
-    recipe = run.arguments
+    recipe, told = run.arguments, {"run": run, "data": data, "number": len(history), "file": FOLDER / LABELS}
     if not data.is_real:
-        raise CourseError(f"{run}: only what was measured on real data is stored, and this is {data}")
-    if "batches" in history.about:
-        raise CourseError(f"{run}: PALM_BATCHES cut its epochs short: not stored")
-    if len(history) != recipe.epochs:
-        raise CourseError(f"{run}: {len(history)} epochs were trained and the recipe has {recipe.epochs}: not stored")
+        raise CourseError("{run}: only what was measured on real data is stored, and this is {data}", **told)
+    if "batches" in history.about or len(history) != recipe.epochs:
+        told["epochs"] = recipe.epochs
+        raise CourseError("{run}: {number} epochs were trained, not {epochs} whole ones: not stored", **told)
+    if scores is not None:
+        known = valid_labels()
+        if known is not None and not np.array_equal(known, scores.labels):
+            raise CourseError("{run}: {file} has other labels than the validation photographs of this run", **told)
+        source = "iChallenge-PM, label table of the validation photographs, in its order; 1 is pathologic myopia"
+        write(FOLDER / LABELS, {"source": source, "labels": scores.labels.tolist()}, indent=None)
     content = {
         "network": run.network,
         "recipe": {"name": run.recipe, **recipe.to_dict()},
@@ -72,52 +95,36 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> N
         # Float32 has no more digits than these.
         "valid_logits": None if scores is None else [float(f"{logit:.8g}") for logit in scores.logits],
     }
-    if scores is not None:
-        _store_labels(scores.labels)
-    text = json.dumps(content, indent=1)
-    with replacing(run.path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def _store_labels(labels: np.ndarray) -> None:
-    """Keep the truth beside the answers, once for all runs; without it no stored accuracy can be checked."""
-    known = valid_labels()
-    if known is not None and not np.array_equal(known, labels):
-        raise CourseError(
-            f"{FOLDER / LABELS} has other labels than the validation photographs of this run: results of two "
-            "data sets do not go together. Remove the folder of the results, or measure on the first data set."
-        )
-    if known is None:
-        source = "iChallenge-PM, label table of the validation photographs, in its order; 1 is pathologic myopia"
-        with replacing(FOLDER / LABELS) as temporary:
-            temporary.write_text(json.dumps({"source": source, "labels": labels.tolist()}) + "\n", encoding="utf-8")
+    write(run.path, content)
 
 
 def stored(network: str, recipe: str) -> dict[int, dict]:
-    """Return what is stored of a network and a recipe as it stands in the files, by seed, in order.
+    """Return what is stored of a network and a recipe by seed, in order: recipe, history (a History), valid_logits.
 
     Raises DataError for a file that is damaged, or measured by another recipe than today's of that name.
     """
-    asked, found = json.loads(json.dumps(Run(network, recipe, 0).arguments.to_dict())), {}
-    for path in Run(network, recipe, 0).path.parent.glob(f"{network.partition(':')[2]}-{recipe}-seed*.json"):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            seed, used = content["seed"], {k: v for k, v in content["recipe"].items() if k != "name"}
-            History.from_dict(content["history"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}: not a stored result ({error!r}). Remove it, and measure it again.") from error
-        if used != asked:
-            raise DataError(
-                f"{path}: measured by another recipe, {used}, than the {recipe} recipe has now, {asked}. "
-                "Remove the file, and measure it again: python -m palm_utils results"
-            )
-        found[seed] = content
+    run, found = Run(network, recipe, 0), {}
+    now = {"name": recipe, **run.arguments.to_dict()}
+    for path in run.path.parent.glob(run.path.name.replace("-seed0.json", "-seed*.json")):
+        content = read(path, lambda content: content | {"history": History.from_dict(content["history"])}, now)
+        found[content["seed"]] = content
     return dict(sorted(found.items()))
 
 
 def load(network: str, recipe: str) -> dict[int, History]:
     """Return the stored histories of a network and a recipe by seed; empty where there are none."""
-    return {seed: History.from_dict(content["history"]) for seed, content in stored(network, recipe).items()}
+    return {seed: content["history"] for seed, content in stored(network, recipe).items()}
+
+
+def valid_logits(network: str, recipe: str) -> dict[int, np.ndarray]:
+    """Return the logits, float64 [N], that the trained networks gave to the validation photographs, by seed."""
+    return {seed: np.array(content["valid_logits"]) for seed, content in stored(network, recipe).items()}
+
+
+def valid_labels() -> np.ndarray | None:
+    """Return the labels of the validation photographs, int64 [N], in the order of `valid_logits`; None before a run."""
+    path = FOLDER / LABELS
+    return read(path, lambda content: np.array(content["labels"], np.int64)) if path.exists() else None
 
 
 def are_kept() -> bool:
@@ -126,24 +133,62 @@ def are_kept() -> bool:
 
 
 def keep(network: str, history: History, scores: Scores | None = None, *, seed: int = 0, data: DataSet) -> None:
-    """Compare a chapter's own run by the tutorial's recipe with the stored one of the same seed.
-
-    Where the environment variable PALM_KEEP_RESULTS is set, as `make course` does, store it first.
-    """
-    run = Run(network, "tutorial", seed)
+    """Compare a chapter's run by the tutorial's recipe with the stored one; store it first where results are kept."""
     if are_kept():
-        store(run, history, scores, data)
-    known = load(network, "tutorial").get(seed)
-    name = network.partition(":")[2]
-    here = f"{name}: accuracy {history.last['valid_accuracy']:.4f} after epoch {len(history)}"
+        store(Run(network, "tutorial", seed), history, scores, data)
+    known, epochs = load(network, "tutorial").get(seed), len(history)
     if known is None:
-        print(f"{here}; no result with seed {seed} is stored to compare with")
-        return
-    there = known["valid_accuracy"]
-    if len(history) <= len(known) and data.is_real:
-        print(f"{here}; stored result with the same seed: {there[len(history) - 1]:.4f}")
+        there = f"no result with seed {seed} is stored to compare with"
+    elif epochs <= len(known) and data.is_real:
+        there = f"stored result with the same seed: {known['valid_accuracy'][epochs - 1]:.4f}"
     else:
-        print(f"{here}; stored result after {len(known)} epochs on the real data: {there[-1]:.4f}")
+        there = f"stored result after {len(known)} epochs on the real data: {known.last['valid_accuracy']:.4f}"
+    name, here = network.partition(":")[2], history.last["valid_accuracy"]
+    print(f"{name}: accuracy {here:.4f} after epoch {epochs}; {there}")
+
+
+def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int | None = None) -> int:
+    """Return how many epochs a training of chapter 7 takes on this machine.
+
+    As many as the environment variable PALM_EPOCHS says. Else `on_gpu` (by default the recipe's) on a GPU; on a CPU the
+    recipe's, but 1 with the real pictures, where an epoch takes many minutes, unless the results are kept.
+    """
+    if "PALM_EPOCHS" in os.environ:
+        from palm_utils.training import from_environment
+
+        return from_environment(None, None)[0]
+    if device.startswith("gpu"):
+        return on_gpu or recipe.epochs
+    return 1 if data.is_real and not are_kept() else recipe.epochs
+
+
+class CifarRun(Run):
+    """One training of chapter 7 that is kept: CifarRun.of("SmallResNet", "improved", seed).
+
+    valid_accuracy is of the test pictures for the tutorial's recipe, as in the tutorial, and of held-out ones for the
+    improved recipe, which has its test_accuracy in history.about.
+    """
+
+    @classmethod
+    def of(cls, network: str, recipe: str, seed: int = 0) -> "CifarRun":
+        return cls(f"07_highlevel_api_cifar10:{network}", recipe, seed)
+
+    def load(self) -> History | None:
+        """Return the stored history, None where there is none."""
+        return load(self.network, self.recipe).get(self.seed)
+
+    def keep(self, history: History, data: DataSet) -> None:
+        """Print the last accuracy beside the stored one; store it first where results are kept."""
+
+        def line(its: History) -> str:
+            test = f", test {its.about['test_accuracy']:.4f}" if "test_accuracy" in its.about else ""
+            return f"{its.last['valid_accuracy']:.4f} after {len(its)} epochs{test}"
+
+        if are_kept():
+            store(self, history, None, data)
+        known = self.load()
+        there = f"stored, on the real pictures: {line(known)}" if known else "no result is stored"
+        print(f"{self.network.partition(':')[2]}, {self.recipe}: {line(history)}; {there}")
 
 
 def is_measured_apart(path: Path) -> bool:
@@ -152,41 +197,23 @@ def is_measured_apart(path: Path) -> bool:
 
 
 def table(network: str, *, claim: str) -> None:
-    """Print the stored results of a network's recipes beside the tutorial's claim."""
-    print(table_text(network, claim=claim))
-
-
-def table_text(network: str, *, claim: str) -> str:
-    """Return mean, standard deviation and range over the seeds of each recipe, at the last epoch."""
-    lines = [
-        f"The tutorial's claim: {claim}",
-        "",
-        f"{'recipe':8}  epochs  seeds    accuracy at the last epoch, %    AUC",
-    ]
+    """Print both recipes' results at the last epoch, mean, deviation and range over the seeds, beside the claim."""
+    print(f"The tutorial's claim: {claim}\n")
+    print(f"{'recipe':8}  epochs  seeds    accuracy at the last epoch, %    AUC")
     machines = []
-    for recipe in RECIPES:
+    for recipe in ("tutorial", "steady"):
         histories = load(network, recipe)
         if not histories:
-            lines.append(f"{recipe:8}  (not measured yet)")
+            print(f"{recipe:8}  (not measured yet)")
             continue
         last = [history.last for history in histories.values()]
         accuracy = spread([100 * row["valid_accuracy"] for row in last])
-        auc = mean(row["valid_auc"] for row in last)
-        seeds, epochs = ", ".join(map(str, histories)), len(next(iter(histories.values())))
-        lines.append(f"{recipe:8}  {epochs:6}  {seeds:7}  {accuracy:31}  {auc:6.4f}")
-        machines += [machine(history) for history in histories.values()]
-    lines += ["", "Validation photographs, mean ± standard deviation over the seeds (lowest to highest)."]
-    lines += [f"Measured with {text}." for text in dict.fromkeys(machines)]
-    return "\n".join(lines)
-
-
-def summary(network: str) -> str:
-    """Return the accuracies of both recipes as the README states them, "tutorial's 90.1 ± 3.0 %, steady …"."""
-    parts = []
-    for recipe, words in (("tutorial", "tutorial's recipe"), ("steady", "steady recipe")):
-        last = [100 * history.last["valid_accuracy"] for history in load(network, recipe).values()]
-        parts.append(f"{words} {spread(last).partition(' (')[0]} %" if last else f"{words} not measured yet")
-    return ", ".join(parts)
+        auc, seeds = mean(row["valid_auc"] for row in last), ", ".join(map(str, histories))
+        print(f"{recipe:8}  {last[0]['epoch'] + 1:6}  {seeds:7}  {accuracy:31}  {auc:6.4f}")
+        machines += [f"Measured with {machine(history)}." for history in histories.values()]
+    print("\nValidation photographs, mean ± standard deviation over the seeds (lowest to highest).")
+    for text in dict.fromkeys(machines):
+        print(text)
 
 
 def spread(values: list[float]) -> str:
@@ -197,30 +224,7 @@ def spread(values: list[float]) -> str:
 
 
 def machine(history: History) -> str:
-    about = history.about
-    threads = "1 thread" if str(about["threads"]) == "1" else f"{about['threads']} threads"
-    if (processes := about.get("processes", 1)) > 1:
-        threads = f"{processes} processes of {threads}"
-    return (
-        f"PaddlePaddle {about['paddle']}, Python {about['python']}, numpy {about['numpy']}, "
-        f"{about['device']} ({about['processor']}), {threads}"
-    )
-
-
-def valid_logits(network: str, recipe: str) -> dict[int, np.ndarray]:
-    """Return the logits, float64 [N], that the trained networks gave to the validation photographs, by seed."""
-    return {seed: np.array(content["valid_logits"]) for seed, content in stored(network, recipe).items()}
-
-
-def valid_labels() -> np.ndarray | None:
-    """Return the labels of the validation photographs, int64 [N], in the order of `valid_logits`; None before any run.
-
-    Raises DataError for a damaged file.
-    """
-    path = FOLDER / LABELS
-    try:
-        return np.array(json.loads(path.read_text(encoding="utf-8"))["labels"], np.int64)
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a list of labels ({error!r}). Remove it; the next run writes it.") from error
+    """Return what a run was measured with, as one line."""
+    line = "PaddlePaddle {paddle}, Python {python}, numpy {numpy}, {device} ({processor}), {shared}{threads} thread{s}"
+    processes, s = history.about.get("processes", 1), "" if str(history.about["threads"]) == "1" else "s"
+    return line.format(**history.about, s=s, shared=f"{processes} processes of " if processes > 1 else "")

@@ -3,13 +3,15 @@
 import argparse
 import contextlib
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from palm_course import chapters as notebooks
-from palm_course.results import processes
+from palm_course import chapters
+from palm_course.results.launch import launch, refuse_processes
 from palm_course.results.recipes import AUGMENTATIONS, RECIPES, Recipe
-from palm_utils import datasets, distributed
+from palm_utils import datasets
+from palm_utils.machine import find_device, seed_everything
 from palm_utils.messages import CourseError, tr
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 
@@ -21,7 +23,9 @@ def add_parser(subparsers) -> None:
         description=tr("Train a network as its chapter does. Options change the recipe."),
     )
     parser.add_argument("network", metavar=tr("CHAPTER:NETWORK"), help=tr("such as 02_ichallenge_pm:LeNetReLU"))
-    parser.add_argument("--recipe", choices=[*RECIPES], default="tutorial", help=tr("to start from (default tutorial)"))
+    parser.add_argument(
+        "--recipe", choices=["tutorial", "steady"], default="tutorial", help=tr("to start from (default tutorial)")
+    )
     parser.add_argument("--optimizer", choices=["Momentum", "Adam"])
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--weight-decay", type=float)
@@ -41,84 +45,49 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, in as many processes as are asked for, print the history, and say where it is stored."""
-    processes.refuse(args.nproc, args.batch_size, args.device)
-    if args.nproc > 1:
-        _refuse(args)
-        processes.start(_run, args, args.nproc, device=args.device)
-    else:
-        _run(args)
-    return 0
+    from paddle import distributed
 
+    from palm_utils.training import refuse
 
-def _refuse(args: argparse.Namespace) -> None:
-    """Raise here, once, what each of several processes would raise."""
-    from palm_utils.scoring import find_device
-    from palm_utils.steps import refuse_amp
-
-    chapter, network = find_network(args.network)
-    recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)
-    make_loaders(datasets.palm(), recipe, args.batch_size)
-    refuse_amp(args.amp, find_device(args.device))
-
-
-def _run(args: argparse.Namespace) -> None:
-    """Do what `run` says; of several processes the first alone prints."""
-    with contextlib.ExitStack() as stack:
-        if distributed.world()[0] > 0:
-            nowhere = stack.enter_context(open(os.devnull, "w"))
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
-        _train(args)
-
-
-def _train(args: argparse.Namespace) -> None:
     chapter, network = find_network(args.network)
     recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)
     data = datasets.palm()
-    print(data.describe())
-    print(recipe)
-    folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
     loaders = make_loaders(data, recipe, args.batch_size)
-    options = {"resume": args.resume, "device": args.device, "amp": args.amp}
-    _, history = train(network, recipe, *loaders, args.seed, folder, **options)
-    print(history)
-    print(tr("parameters and history are in {folder}", folder=folder))
+    refuse_processes(args.nproc, args.device)
+    refuse(args.batch_size, args.nproc, args.amp, find_device(args.device))
+    folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
+    if args.nproc > 1:
+        if launch([*sys.argv[1:], "--nproc", "1"], args.nproc, device=args.device):
+            raise CourseError(
+                "A process has failed, as told above. What was saved before can be gone on with (--resume)."
+            )
+        return 0
+    with contextlib.ExitStack() as stack:
+        if distributed.get_rank() > 0:  # of several processes the first alone prints
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        print(data.describe())
+        print(recipe)
+        options = {"resume": args.resume, "device": args.device, "amp": args.amp}
+        _, history = train(network, recipe, *loaders, args.seed, folder, **options)
+        print(history)
+        print(tr("parameters and history are in {folder}", folder=folder))
+    return 0
 
 
 def train(
-    network: type,
-    recipe: Recipe,
-    train_loader: Reader,
-    valid_loader: Reader,
-    seed: int,
-    folder: Path,
-    *,
-    resume: bool = False,
-    device: str | None = None,
-    amp: bool = False,
-    progress: bool = True,
+    network: type, recipe: Recipe, train_loader: Reader, valid_loader: Reader, seed: int, folder: Path, **options
 ) -> tuple:
-    """Train a network by a recipe in the order of the chapters' cells; return (model, History).
+    """Train a network by a recipe in the order of the chapters' cells; return (model, History). options: of train_pm.
 
     That order is seed, network, optimizer, training: the same draws of random numbers, so the same figures.
     """
-    from palm_utils.seeds import seed_everything
     from palm_utils.training import train_pm
 
     seed_everything(seed)
     model = network()
-    history = train_pm(
-        model,
-        recipe.make_optimizer(model, len(train_loader)),
-        train_loader=train_loader,
-        valid_loader=valid_loader,
-        epochs=recipe.epochs,
-        folder=folder,
-        resume=resume,
-        device=device,
-        amp=amp,
-        progress=progress,
-    )
-    return model, history
+    optimizer = recipe.make_optimizer(model, len(train_loader))
+    options |= {"train_loader": train_loader, "valid_loader": valid_loader}
+    return model, train_pm(model, optimizer, epochs=recipe.epochs, folder=folder, **options)
 
 
 def make_loaders(data: datasets.PalmData, recipe: Recipe, batch_size: int = 10) -> tuple[Reader, Reader]:
@@ -133,22 +102,18 @@ def find_network(name: str) -> tuple[str, type]:
 
     start, colon, wanted = name.partition(":")
     if not colon:
-        raise CourseError(
-            tr("{name!r}: name a chapter and a network in it, such as 02_ichallenge_pm:LeNetReLU", name=name)
-        )
-    path = notebooks.find(start)[0]
+        raise CourseError("{name!r}: name a chapter and a network in it, such as 02_ichallenge_pm:LeNetReLU", name=name)
+    path = chapters.find(start)[0]
     if path.stem.startswith("01"):
-        raise CourseError(tr("The networks of chapter 1 read digits, and this trains on photographs of eyes"))
-    defined = vars(notebooks.definitions(path))
+        raise CourseError("The networks of chapter 1 read digits, and this trains on photographs of eyes")
+    defined = vars(chapters.definitions(path))
     networks = {k: v for k, v in defined.items() if isinstance(v, type) and issubclass(v, paddle.nn.Layer)}
     if wanted not in networks:
         raise CourseError(
-            tr(
-                "{file} defines no network {wanted!r}; it has {known}",
-                file=path.name,
-                wanted=wanted,
-                known=", ".join(networks),
-            )
+            "{file} defines no network {wanted!r}; it has {known}",
+            file=path.name,
+            wanted=wanted,
+            known=", ".join(networks),
         )
     return path.stem, networks[wanted]
 
@@ -157,7 +122,7 @@ def change(recipe: Recipe | None, args: argparse.Namespace) -> Recipe:
     """Return the recipe with what the command line asks for; a network without one must be told the basics."""
     if recipe is None:
         if args.optimizer is None or args.learning_rate is None:
-            raise CourseError(tr("This network has no recipe of its own: give --optimizer and --learning-rate"))
+            raise CourseError("This network has no recipe of its own: give --optimizer and --learning-rate")
         recipe = Recipe(args.optimizer, args.learning_rate)
     names = ("optimizer", "learning_rate", "weight_decay", "epochs", "schedule", "warmup_epochs")
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}

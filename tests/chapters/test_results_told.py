@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from editions import course, read
 
-from palm_course.results import stored as results
+from palm_course.results import stored
 
 __all__ = ["course"]  # a fixture
 
@@ -20,7 +20,7 @@ def edition(request, course):
 
 def reached(network, recipe):
     """The validation accuracies of the stored runs in percent: an array of the epochs for each seed."""
-    return {seed: 100 * np.array(run["valid_accuracy"]) for seed, run in results.load(network, recipe).items()}
+    return {seed: 100 * np.array(run["valid_accuracy"]) for seed, run in stored.load(network, recipe).items()}
 
 
 def last(network, recipe):
@@ -49,8 +49,8 @@ def test_chapter_3(edition):
     assert_told(told, 95.5)
     assert min(min(run[4:]) for run in steady.values()) >= 93
     assert_told(told, 93, decimals=0)
-    truth = results.valid_labels() == 1
-    wrong = [(logits >= 0) != truth for logits in results.valid_logits("03_alexnet:AlexNet", "steady").values()]
+    truth = stored.valid_labels() == 1
+    wrong = [(logits >= 0) != truth for logits in stored.valid_logits("03_alexnet:AlexNet", "steady").values()]
     common = [int((wrong[a] & wrong[b]).sum()) for a, b in ((0, 1), (0, 2), (1, 2))]
     assert [int(eyes.sum()) for eyes in wrong] == [18, 18, 18] and "18" in told
     assert min(common) == 16 and "16" in told
@@ -58,7 +58,7 @@ def test_chapter_3(edition):
 
 def test_chapter_4(edition):
     told = text(edition, "04_vgg", "ch04-054")
-    tutorial, steady = (results.load("04_vgg:VGG", name)[0] for name in ("tutorial", "steady"))
+    tutorial, steady = (stored.load("04_vgg:VGG", name)[0] for name in ("tutorial", "steady"))
     assert_told(told, *last("04_vgg:VGG", "tutorial"))
     assert_told(told, *last("04_vgg:VGG", "steady"))
     assert min(reached("04_vgg:VGG", "steady")[0][4:]) >= 95
@@ -76,8 +76,8 @@ def test_chapter_5(edition):
     assert_told(told, third[0])
     assert_told(told, third[3])
     told = text(edition, "05_googlenet", "ch05-067")
-    logits = results.valid_logits("05_googlenet:GoogLeNet", "tutorial")[2]
-    truth = results.valid_labels() == 1
+    logits = stored.valid_logits("05_googlenet:GoogLeNet", "tutorial")[2]
+    truth = stored.valid_labels() == 1
     assert np.mean(logits >= 0) == pytest.approx(4 / 5, abs=0.01)
     assert_told(told, third[-1])
     assert_told(told, max(100 * np.mean((logits >= threshold) == truth) for threshold in logits))
@@ -92,7 +92,7 @@ def test_chapter_5(edition):
     assert min(min(run[8:]) for run in steady.values()) >= 94
     assert_told(told, 94, decimals=0)
     mended = []
-    for seed, logits in results.valid_logits("05_googlenet:GoogLeNet", "steady").items():
+    for seed, logits in stored.valid_logits("05_googlenet:GoogLeNet", "steady").items():
         best = max(np.mean((logits >= threshold) == truth) for threshold in logits)
         mended.append(400 * best - 4 * steady[seed][-1])
     assert round(max(mended)) == 4 and re.search("at most four eyes|最多也只能挽回四只", told)

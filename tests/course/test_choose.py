@@ -1,14 +1,15 @@
 """Comparing recipes by cross-validation: the validation photographs stay unseen."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from benchmarks.rates import rate_at
 from palm_course.command import main
-from palm_course.results import choose, measure
-from palm_course.results import stored as results
-from palm_course.results.recipes import CANDIDATES, STEADY, Recipe
+from palm_course.results import candidates, choose, measure, stored
+from palm_course.results.candidates import CANDIDATES
+from palm_course.results.recipes import STEADY, Recipe
 from palm_utils.history import History
 from palm_utils.messages import DataError
 from palm_utils.readers import data_loader
@@ -49,10 +50,22 @@ def test_each_part_has_its_share_of_each_kind(palm_folder):
 @pytest.fixture
 def course(small_course, tmp_path, monkeypatch):
     """The small course, with two candidates and a folder for its results."""
-    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(stored, "FOLDER", tmp_path / "results")
     monkeypatch.setattr(measure, "WORK", tmp_path / "work")
-    candidates = {name: Recipe("Momentum", rate, epochs=2) for name, rate in (("slow", 0.0), ("fast", 0.01))}
-    monkeypatch.setitem(CANDIDATES, NETWORK, candidates)
+    compared = {name: Recipe("Momentum", rate, epochs=2) for name, rate in (("slow", 0.0), ("fast", 0.01))}
+    monkeypatch.setitem(CANDIDATES, NETWORK, compared)
+
+
+@pytest.fixture
+def table(capsys):
+    """What is printed of a network's candidates."""
+
+    def printed(network=NETWORK):
+        capsys.readouterr()
+        candidates.table(network)
+        return capsys.readouterr().out
+
+    return printed
 
 
 def test_candidates_are_compared_on_held_out_training_photographs(course, palm_folder, capsys):
@@ -60,7 +73,7 @@ def test_candidates_are_compared_on_held_out_training_photographs(course, palm_f
     assert main(["choose", NETWORK]) == 0
     table = capsys.readouterr().out.splitlines()[-3:]
     assert [line.split()[0] for line in table] == ["candidate", "slow", "fast"]
-    folder = results.FOLDER / "03_small" / "choice"
+    folder = stored.FOLDER / "03_small" / "choice"
     assert len(list(folder.iterdir())) == 8
     first = [History.load(folder / f"Small-slow-fold{fold}.json") for fold in range(4)]
     assert all(history["valid_loss"][0] == pytest.approx(history["valid_loss"][1]) for history in first)  # rate 0
@@ -70,8 +83,8 @@ def test_candidates_are_compared_on_held_out_training_photographs(course, palm_f
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_what_is_not_measured_yet_is_said(course):
-    assert "slow                (0 of 4 parts measured)" in choose.table_text(NETWORK)
+def test_what_is_not_measured_yet_is_said(course, table):
+    assert "slow                (0 of 4 parts measured)" in table()
 
 
 def test_a_network_without_candidates_and_the_sample_are_refused(course, monkeypatch, capsys):
@@ -82,11 +95,17 @@ def test_a_network_without_candidates_and_the_sample_are_refused(course, monkeyp
     assert "only the sample is here" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("network", [network for network in CANDIDATES if network != NETWORK])
-def test_the_steady_recipe_has_the_lowest_loss_of_its_candidates(network):
-    rows = [line.split() for line in choose.table_text(network).split("\n\n")[0].splitlines()[1:]]
-    best = min(rows, key=lambda row: float(row[1]))
-    assert CANDIDATES[network][best[0]] == STEADY[network]
+@pytest.mark.parametrize("network", STEADY)
+def test_the_steady_recipe_has_the_lowest_loss_of_its_candidates(network, table):
+    rows = [line.split() for line in table(network).split("\n\n")[0].splitlines()[1:]]
+    best = min(rows, key=lambda row: float(row[1]))[0]
+    if network in CANDIDATES:
+        recipe = CANDIDATES[network][best].to_dict()
+    else:
+        chapter, _, name = network.partition(":")
+        content = json.loads((stored.FOLDER / chapter / "choice" / f"{name}-pytorch.json").read_text("utf-8"))
+        recipe = content["candidates"][best]["recipe"]
+    assert recipe == STEADY[network].to_dict()
 
 
 def test_a_comparison_by_another_recipe_is_refused(course, monkeypatch, capsys):
@@ -97,66 +116,38 @@ def test_a_comparison_by_another_recipe_is_refused(course, monkeypatch, capsys):
     assert "Small-fast-fold0.json: measured by another recipe" in capsys.readouterr().err
 
 
-@pytest.fixture
-def in_pytorch(course):
-    """Writes what the candidates reached in PyTorch, two seeds each."""
-
-    def write(losses, **changes):
-        runs = {
-            name: [
-                {"fold": fold, "seed": seed, "valid_loss": [9.0, loss], "valid_accuracy": [0, 0.9], "valid_auc": [0, 1]}
-                for seed in (0, 1)
-                for fold in range(4)
-            ]
-            for name, loss in losses.items()
-        }
-        candidates = {
-            name: {"recipe": CANDIDATES[NETWORK][name].to_dict(), "runs": runs} for name, runs in runs.items()
-        }
-        about = {"pytorch": "2.11.0", "device": "Abacus"}
-        content = {"network": NETWORK, "about": about, "candidates": candidates, **changes}
-        path = results.FOLDER / "03_small" / "choice" / "Small-pytorch.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content), encoding="utf-8")
-
-    return write
+def in_pytorch(**changes):
+    """Write what the candidates of a network reached in PyTorch, two seeds each."""
+    runs = [
+        {"fold": fold, "seed": seed, "valid_loss": [9.0, 0.1234], "valid_accuracy": [0, 0.9], "valid_auc": [0, 1]}
+        for seed in (0, 1)
+        for fold in range(4)
+    ]
+    content = {
+        "about": {"pytorch": "2.11.0", "device": "Abacus"},
+        "candidates": {"fast": {"recipe": Recipe("Adam", 0.1, epochs=2).to_dict(), "runs": runs}},
+    }
+    stored.write(stored.FOLDER / "03_small" / "choice" / "Large-pytorch.json", content | changes)
 
 
-def test_a_comparison_in_pytorch_stands_in_until_there_is_one_in_paddlepaddle(in_pytorch):
-    in_pytorch({"fast": 0.1234, "slow": 0.5678})
-    assert choose.table_text(NETWORK).splitlines() == [
+def test_a_network_compared_in_pytorch_has_a_table_too(course, table):
+    in_pytorch()
+    assert table("03_small:Large").splitlines() == [
         "candidate             loss     AUC  accuracy, %",
-        "slow                0.5678  1.0000  90.0 ± 0.0 (90.0 to 90.0)   (2 epochs)",
         "fast                0.1234  1.0000  90.0 ± 0.0 (90.0 to 90.0)   (2 epochs)",
         "",
         "Measured with PyTorch 2.11.0 on one Abacus: 4 parts, 2 seeds.",
     ]
-    assert main(["choose", NETWORK]) == 0
-    assert "PyTorch" not in choose.table_text(NETWORK) and "0.1234" not in choose.table_text(NETWORK)
-
-
-def test_a_candidate_that_pytorch_has_not_seen_is_said(in_pytorch):
-    in_pytorch({"fast": 0.25})
-    assert "slow                (0 of 8 parts measured)" in choose.table_text(NETWORK)
 
 
 @pytest.mark.parametrize("changes", [{"about": {}}, {"candidates": []}, {"candidates": {"fast": {"recipe": {}}}}])
-def test_a_damaged_comparison_in_pytorch_is_told(in_pytorch, changes):
-    in_pytorch({"fast": 0.25}, **changes)
-    with pytest.raises(DataError, match=r"Small-pytorch\.json: not a stored comparison"):
-        choose.table_text(NETWORK)
+def test_a_damaged_comparison_in_pytorch_is_told(course, changes):
+    in_pytorch(**changes)
+    with pytest.raises(DataError, match=r"Large-pytorch\.json: not a stored result"):
+        candidates.table("03_small:Large")
 
 
-def test_a_comparison_in_pytorch_by_another_recipe_is_refused(in_pytorch, monkeypatch):
-    in_pytorch({"fast": 0.25})
-    monkeypatch.setitem(CANDIDATES, NETWORK, {"fast": Recipe("Adam", 0.01)})
-    with pytest.raises(DataError, match=r"Small-pytorch\.json, fast: measured by another recipe.*choose_torch"):
-        choose.table_text(NETWORK)
-
-
-@pytest.mark.parametrize("network", [network for network in CANDIDATES if network != NETWORK])
-def test_pytorch_is_given_the_same_learning_rates(network):
-    for recipe in CANDIDATES[network].values():
-        stored = json.loads(json.dumps(recipe.to_dict()))
-        expected = recipe.learning_rates(30)
-        assert [rate_at(stored, step, 30) for step in range(len(expected))] == pytest.approx(expected, abs=1e-12)
+def test_a_chapter_prints_a_table_without_what_trains(tmp_path):
+    code = "from palm_utils import choose, results\nchoose.table('04_vgg:VGG'); results.table('04_vgg:VGG', claim='')\n"
+    code += "import sys; assert not {'paddle', 'palm_utils.training', 'palm_course.results.measure'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -1,23 +1,24 @@
 """`python -m palm_utils course`: which chapters are run, and what they know while they run."""
 
+import json
+
 import nbformat
 import pytest
 
-from palm_course import chapters as notebooks
-from palm_course import rebuild as course
+from palm_course import chapters, rebuild
 from palm_course.command import main
-from palm_course.results import stored as results
+from palm_course.results import stored
 from palm_utils import datasets
 from palm_utils.datasets import CifarData
 
 
 @pytest.fixture
-def chapters(palm_folder, tmp_path, monkeypatch):
+def course(palm_folder, tmp_path, monkeypatch):
     """A course of two chapters and a folder of real data; returns a function that writes a chapter."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    monkeypatch.setattr(notebooks, "FOLDER", folder)
-    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(chapters, "FOLDER", folder)
+    monkeypatch.setattr(stored, "FOLDER", tmp_path / "results")
     monkeypatch.delenv("PALM_SAMPLE", raising=False)
     monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
     (palm_folder.parent / "mnist").mkdir()
@@ -45,33 +46,33 @@ def edit(path, cell, source):
     nbformat.write(book, path)
 
 
-def test_a_chapter_that_is_done_is_not_run_again_unless_asked(chapters, capsys):
-    first, second = chapters("01_a", COUNT.format("a")), chapters("02_b", COUNT.format("b"))
+def test_a_chapter_that_is_done_is_not_run_again_unless_asked(course, capsys):
+    first, second = course("01_a", COUNT.format("a")), course("02_b", COUNT.format("b"))
     runs = first.parent / "runs.txt"
     assert main(["course", "01"]) == 0
     assert main(["course"]) == 0
     assert runs.read_text() == "ab"
     assert "01_a: done already" in capsys.readouterr().out
-    assert course.is_done(first) and course.is_done(second)
+    assert rebuild.is_done(first) and rebuild.is_done(second)
     assert main(["course", "02", "--again"]) == 0
     assert runs.read_text() == "abb"
 
 
-def test_new_code_makes_a_chapter_undone_and_new_text_or_an_answer_do_not(chapters):
-    path = chapters("01_a", "print(1)")
+def test_new_code_makes_a_chapter_undone_and_new_text_or_an_answer_do_not(course):
+    path = course("01_a", "print(1)")
     assert main(["course"]) == 0
     edit(path, 1, "print('my answer')")
     edit(path, 2, "other text")
-    assert course.is_done(path)
+    assert rebuild.is_done(path)
     edit(path, 0, "print(2)")
-    assert not course.is_done(path)
+    assert not rebuild.is_done(path)
     assert main(["course"]) == 0
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "2\n"
 
 
 def shows_results(path):
     """Give a chapter a cell that shows what lies in its folder of results; return that folder."""
-    folder = results.FOLDER / path.stem
+    folder = stored.FOLDER / path.stem
     book = nbformat.read(path, as_version=4)
     book.cells.append(nbformat.v4.new_code_cell("import math", metadata={"tags": ["measured"]}))
     source = f"print(math.floor(1.5), x, sorted(f.name for f in Path({str(folder)!r}).iterdir()))"
@@ -83,8 +84,8 @@ def shows_results(path):
 
 
 @pytest.mark.parametrize("name", ["A-steady-seed0.json", "A-tutorial-seed1.json", "choice/A-x-fold0.json"])
-def test_a_result_measured_apart_is_shown_without_training_again(chapters, name, capsys):
-    path = chapters("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
+def test_a_result_measured_apart_is_shown_without_training_again(course, name, capsys):
+    path = course("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
     runs, folder = path.parent / "runs.txt", shows_results(path)
     trains = "with Path('trained.txt').open('a') as f:\n    f.write('t')\nPath('trained.txt').read_text()"
     edit(path, 2, "text")
@@ -95,11 +96,11 @@ def test_a_result_measured_apart_is_shown_without_training_again(chapters, name,
     before = nbformat.read(path, as_version=4)
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("{}")
-    assert not course.is_done(path)
+    assert not rebuild.is_done(path)
     assert main(["course"]) == 0
     assert "stored results alone" in capsys.readouterr().out
     after = nbformat.read(path, as_version=4)
-    assert course.is_done(path)
+    assert rebuild.is_done(path)
     assert (path.parent / "trained.txt").read_text() == "t" and runs.read_text() == "aa"
     assert (
         after.cells[-1].outputs[0].text.startswith("1 2 ['A-") and name.split("/")[0] in after.cells[-1].outputs[0].text
@@ -109,15 +110,15 @@ def test_a_result_measured_apart_is_shown_without_training_again(chapters, name,
     assert after.metadata.language_info == before.metadata.language_info
 
 
-def test_a_cell_of_results_that_is_new_takes_its_number_among_the_others(chapters):
-    path = chapters("01_a", "from pathlib import Path\nx = 2")
+def test_a_cell_of_results_that_is_new_takes_its_number_among_the_others(course):
+    path = course("01_a", "from pathlib import Path\nx = 2")
     shows_results(path)
     assert main(["course"]) == 0
     book = nbformat.read(path, as_version=4)
     added = nbformat.v4.new_code_cell("x + 1", metadata={"tags": ["results"]})
     book.cells.insert(2, added)
     nbformat.write(book, path)
-    assert course.is_trained(path) and not course.is_done(path)
+    assert rebuild.is_trained(path) and not rebuild.is_done(path)
     assert main(["course"]) == 0
     code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
@@ -125,19 +126,19 @@ def test_a_cell_of_results_that_is_new_takes_its_number_among_the_others(chapter
     assert [(o.data["text/plain"], o.execution_count) for o in code[2].outputs] == [("3", 3)]
 
 
-def test_a_new_result_of_the_chapter_s_own_training_trains_it_again(chapters):
-    path = chapters("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
+def test_a_new_result_of_the_chapter_s_own_training_trains_it_again(course):
+    path = course("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
     folder = shows_results(path)
     edit(path, 3, "with open('trained.txt', 'a') as f:\n    f.write('t')\nimport math")
     assert main(["course"]) == 0
     (folder / "A-tutorial-seed0.json").write_text('{"other": 1}')
-    assert not course.is_trained(path)
+    assert not rebuild.is_trained(path)
     assert main(["course"]) == 0
     assert (path.parent / "trained.txt").read_text() == "tt"
 
 
-def test_a_cell_of_results_that_needs_more_than_the_first_cell_is_named_and_the_chapter_stays(chapters, capsys):
-    path = chapters("01_a", "from pathlib import Path\nx = 2")
+def test_a_cell_of_results_that_needs_more_than_the_first_cell_is_named_and_the_chapter_stays(course, capsys):
+    path = course("01_a", "from pathlib import Path\nx = 2")
     folder = shows_results(path)
     edit(path, 3, "import math\ny = 3")
     assert main(["course"]) == 0
@@ -148,90 +149,108 @@ def test_a_cell_of_results_that_needs_more_than_the_first_cell_is_named_and_the_
     (folder / "A-steady-seed0.json").write_text("{}")
     assert main(["course"]) == 1
     assert "NameError: name 'y' is not defined" in capsys.readouterr().out
-    assert path.read_bytes() == before and not course.is_done(path)
+    assert path.read_bytes() == before and not rebuild.is_done(path)
 
 
-def test_a_new_result_makes_its_chapter_undone(chapters, tmp_path):
-    first, second = chapters("01_a", "print(1)"), chapters("02_b", "print(1)")
+def test_a_new_result_makes_its_chapter_undone(course, tmp_path):
+    first, second = course("01_a", "print(1)"), course("02_b", "print(1)")
     assert main(["course"]) == 0
     (tmp_path / "results" / "01_a").mkdir(parents=True)
     (tmp_path / "results" / "01_a" / "Small-steady-seed0.json").write_text("{}")
-    assert not course.is_done(first) and course.is_done(second)
+    assert not rebuild.is_done(first) and rebuild.is_done(second)
     assert main(["course"]) == 0
-    assert course.is_done(first)
+    assert rebuild.is_done(first)
 
 
-def test_what_a_chapter_stores_while_it_runs_belongs_to_it(chapters, tmp_path):
+def test_what_a_chapter_stores_while_it_runs_belongs_to_it(course, tmp_path):
     folder = tmp_path / "results" / "01_a"
     store = (
         f"from pathlib import Path\nPath({str(folder)!r}).mkdir(parents=True)\nPath({str(folder)!r}, 'x.json').touch()"
     )
-    path = chapters("01_a", store)
+    path = course("01_a", store)
     assert main(["course"]) == 0
-    assert (folder / "x.json").exists() and course.is_done(path)
+    assert (folder / "x.json").exists() and rebuild.is_done(path)
 
 
-def test_the_summary_is_run_last_and_again_when_any_result_is_new(chapters, capsys):
-    summary = chapters("01_the_summary", COUNT.format("s"))
-    first = chapters("02_b", COUNT.format("b"))
+def test_the_summary_is_run_last_and_again_when_any_result_is_new(course, capsys):
+    summary = course("01_the_summary", COUNT.format("s"))
+    first = course("02_b", COUNT.format("b"))
     runs = first.parent / "runs.txt"
     assert main(["course", "--jobs", "2"]) == 0
     assert runs.read_text() == "bs"
-    (results.FOLDER / "02_b").mkdir(parents=True)
-    (results.FOLDER / "02_b" / "B-tutorial-seed0.json").write_text("{}")
-    assert not course.is_done(summary)
+    (stored.FOLDER / "02_b").mkdir(parents=True)
+    (stored.FOLDER / "02_b" / "B-tutorial-seed0.json").write_text("{}")
+    assert not rebuild.is_done(summary)
     assert main(["course"]) == 0
     assert runs.read_text() == "bsbs"
-    (results.FOLDER / "labels.json").write_text("[]")
-    assert not course.is_done(summary) and course.is_done(first)
+    (stored.FOLDER / "labels.json").write_text("[]")
+    assert not rebuild.is_done(summary) and rebuild.is_done(first)
 
 
-def test_another_way_of_running_does_not_count_as_done(chapters):
-    path = chapters("01_a", "print(1)")
+def test_another_way_of_running_does_not_count_as_done(course):
+    path = course("01_a", "print(1)")
     assert main(["course"]) == 0
     assert main(["run", "--in-place"]) == 0
-    assert not course.is_done(path)
+    assert not rebuild.is_done(path)
 
 
-def test_a_chapter_trains_in_full_resumes_and_keeps_its_results(chapters, monkeypatch):
-    monkeypatch.setenv("PALM_EPOCHS", "1")
-    monkeypatch.setenv("PALM_BATCHES", "1")
-    ours = ("PALM_DATA", "PALM_CACHE", "PALM_LANG")
-    names = f"sorted(n for n in os.environ if n.startswith('PALM_') and n not in {ours})"
-    show = f"import os\nprint({{n: os.environ[n] for n in {names}}})"
-    path = chapters("01_a", show)
-    expected = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_RESUME": "1", "PALM_THREADS": "1"}
-    assert main(["course"]) == 0
-    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == f"{expected}\n"
-    del expected["PALM_RESUME"]
+SHOW = "import json, os\nprint(json.dumps({n: v for n, v in os.environ.items() if n.startswith('PALM_')}))"
+
+
+def known_to(path):
+    """The course's variables when a chapter of SHOW was run."""
+    return json.loads(nbformat.read(path, as_version=4).cells[0].outputs[0].text)
+
+
+def test_a_chapter_trains_in_full_and_keeps_its_results(course, monkeypatch):
+    for name in ("EPOCHS", "BATCHES", "RESUME"):
+        monkeypatch.setenv(f"PALM_{name}", "1")
+    path = course("01_a", SHOW)
     assert main(["course", "--again"]) == 0
-    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == f"{expected}\n"
+    wanted = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
+    assert known_to(path).items() >= wanted.items()
+    assert not {"PALM_EPOCHS", "PALM_BATCHES", "PALM_RESUME"} & set(known_to(path))
 
 
-def test_a_chapter_that_fails_keeps_its_outputs_and_is_not_done(chapters, capsys):
-    path = chapters("01_a", "print(1)")
+def test_a_chapter_resumes_the_trainings_of_its_own_code(course):
+    path = course("01_a", SHOW)
+    assert main(["course"]) == 0
+    key = known_to(path)["PALM_RESUME"]
+    assert len(key) == 16
+    edit(path, 1, "2  # my answer")
+    edit(path, 2, "other text")
+    assert main(["run", "--in-place"]) == 0
+    assert main(["course"]) == 0
+    assert known_to(path)["PALM_RESUME"] == key
+    edit(path, 0, f"1\n{SHOW}")
+    assert main(["course"]) == 0
+    assert known_to(path)["PALM_RESUME"] != key
+
+
+def test_a_chapter_that_fails_keeps_its_outputs_and_is_not_done(course, capsys):
+    path = course("01_a", "print(1)")
     assert main(["course"]) == 0
     edit(path, 0, "1 / 0")
     before = path.read_bytes()
     assert main(["course"]) == 1
-    assert path.read_bytes() == before and not course.is_done(path)
+    assert path.read_bytes() == before and not rebuild.is_done(path)
     assert "cell 0 raised ZeroDivisionError" in capsys.readouterr().out
 
 
-def test_the_sample_is_refused(chapters, monkeypatch, capsys):
-    chapters("01_a", "print(1)")
+def test_the_sample_is_refused(course, monkeypatch, capsys):
+    course("01_a", "print(1)")
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
     assert main(["course"]) == 1
     assert "iChallenge-PM: only the sample is here" in capsys.readouterr().err
 
 
-def test_a_chapter_on_cifar10_needs_it(chapters, monkeypatch, capsys):
-    chapters("01_a", "print(1)")
-    second = chapters("02_on_cifar10", "print(2)")
-    sample = CifarData(notebooks.FOLDER, "sample")
+def test_a_chapter_on_cifar10_needs_it(course, monkeypatch, capsys):
+    course("01_a", "print(1)")
+    second = course("02_on_cifar10", "print(2)")
+    sample = CifarData(chapters.FOLDER, "sample")
     monkeypatch.setattr(datasets, "cifar10", lambda: sample)
     assert main(["course", "01"]) == 0
     assert main(["course"]) == 1
     assert "CIFAR-10: only the sample is here" in capsys.readouterr().err
-    monkeypatch.setattr(course, "is_done", lambda path: path == second)  # done, it needs nothing
+    monkeypatch.setattr(rebuild, "is_done", lambda path: path == second)  # done, it needs nothing
     assert main(["course"]) == 0

@@ -1,21 +1,21 @@
 """What is stored in results/, how it is made, and that chapters show nothing else."""
 
+import functools
 import json
 import re
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
 
-from palm_course import chapters as notebooks
+from palm_course import chapters
 from palm_course.command import main
-from palm_course.results import measure, processes
-from palm_course.results import stored as results
+from palm_course.results import launch, measure, stored, train
 from palm_course.results.recipes import RECIPES, STEADY, TUTORIAL, Recipe
 from palm_course.results.stored import Run
+from palm_utils import machine
 from palm_utils.datasets import PalmData
 from palm_utils.history import History
 from palm_utils.messages import CourseError, DataError
@@ -46,7 +46,7 @@ def data(palm_folder):
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Recipes of one small network, and a folder of results of its own."""
-    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(stored, "FOLDER", tmp_path / "results")
     monkeypatch.setattr(measure, "WORK", tmp_path / "work")
     monkeypatch.setitem(TUTORIAL, NETWORK, Recipe("Momentum", 0.01, epochs=2))
     monkeypatch.setitem(STEADY, NETWORK, Recipe("Adam", 0.001, epochs=2, schedule="cosine", augment=("flip",)))
@@ -54,32 +54,32 @@ def small(monkeypatch, tmp_path):
 
 def test_a_stored_result_comes_back_as_it_was(small, scores, data):
     done = history([0.5, 0.75])
-    results.store(Run(NETWORK, "steady", 3), done, scores, data)
-    assert results.load(NETWORK, "tutorial") == {}
-    assert results.load(NETWORK, "steady") == {3: done}
-    np.testing.assert_allclose(results.valid_logits(NETWORK, "steady")[3], scores.logits, rtol=1e-7)
-    content = json.loads((results.FOLDER / "03_small" / "Small-steady-seed3.json").read_text("utf-8"))
+    stored.store(Run(NETWORK, "steady", 3), done, scores, data)
+    assert stored.load(NETWORK, "tutorial") == {}
+    assert stored.load(NETWORK, "steady") == {3: done}
+    np.testing.assert_allclose(stored.valid_logits(NETWORK, "steady")[3], scores.logits, rtol=1e-7)
+    content = json.loads((stored.FOLDER / "03_small" / "Small-steady-seed3.json").read_text("utf-8"))
     assert content["data"] == {"name": "iChallenge-PM", "training": 12, "validation": 7}
     assert content["recipe"]["augment"] == ["flip"]
 
 
 def test_neither_the_sample_nor_half_a_run_is_stored(small, scores, data):
     with pytest.raises(CourseError, match="only what was measured on real data"):
-        results.store(Run(NETWORK, "steady", 0), history([0.5, 0.75]), scores, PalmData(data.root, "sample"))
-    with pytest.raises(CourseError, match="1 epochs were trained and the recipe has 2"):
-        results.store(Run(NETWORK, "steady", 0), history([0.5]), scores, data)
+        stored.store(Run(NETWORK, "steady", 0), history([0.5, 0.75]), scores, PalmData(data.root, "sample"))
+    with pytest.raises(CourseError, match="1 epochs were trained, not 2 whole ones: not stored"):
+        stored.store(Run(NETWORK, "steady", 0), history([0.5]), scores, data)
     short = history([0.5, 0.75])
     short.about["batches"] = 1
-    with pytest.raises(CourseError, match="PALM_BATCHES cut its epochs short: not stored"):
-        results.store(Run(NETWORK, "steady", 0), short, scores, data)
-    assert not results.FOLDER.exists()
+    with pytest.raises(CourseError, match="2 epochs were trained, not 2 whole ones: not stored"):
+        stored.store(Run(NETWORK, "steady", 0), short, scores, data)
+    assert not stored.FOLDER.exists()
 
 
 def test_a_result_of_another_recipe_is_refused(small, scores, data, monkeypatch):
-    results.store(Run(NETWORK, "steady", 0), history([0.5, 0.75]), scores, data)
+    stored.store(Run(NETWORK, "steady", 0), history([0.5, 0.75]), scores, data)
     monkeypatch.setitem(STEADY, NETWORK, Recipe("Adam", 0.002, epochs=2))
     with pytest.raises(DataError, match=r"Small-steady-seed0\.json: measured by another recipe"):
-        results.load(NETWORK, "steady")
+        stored.load(NETWORK, "steady")
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"seed": 0, "recipe": {}}', "[1]"])
@@ -88,20 +88,19 @@ def test_a_damaged_result_is_named(small, content):
     path.parent.mkdir(parents=True)
     path.write_text(content)
     with pytest.raises(DataError, match=r"Small-steady-seed0\.json: not a stored result"):
-        results.load(NETWORK, "steady")
+        stored.load(NETWORK, "steady")
 
 
 def test_a_network_without_recipe():
-    with pytest.raises(
-        CourseError, match=r"no steady recipe of 03_alexnet:Alexnet; recipes are of .*03_alexnet:AlexNet"
-    ):
-        results.load("03_alexnet:Alexnet", "steady")
+    with pytest.raises(CourseError, match=r"03_alexnet:Alexnet, .*no such recipe; recipes are of .*03_alexnet:AlexNet"):
+        stored.load("03_alexnet:Alexnet", "steady")
 
 
-def test_the_table_shows_mean_spread_and_range_at_the_last_epoch(small, scores, data):
+def test_the_table_shows_mean_spread_and_range_at_the_last_epoch(small, scores, data, capsys):
     for seed, last in enumerate((0.90, 0.92, 0.97)):
-        results.store(Run(NETWORK, "tutorial", seed), history([0.99, last], auc=0.9 + seed / 100), scores, data)
-    text = results.table_text(NETWORK, claim="about 94 %")
+        stored.store(Run(NETWORK, "tutorial", seed), history([0.99, last], auc=0.9 + seed / 100), scores, data)
+    stored.table(NETWORK, claim="about 94 %")
+    text = capsys.readouterr().out
     assert "The tutorial's claim: about 94 %" in text
     row = next(line for line in text.splitlines() if line.startswith("tutorial"))
     assert " ".join(row.split()) == "tutorial 2 0, 1, 2 93.0 ± 3.6 (90.0 to 97.0) 0.9100"
@@ -110,20 +109,20 @@ def test_the_table_shows_mean_spread_and_range_at_the_last_epoch(small, scores, 
 
 
 def test_one_seed_has_no_spread():
-    assert results.spread([95.25]) == "95.2"
-    assert results.spread([95.0, 96.0]) == "95.5 ± 0.7 (95.0 to 96.0)"
+    assert stored.spread([95.25]) == "95.2"
+    assert stored.spread([95.0, 96.0]) == "95.5 ± 0.7 (95.0 to 96.0)"
 
 
 def test_a_chapter_s_run_is_compared_and_stored_only_when_asked(small, scores, data, monkeypatch, capsys):
-    results.keep(NETWORK, history([0.5, 0.75]), scores, data=data)
+    stored.keep(NETWORK, history([0.5, 0.75]), scores, data=data)
     assert "Small: accuracy 0.7500 after epoch 2; no result with seed 0" in capsys.readouterr().out
-    assert not results.FOLDER.exists()
+    assert not stored.FOLDER.exists()
     monkeypatch.setenv("PALM_KEEP_RESULTS", "1")
-    results.keep(NETWORK, history([0.5, 0.75]), scores, data=data)
+    stored.keep(NETWORK, history([0.5, 0.75]), scores, data=data)
     monkeypatch.delenv("PALM_KEEP_RESULTS")
-    results.keep(NETWORK, history([0.25]), scores, data=data)
+    stored.keep(NETWORK, history([0.25]), scores, data=data)
     assert "Small: accuracy 0.2500 after epoch 1; stored result with the same seed: 0.5000" in capsys.readouterr().out
-    results.keep(NETWORK, history([0.25]), scores, data=PalmData(data.root, "sample"))
+    stored.keep(NETWORK, history([0.25]), scores, data=PalmData(data.root, "sample"))
     assert "stored result after 2 epochs on the real data: 0.7500" in capsys.readouterr().out
 
 
@@ -133,33 +132,35 @@ def test_a_chapter_s_run_is_compared_and_stored_only_when_asked(small, scores, d
 @pytest.fixture
 def course(small, small_course):
     """The small course, with recipes and a folder for its results."""
+    before = machine.threads_in_use()
+    yield
+    machine.use_threads(before)  # the command computes on one
 
 
 def test_missing_results_are_made_and_those_there_are_left(course, capsys):
     arguments = ["results", NETWORK, "--seeds", "0", "1"]
     assert main([*arguments, "--recipe", "steady"]) == 0
-    assert list(results.load(NETWORK, "steady")) == [0, 1]
+    assert list(stored.load(NETWORK, "steady")) == [0, 1]
     before = Run(NETWORK, "steady", 0).path.read_bytes()
     capsys.readouterr()
     assert main([*arguments, "--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["missing"] * 2 + ["stored"] * 2
     assert main(arguments) == 0
-    assert list(results.load(NETWORK, "tutorial")) == [0, 1]
+    assert list(stored.load(NETWORK, "tutorial")) == [0, 1]
     assert Run(NETWORK, "steady", 0).path.read_bytes() == before
     assert main(arguments) == 0
     assert "All 4 results are stored already" in capsys.readouterr().out
 
 
 def test_a_result_is_what_the_chapter_s_cells_give(course, palm_folder, tmp_path):
-    from palm_course.results.train import find_network, make_loaders, train
-
     assert main(["results", NETWORK, "--seeds", "5"]) == 0
-    for recipe in RECIPES:
-        loaders = make_loaders(PalmData(palm_folder, "real"), RECIPES[recipe][NETWORK])
-        _, expected = train(find_network(NETWORK)[1], RECIPES[recipe][NETWORK], *loaders, 5, tmp_path / recipe)
-        measured = results.load(NETWORK, recipe)[5]
+    for recipe in ("tutorial", "steady"):
+        loaders = train.make_loaders(PalmData(palm_folder, "real"), RECIPES[recipe][NETWORK])
+        network = train.find_network(NETWORK)[1]
+        _, expected = train.train(network, RECIPES[recipe][NETWORK], *loaders, 5, tmp_path / recipe)
+        measured = stored.load(NETWORK, recipe)[5]
         assert measured["train_loss"] == expected["train_loss"]
-        assert score(results.valid_logits(NETWORK, recipe)[5], LABELS).loss == pytest.approx(
+        assert score(stored.valid_logits(NETWORK, recipe)[5], LABELS).loss == pytest.approx(
             expected.last["valid_loss"], rel=1e-6
         )
 
@@ -181,7 +182,7 @@ def test_a_stopped_measurement_goes_on(course, monkeypatch):
     assert not Run(NETWORK, "steady", 0).path.exists()
     assert main(["results", NETWORK, "--recipe", "steady", "--seeds", "0"]) == 0
     assert len(saved) == 2  # two epochs, the first of them not again
-    assert len(results.load(NETWORK, "steady")[0]) == 2
+    assert len(stored.load(NETWORK, "steady")[0]) == 2
 
 
 def test_only_real_photographs_are_measured_on(course, monkeypatch, palm_folder, capsys):
@@ -195,36 +196,53 @@ def test_an_unknown_network_is_refused(course, capsys):
     assert "'03:Small' is not one of the networks that are measured" in capsys.readouterr().err
 
 
-def measure_there(places):
-    """In one of several processes: measure the small network where `course` would."""
-    results.FOLDER, measure.WORK, notebooks.FOLDER = places
-    TUTORIAL[NETWORK] = Recipe("Momentum", 0.01, epochs=2)
-    measure.measure(Run(NETWORK, "tutorial", 4))
+# `results` where `course` would measure the small network, in one of several processes.
+MEASURE_THERE = """
+import sys
+from pathlib import Path
+from palm_course import chapters
+from palm_course.command import main
+from palm_course.results import measure, recipes, stored
+stored.FOLDER, measure.WORK, chapters.FOLDER, network = *map(Path, sys.argv[1:4]), sys.argv[4]
+recipes.TUTORIAL[network] = recipes.Recipe("Momentum", 0.01, epochs=2)
+recipes.STEADY[network] = recipes.TUTORIAL[network]
+sys.exit(main(sys.argv[5:]))
+"""
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
 def test_several_processes_share_a_run(course, monkeypatch):
     arguments = ["results", NETWORK, "--recipe", "tutorial", "--seeds", "4"]
     assert main(arguments) == 0
-    (alone,) = results.stored(NETWORK, "tutorial").values()
-    shared = []
-
-    def start(function, run, number):
-        assert function is measure.measure
-        shared.append((run, number))
-        places = results.FOLDER, measure.WORK, notebooks.FOLDER
-        processes.start(measure_there, places, number)
-
-    monkeypatch.setattr(measure, "processes", SimpleNamespace(start=start, refuse=processes.refuse))
+    (alone,) = stored.stored(NETWORK, "tutorial").values()
+    program = ("-c", MEASURE_THERE, *map(str, (stored.FOLDER, measure.WORK, chapters.FOLDER)), NETWORK)
+    monkeypatch.setattr(launch, "launch", functools.partial(launch.launch, program=program))
     assert main([*arguments, "--nproc", "2", "--again"]) == 0
-    assert shared == [(Run(NETWORK, "tutorial", 4), 2)]
-    (together,) = results.stored(NETWORK, "tutorial").values()
-    assert together["history"]["about"]["processes"] == 2
+    (together,) = stored.stored(NETWORK, "tutorial").values()
+    assert together["history"].about["processes"] == 2
     np.testing.assert_allclose(together["valid_logits"], alone["valid_logits"], rtol=1e-4)
-    assert "2 processes of 1 thread" in results.table_text(NETWORK, claim="90 %")
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
+def test_several_runs_are_started_apart(course, monkeypatch):
+    started = []
+    monkeypatch.setattr(measure.subprocess, "call", lambda command: started.append(command[3:]) or 1)
+    arguments = ["results", NETWORK, "--recipe", "tutorial", "--seeds", "4"]
+    assert main([*arguments, "--jobs", "2"]) == 1
+    assert started == [arguments]
+
+
+def test_of_several_processes_the_first_stores_the_run(course, monkeypatch, capsys):
+    monkeypatch.setattr("paddle.distributed.get_rank", lambda: 1)
+    assert main(["results", NETWORK, "--recipe", "tutorial", "--seeds", "4"]) == 0
+    assert f"{NETWORK}," not in capsys.readouterr().out and not stored.FOLDER.exists()
+
+
+def test_a_run_of_several_processes_says_so():
+    shared = history([0.5])
+    shared.about["processes"] = 2
+    assert stored.machine(shared).endswith("2 processes of 1 thread")
+
+
 def test_processes_that_would_train_otherwise_than_one_are_refused(course, small_course, capsys):
     assert main(["results", NETWORK, "--nproc", "3"]) == 1
     assert "A batch of 10 cannot be shared evenly by 3 processes" in capsys.readouterr().err
@@ -232,8 +250,8 @@ def test_processes_that_would_train_otherwise_than_one_are_refused(course, small
     with_norm = path.read_text("utf-8").replace("AdaptiveAvgPool2D(2)", "BatchNorm2D(3)").replace("(12,", "(150528,")
     path.write_text(with_norm, "utf-8")
     assert main(["results", NETWORK, "--nproc", "2"]) == 1
-    assert "its batch norm sees the images of one process only" in capsys.readouterr().err
-    assert not results.FOLDER.exists()
+    assert "its batch norm sees one process's images only" in capsys.readouterr().err
+    assert not stored.FOLDER.exists()
 
 
 # --- what is committed
@@ -242,10 +260,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("network", [network for network in STEADY if network != NETWORK])
-def test_the_chapter_s_table_is_that_of_the_stored_results(network):
+def test_the_chapter_s_table_is_that_of_the_stored_results(network, capsys):
     chapter = network.partition(":")[0]
     book = nbformat.read(REPOSITORY / "notebooks" / f"{chapter}.ipynb", as_version=4)
     (cell,) = [c for c in book.cells if c.cell_type == "code" and "results.table(" in c.source]
     claim = re.search(r'claim="(.+?)"', cell.source)[1]
-    shown = "".join(o.get("text", "") for o in cell.outputs)
-    assert results.table_text(network, claim=claim) in shown
+    stored.table(network, claim=claim)
+    assert capsys.readouterr().out in "".join(o.get("text", "") for o in cell.outputs)

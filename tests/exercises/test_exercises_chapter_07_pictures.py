@@ -62,6 +62,7 @@ def in_place(batch, mean, std):
         (lambda b, m, s: finish(exact(b, (0, 0, 0), s)), "mean is missing"),
         (lambda b, m, s: finish(exact(b, m, (1, 1, 1))), "deviation is missing"),
         (lambda b, m, s: finish(exact(b, m, s)).transpose(0, 3, 1, 2), "channels are still in front"),
+        (lambda b, m, s: finish(exact(b, m, s)).transpose(0, 2, 1, 3), "rows and columns are exchanged"),
         (lambda b, m, s: finish(exact(b, m, s)).astype("float32"), "dtype is wrong"),
         (lambda b, m, s: finish(exact(b, m, s)[0]), "shape is wrong"),
         (in_place, "changes its input"),

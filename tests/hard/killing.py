@@ -20,8 +20,8 @@ from moments import Moment, counted, ended_after, forked
 
 EPOCHS = 40
 # Where a training spends its moments.
-BATCHES = ("training.py", "steps.py", "readers.py", "prefetch.py", "image_cache.py")
-VALIDATION = ("scoring.py", "metrics.py")
+BATCHES = ("training.py", "readers.py", "prefetch.py", "image_cache.py")
+VALIDATION = ("layers.py", "metrics.py")
 SAVING = ("checkpoints.py", "files.py", "write")
 PARTS = {"batches": BATCHES, "validation": VALIDATION, "saving": SAVING}
 

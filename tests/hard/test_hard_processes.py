@@ -1,56 +1,112 @@
-"""Several processes that are killed or interrupted, and PaddlePaddle's own launcher."""
+"""PaddlePaddle's launcher: processes that fail or are interrupted, and two launchers that act as two machines."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 
+import paddle
 import pytest
-from test_distributed import fail_in_one, root, run
 
-from palm_course.results import processes
+from palm_course.results.launch import launch
 from palm_utils.history import History
-from palm_utils.messages import CourseError
 
-__all__ = ["root"]
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
+
+TRAIN = ["train", "02:LeNetReLU", "--batch-size", "12", "--folder", "run"]
+MODULE = [sys.executable, "-m", "palm_utils"]
+LAUNCHER = [sys.executable, "-m", "paddle.distributed.launch"]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder to train in, on the tiny sample."""
+    monkeypatch.setenv("PALM_SAMPLE", "tiny")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# Trains; the second process does something else in its third step.
+BREAKS = """
+import os, signal
+from pathlib import Path
+import palm_utils
+import paddle
+from palm_utils.training import train_pm
+
+class Breaks(paddle.nn.Linear):
+    steps = 0
+
+    def forward(self, x):
+        self.steps += 1
+        if self.steps == 3 and paddle.distributed.get_rank() == 1:
+            BREAKING
+        return super().forward(x.mean([2, 3]))
+
+model = Breaks(3, 1)
+train_pm(model, paddle.optimizer.SGD(0.01, parameters=model.parameters()), epochs=2, FOLDER)
+"""
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
-    [
-        ("raising", r"(?s)Process 1 of 2 failed, and the others were ended.*ZeroDivisionError: division by zero"),
-        ("killed", r"Process 1 of 2 was ended by SIGKILL \(was there enough memory\?\)"),
-    ],
+    ("breaking", "message"),
+    [("1 / 0", "ZeroDivisionError: division by zero"), ("os.kill(os.getpid(), signal.SIGKILL)", "code -9")],
+    ids=["raises", "killed"],
 )
-def test_a_process_that_fails_ends_all_with_one_message(root, how, message):
-    with pytest.raises(CourseError, match=message):
-        processes.start(fail_in_one, (root, how), 2)
-    assert multiprocessing.active_children() == []
-    assert run(root, f"left-{how}", epochs=2, resume=True)[1].epochs[0]["epoch"] == 0
+def test_a_process_that_fails_ends_all_and_is_told(place, capfd, breaking, message):
+    code = BREAKS.replace("BREAKING", breaking).replace("FOLDER", "folder='run'")
+    assert launch([], 2, program=("-c", code)) != 0
+    told = "".join(capfd.readouterr())
+    assert message in told and "Container failed" in told
+    assert not subprocess.run(["pgrep", "-f", "steps == 3 and"], capture_output=True, text=True).stdout.split()
 
 
-def test_the_command_stops_at_ctrl_c_and_the_launcher_goes_on(tmp_path):
-    train = [sys.executable, "-m", "palm_utils", "train", "02:LeNetReLU", "--folder", "run", "--batch-size", "12"]
-    environment = {**os.environ, "PALM_SAMPLE": "tiny"}
+def test_a_machine_with_another_checkpoint_is_told_to_copy_the_first_one_s(place, capfd):
+    train = BREAKS.replace("BREAKING", "pass").replace("FOLDER", "folder=f'run{paddle.distributed.get_rank()}'")
+    assert launch([], 1, program=("-c", train)) == 0
+    resume = train.replace("epochs=2", "epochs=3, resume=True")
+    assert launch([], 2, program=("-c", resume)) != 0
+    assert "run1 is not the first machine's: copy that here first." in "".join(capfd.readouterr())
+
+
+def test_the_command_stops_at_ctrl_c_and_goes_on(place):
     command = subprocess.Popen(
-        [*train, "--nproc", "2", "--epochs", "9"], cwd=tmp_path, env=environment, start_new_session=True, text=True,
+        [*MODULE, *TRAIN, "--nproc", "2", "--epochs", "9"], start_new_session=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     lines = []
     for line in command.stdout:
         lines.append(line)
-        if line.startswith("[validation]"):
+        if line.startswith("epoch: 1, batch_id: 0"):
             os.killpg(command.pid, signal.SIGINT)  # as a terminal does
     errors = command.stderr.read()
     assert command.wait() == 130, errors
     assert errors.splitlines()[-1] == "interrupted" and "Traceback" not in errors, errors
     assert lines.count("start training ...\n") == 1
-    finished = len(History.load(tmp_path / "run" / "palm.json"))
-    assert 0 < finished < 9 and f"holds the run after {finished} finished epoch(s)" in lines[-1]
-
-    launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
+    assert lines[-1] == "What was saved before can be gone on with (--resume).\n"
+    finished = len(History.load(place / "run" / "palm.json"))
+    assert 0 < finished < 9
     more = ["--epochs", str(finished + 1), "--resume"]
-    assert subprocess.run([*launch, *train, *more], cwd=tmp_path, env=environment).returncode == 0
-    assert len(History.load(tmp_path / "run" / "palm.json")) == finished + 1
+    assert subprocess.run([*LAUNCHER, "--nproc_per_node", "2", *MODULE, *TRAIN, *more]).returncode == 0
+    assert len(History.load(place / "run" / "palm.json")) == finished + 1
+
+
+def test_two_launchers_train_together_as_on_two_machines(place):
+    alone = subprocess.run([*MODULE, *TRAIN, "--epochs", "2", "--folder", "alone"], capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stderr
+    machines = []
+    for rank, address in enumerate(("127.0.0.1", "127.0.0.2")):
+        where = ["--master", "127.0.0.1:6170", "--rank", str(rank), "--host", address, "--log_dir", f"log{rank}"]
+        command = [*LAUNCHER, "--nnodes", "2", "--nproc_per_node", "1", *where, *MODULE, *TRAIN, "--epochs", "2"]
+        options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        folder = place / f"machine{rank}"
+        folder.mkdir()
+        machines.append(subprocess.Popen(command, cwd=folder, **options))
+    first, second = (machine.communicate(timeout=300)[0] for machine in machines)
+    assert [machine.returncode for machine in machines] == [0, 0], first + second
+    assert "[validation]" in first and "[validation]" not in second
+    together = History.load(place / "machine0" / "run" / "palm.json")
+    assert together.about["processes"] == 2 and not (place / "machine1" / "run").exists()
+    one = History.load(place / "alone" / "palm.json")
+    assert together["train_loss"] == pytest.approx(one["train_loss"], abs=1e-3)
+    assert paddle.load(str(place / "machine0" / "run" / "palm.pdparams")).keys()

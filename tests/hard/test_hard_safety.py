@@ -1,10 +1,8 @@
 """What may be reached from outside, where files are written, and what an answer can do to whoever grades it."""
 
 import csv
-import multiprocessing.forkserver
 import os
 import select
-import sys
 
 import places
 import psutil
@@ -14,7 +12,6 @@ from student_notebooks import SIZE, chapter_one, solved
 from test_hard_places import TINY, clone  # noqa: F401 (a fixture)
 
 from palm_course.command import main
-from palm_course.results import processes
 from palm_course.students import judging
 
 pytestmark = pytest.mark.skipif(not judging.can_limit_memory(), reason="this system cannot limit a process's memory")
@@ -172,18 +169,6 @@ def test_an_answer_that_forks(tmp_path):
 )
 def test_an_answer_that_becomes_a_daemon(tmp_path, ending, verdict):
     ended_with_all(tmp_path, DAEMONS.replace("ENDING", ending), verdict)
-
-
-def do_nothing(argument):
-    pass
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
-def test_a_daemon_in_a_program_that_has_trained_with_several_processes(tmp_path):
-    """Training and grading copy one and the same process, which was started for training."""
-    multiprocessing.forkserver._forkserver._stop()  # by whatever test came before
-    processes.start(do_nothing, None, 2)
-    ended_with_all(tmp_path, DAEMONS.replace("ENDING", "return 24"), "wrong")
 
 
 def test_an_answer_that_takes_all_memory(tmp_path):

@@ -315,3 +315,71 @@ def test_a_reader_without_batches_and_a_scheduler_that_needs_a_loss(train):
     plateau = paddle.optimizer.lr.ReduceOnPlateau(0.01)
     with pytest.raises(ValueError, match="ReduceOnPlateau"):
         train(model, paddle.optimizer.Momentum(plateau, parameters=model.parameters()))
+
+
+# --- the same program goes on, another begins anew
+
+
+def fresh(make_optimizer=momentum):
+    seed_everything(4)
+    model = Tiny()
+    return model, make_optimizer(model)
+
+
+def figures(history):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history.epochs]
+
+
+@pytest.mark.parametrize("variable", [True, False])
+def test_a_run_of_the_same_program_goes_on_and_prints_as_if_it_had_not_stopped(train, monkeypatch, capsys, variable):
+    if variable:
+        monkeypatch.setenv("PALM_RESUME", "a program")
+    resume = {} if variable else {"resume": "a program"}
+    whole = train(*fresh(), epochs=3, name="whole", **resume)
+    text = capsys.readouterr().out
+    train(*fresh(), epochs=2, name="parts", **resume)
+    capsys.readouterr()
+    seconds = []
+    for _ in range(2):  # the second time nothing is left to train
+        history = train(*fresh(), epochs=3, name="parts", **resume)
+        assert capsys.readouterr().out == text
+        assert figures(history) == figures(whole) and history.about["code"] == "a program"
+        seconds.append(history["seconds"])
+    assert seconds[0] == seconds[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resume": "another program"},
+        {"resume": False},
+        {"seed": 5},
+        {"epochs": 1},
+        {"make_optimizer": adam_with_schedule},
+        {"batch_size": 6},
+        {"batches": "1"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_any_other_run_is_replaced(train, palm_folder, tmp_path, monkeypatch, change):
+    monkeypatch.setenv("PALM_RESUME", "a program")
+    before = train(*fresh(), epochs=2)["seconds"]
+    options = {"epochs": 2, **change}
+    if "batches" in change:
+        monkeypatch.setenv("PALM_BATCHES", options.pop("batches"))
+    if "batch_size" in change:
+        options["train_loader"] = data_loader(palm_folder / "PALM-Training400", options.pop("batch_size"))
+    history = train(*fresh(options.pop("make_optimizer", momentum)), **options)
+    assert len(history) == options["epochs"] and history["seconds"][0] != before[0]
+    assert History.load(tmp_path / "palm.json").about == history.about
+
+
+def test_what_was_saved_by_hand_or_damaged_does_not_stop_a_program(train, tmp_path):
+    (tmp_path / "palm.json").write_text("{")
+    (tmp_path / "palm.pdparams").write_bytes(b"mine")
+    assert len(train(*fresh(), epochs=1, resume="a program")) == 1
+
+
+def test_without_palm_resume_a_run_starts_again(train):
+    before = train(*fresh(), epochs=1)["seconds"]
+    assert train(*fresh(), epochs=1)["seconds"] != before

@@ -10,11 +10,10 @@ import pytest
 from networks import Tiny, assert_same, momentum, weights
 
 from palm_utils import checkpoints, files
-from palm_utils.checkpoints import Checkpoint
+from palm_utils.checkpoints import Checkpoint, NotSaved
 from palm_utils.highlevel import Batches, Logbook
 from palm_utils.history import History
 from palm_utils.messages import CourseError
-from palm_utils.saving import NotSaved
 from palm_utils.seeds import seed_everything
 
 

