@@ -72,8 +72,9 @@ test-compat: ## all tests with PaddlePaddle 2.6.2, the newest GPU build on PyPI
 test-hard: setup ## slow tests: strange paths, rights, full disks, no network; killed, interrupted, at once, twice
 	PALM_HARD=1 PALM_SAMPLE=tiny $(PYTEST) tests/hard
 
-test-matrix: ## all tests with other versions of Python, PaddlePaddle and the rest, an hour (CASES=oldest)
-	@$(PYTHON) tools/matrix.py $(CASES)
+test-matrix: ## all tests with other versions of Python, PaddlePaddle and the rest, an hour (CASES="oldest locked")
+	@$(PYTHON) tools/setup_env.py --venv .venv-nox --requirements tools/requirements-nox.txt
+	.venv-nox/bin/nox $(if $(CASES),-s $(foreach case,$(CASES),"tests($(case))"))
 
 progress: setup ## show which exercises are done (CH=03 for one chapter)
 	@$(RUN) progress $(CH)
@@ -117,7 +118,9 @@ test-browser: setup book ## open the book, and JupyterLab, in a real browser (De
 
 messages: setup ## bring the translations of palm_utils up to date with the code
 	@mkdir -p build
-	"$(BIN)/pybabel" -q extract --no-default-keywords -k tr -k trn:1,2 -k mark -k Mistake -k Text -k CourseError -k DataError -k DataNotFound -k DownloadError -k WrongArgument --add-location=file \
+	"$(BIN)/pybabel" -q extract --no-default-keywords -k tr -k trn:1,2 -k mark -k Mistake -k Text \
+	  -k CourseError -k DataError -k DataNotFound -k DownloadError -k WrongArgument -k TrainingDiverged -k TrainingDiverged -k NotSaved \
+	  -k UnsafePickle -k UnreadableNotebook -k NotebookFailed -k GitFailed -k ClaimFailed --add-location=file \
 	  --sort-by-file --width=110 -o build/palm_utils.pot palm_utils palm_course
 	"$(BIN)/pybabel" -q update -i build/palm_utils.pot -d palm_utils/locale -D palm_utils --no-fuzzy-matching \
 	  --ignore-obsolete --ignore-pot-creation-date --width=110

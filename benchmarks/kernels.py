@@ -6,7 +6,6 @@ from statistics import median
 from benchmarks.bench import Bench
 from benchmarks.measures import Measure, Row, medians, ratio, take_turns
 from benchmarks.steps import arguments_of, in_paddle, title_of
-from palm_utils import kernels
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def _measure_network(bench: Bench, plan: Plan, network: str) -> Measure:
     course, own = "course", "PaddlePaddle's choice"
     sides = {
         course: lambda: median(in_paddle(bench, **arguments)["seconds"]),
-        own: lambda: median(in_paddle(bench, **arguments, env={kernels.VARIABLE: ""})["seconds"]),
+        own: lambda: median(in_paddle(bench, **arguments, env={"MKL_DEBUG_CPU_TYPE": ""})["seconds"]),
     }
     samples = take_turns(sides, plan.rounds)
     return Measure(
@@ -48,7 +47,7 @@ ROW = Row(
     "PaddlePaddle's own choice of kernels",
     "",
     "The same step as in `steps`, by PaddlePaddle on all cores, in fresh processes that take turns: as "
-    "`import palm_utils` leaves it, and with `MKL_DEBUG_CPU_TYPE` empty, which leaves the choice to PaddlePaddle's "
-    "MKL. The two differ on AMD processors only.",
+    "`palm_utils.machine.start` leaves it, and with `MKL_DEBUG_CPU_TYPE` empty, which leaves the choice to "
+    "PaddlePaddle's MKL. The two differ on AMD processors only.",
     measure,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import joblib
 import psutil  # comes with ipykernel
 
-from palm_utils import threads
+from palm_utils.machine import thread_count
 
 _PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python-headless")
 
@@ -18,7 +18,7 @@ def describe() -> dict:
     found = {
         "processor": _processor(),
         "cores": joblib.cpu_count(),
-        "threads": threads.count(),
+        "threads": thread_count(),
         "memory": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

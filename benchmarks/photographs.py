@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from palm_utils import threads
-from palm_utils.datasets import PalmData
+from palm_utils import machine
+from palm_utils.datasets import HEADER, LABELS, TRAINING, VALIDATION, PalmData
 from palm_utils.sample import fundus
 from palm_utils.sample.grid import HEIGHT, WIDTH
 
@@ -26,18 +26,18 @@ _QUALITY = 90
 
 def make(folder: Path, training: int, validation: int, size: tuple[int, int] = FULL_SIZE) -> PalmData:
     """Draw photographs in iChallenge-PM's layout, JPEGs of `size` (height, width), and return where they are."""
-    names = [f"PALM-Training400/{_KINDS[i % len(_KINDS)]}{i + 1:04d}.jpg" for i in range(training)]
-    names += [f"PALM-Validation400/V{i + 1:04d}.jpg" for i in range(validation)]
-    for part in ("PALM-Training400", "PALM-Validation400"):
+    names = [f"{TRAINING}/{_KINDS[i % len(_KINDS)]}{i + 1:04d}.jpg" for i in range(training)]
+    names += [f"{VALIDATION}/V{i + 1:04d}.jpg" for i in range(validation)]
+    for part in (TRAINING, VALIDATION):
         (folder / part).mkdir(parents=True, exist_ok=True)
     grain = np.random.default_rng(0).normal(0, _GRAIN, size).round().astype(np.int16)
     eyes = min(_EYES, len(names))
-    with ThreadPoolExecutor(threads.count()) as pool:
+    with ThreadPoolExecutor(machine.thread_count()) as pool:
         drawn = list(pool.map(lambda i: _eye(_KINDS[i % len(_KINDS)], i), range(eyes)))
         list(pool.map(lambda i: _store(folder / names[i], drawn[i % eyes], grain, i), range(len(names))))
-    with open(folder / "labels.csv", "w", newline="", encoding="utf-8") as f:
+    with open(folder / LABELS, "w", newline="", encoding="utf-8") as f:
         table = csv.writer(f, lineterminator="\n")
-        table.writerow(["ID", "imgName", "Label", "Fovea_X", "Fovea_Y"])
+        table.writerow(HEADER)
         for i in range(validation):
             eye = (training + i) % eyes
             table.writerow([i + 1, f"V{i + 1:04d}.jpg", int(_KINDS[eye % len(_KINDS)] == "P"), 0, 0])

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import psutil  # comes with ipykernel
 
-from palm_utils.image_cache import cache_folder
-from palm_utils.readers import data_loader
+from palm_utils.readers import cache_folder, data_loader
 
 _EVERY = 0.005  # seconds between two looks at the memory
 

@@ -8,7 +8,7 @@ from benchmarks.bench import Bench
 from benchmarks.measures import Bound, Measure, Row, medians, ratio, take_turns
 from palm_course.results.comparison import NETWORKS as TITLES
 from palm_course.results.recipes import RECIPES
-from palm_utils import threads
+from palm_utils import machine
 from palm_utils.messages import CourseError
 
 
@@ -98,9 +98,8 @@ def in_pytorch(bench: Bench, **arguments) -> dict:
     """Measure in PyTorch, on as many threads; raises CourseError where it is not installed."""
     if not bench.torch_python.is_file():
         raise CourseError(f"PyTorch is not installed: {bench.torch_python} is missing. `make bench` installs it.")
-    found = bench.call(
-        "benchmarks.steps_torch:run", python=bench.torch_python, threads=threads.count(), env=_COMPILED, **arguments
-    )
+    options = {"python": bench.torch_python, "threads": machine.thread_count(), "env": _COMPILED}
+    found = bench.call("benchmarks.steps_torch:run", **options, **arguments)
     bench.about["torch"] = found["version"]
     return found
 

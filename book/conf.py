@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent
 SOURCES = Path(os.environ["BOOK_SOURCES"])
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import sources  # noqa: E402
+from pages import missing_imports  # noqa: E402
 from words import WORDS  # noqa: E402
 
 edition = json.loads((SOURCES / "edition.json").read_text(encoding="utf-8"))
@@ -19,15 +19,11 @@ project = html_title = words["title"]
 author = ""
 html_show_copyright = False
 language = words["language"]
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton", "book_extension"]
+extensions = ["myst_nb", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx_copybutton", "book_extension"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
-locale_dirs = ["locale"]
-gettext_auto_build = False
+locale_dirs = [str(HERE / "locale")]
 
-book_edition = edition["edition"]
-book_pages = edition["pages"]
-book_links = edition["links"]
-book_words = WORDS
+book_edition, book_others = edition["edition"], edition["others"]
 
 # Notebooks: shown as they are committed, never executed.
 nb_execution_mode = "off"
@@ -39,8 +35,8 @@ myst_update_mathjax = False
 # A solution's title is followed by the third-level headings of the exercises; nested, they come out right.
 suppress_warnings = ["myst.header"]
 
-# The package's docstrings, read without the libraries that it computes with.
-autodoc_mock_imports = sources.missing_imports()
+# The packages' docstrings, read without the libraries that they compute with.
+autodoc_mock_imports = missing_imports()
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"

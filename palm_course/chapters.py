@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from palm_utils import threads
+from palm_utils import machine
 from palm_utils.files import replacing
-from palm_utils.messages import CourseError, tr
+from palm_utils.messages import CourseError, mark, tr
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 # A kernel warns on the terminal that it talks to this process unencrypted; it does so over localhost.
@@ -43,7 +43,7 @@ def run(args) -> int:
     """Execute chapters, a line for each as it ends; return 1 when one of them failed."""
 
     # Chapters that run at the same time share the cores.
-    env = os.environ | {"PALM_THREADS": str(max(1, threads.count() // max(1, args.jobs)))}
+    env = os.environ | {"PALM_THREADS": str(max(1, machine.thread_count() // max(1, args.jobs)))}
 
     def one(path: Path) -> str:
         target = path if args.in_place else args.to / path.name
@@ -63,29 +63,17 @@ def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int
     def reported(path: Path) -> bool:
         started = time.perf_counter()
         print(tr("{chapter}: running", chapter=path.stem), flush=True)
+        failed = end = None
         try:
             end = one(path)
         except NotebookFailed as error:
-            print(
-                tr(
-                    "{chapter}: FAILED after {seconds:.0f} s\n{error}",
-                    chapter=path.stem,
-                    seconds=time.perf_counter() - started,
-                    error=error,
-                ),
-                flush=True,
-            )
-            return False
-        print(
-            tr(
-                "{chapter}: done in {seconds:.0f} s{end}",
-                chapter=path.stem,
-                seconds=time.perf_counter() - started,
-                end=end,
-            ),
-            flush=True,
-        )
-        return True
+            failed = error
+        values = {"chapter": path.stem, "seconds": time.perf_counter() - started, "end": end, "error": failed}
+        if failed:
+            print(tr("{chapter}: FAILED after {seconds:.0f} s\n{error}", **values), flush=True)
+        else:
+            print(tr("{chapter}: done in {seconds:.0f} s{end}", **values), flush=True)
+        return failed is None
 
     pool = ThreadPoolExecutor(max_workers=max(1, jobs))
     try:
@@ -107,9 +95,8 @@ def find(name: str = "", folder: Path | None = None) -> list[Path]:
     found = [path for path in chapters if path.name.startswith(name)]
     if not found:
         known = ", ".join(path.stem for path in chapters) or "none"
-        raise CourseError(
-            tr("No chapter starts with {name!r} in {folder}; there are: {known}", name=name, folder=folder, known=known)
-        )
+        values = {"name": name, "folder": folder, "known": known}
+        raise CourseError("No chapter starts with {name!r} in {folder}; there are: {known}", **values)
     return found
 
 
@@ -125,7 +112,7 @@ def definitions(path: Path) -> ModuleType:
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     models = [cell for cell in cells if "model" in cell.metadata.get("tags", [])]
     if not models:
-        raise CourseError(tr("{file} has no cell tagged 'model'", file=path.name))
+        raise CourseError("{file} has no cell tagged 'model'", file=path.name)
     module = ModuleType(path.stem)
     for cell in cells:
         if cell in models or _of_student(cell):
@@ -154,18 +141,12 @@ def _run(source: str, name: str, module: ModuleType) -> None:
 
 
 def execute(
-    path: Path,
-    target: Path,
-    *,
-    on_cell: Callable[[int, int], None] | None = None,
-    env: dict[str, str] | None = None,
-    stamp: Callable[[], str] | None = None,
+    path: Path, target: Path, *, env: dict[str, str] | None = None, stamp: Callable[[], str] | None = None
 ) -> None:
     """Execute a notebook in a fresh kernel, in its own folder, and store it with outputs at `target`.
 
-    on_cell: called with the index of each cell before it runs and the number of cells. env: environment
-    of the kernel, by default this process's. stamp: called when all cells have run; what it returns is
-    what `stamp_of` tells of the notebook, until it is executed again.
+    env: environment of the kernel, by default this process's. stamp: called when all cells have run; what it
+    returns is what `stamp_of` tells of the notebook, until it is executed again.
     Raises NotebookFailed when a cell raises; a notebook at `target` then stays, and what was executed
     so far lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed, which is no chapter).
     """
@@ -173,7 +154,7 @@ def execute(
 
     book = nbformat.read(path, as_version=4)
     book.metadata.pop(_STAMP, None)
-    _execute_book(book, path, target, env, on_cell)
+    _execute_book(book, path, target, env)
     if stamp is not None:
         book.metadata[_STAMP] = stamp()
     _write(tidy(book), target)
@@ -212,7 +193,7 @@ def _number(code: list) -> None:
                 output["execution_count"] = number
 
 
-def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None, on_cell=None) -> None:
+def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
@@ -225,16 +206,14 @@ def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None, on
         extra_arguments=_QUIET,
         resources={"metadata": {"path": str(path.parent)}},
     )
-    if on_cell is not None:
-        client.on_cell_start = lambda cell, cell_index: on_cell(cell_index, len(book.cells))
     try:
         client.execute(**({} if env is None else {"env": env}))
     except (CellExecutionError, DeadKernelError) as error:
-        left = _place_of_failure(path, target)
+        in_place = path.resolve() == target.resolve()
+        left = target.with_name(f"{target.name}.failed" if in_place else f"{target.stem}.failed.ipynb")
         _write(tidy(book), left)
-        raise NotebookFailed(
-            tr("{failure}\nExecuted so far: {left}", failure=_failure(book, error), left=left)
-        ) from None
+        said = mark("{failure}\nExecuted so far: {left}")
+        raise NotebookFailed(said, failure=_failure(book, error), left=left) from None
 
 
 def code_digest(book, tag: str, tagged: bool) -> str:
@@ -274,11 +253,6 @@ def _joined(outputs: Iterable) -> list:
         else:
             joined.append(output)
     return joined
-
-
-def _place_of_failure(path: Path, target: Path) -> Path:
-    in_place = path.resolve() == target.resolve()
-    return target.with_name(f"{target.name}.failed" if in_place else f"{target.stem}.failed.ipynb")
 
 
 def _failure(book, error: Exception) -> str:

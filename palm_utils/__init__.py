@@ -19,11 +19,11 @@ sample       draws the stand-in data
 The tutorial's names can be imported from the package itself: transform_img, data_loader, valid_data_loader, train_pm,
 evaluation, EPOCH_NUM, and DATADIR, DATADIR2, CSVFILE, which are the paths that palm_utils.datasets.palm() finds.
 
-Importing the package does nothing else: PaddlePaddle is not loaded and no setting is changed. `machine.start()` does
-that, and so do `machine.seed_everything` and `train_pm`.
+Importing the package loads no PaddlePaddle and changes no setting; `machine.start`, `seed_everything`, `train_pm` do.
 """
 
 import importlib
+import zlib  # noqa: F401 - PaddlePaddle 2.6 crashes in gzip when it is imported before zlib is loaded
 
 __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022 - in the tutorial's order

@@ -18,8 +18,7 @@ from pathlib import Path
 
 import filelock
 
-from palm_utils.datasets.space import is_disk_full, shortage
-from palm_utils.files import flush, replacing
+from palm_utils.files import flush, is_disk_full, replacing, shortage
 from palm_utils.history import History
 from palm_utils.messages import CourseError, DataError, DataNotFound, Text, WrongArgument, tr
 

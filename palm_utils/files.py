@@ -1,122 +1,112 @@
-"""Writing files so that a reader sees the old content or the new, never half of it; and where they may go."""
+"""Files that are replaced whole or not at all, room on the disk, and where caches go."""
 
+import errno
 import os
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import filelock
 import platformdirs
 
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in `path`'s folder; on success move it over `path` in one step.
-
-    When the block raises, the temporary file is removed and whatever was at `path` stays.
-    """
-    path = Path(path).resolve()  # a link stays a link; what it points to is replaced
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes the file private; give it the mode any new file would have.
-        temporary.chmod(0o666 & ~_umask())
-        flush(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from palm_utils.messages import Text, mark, tr
 
 
 @contextmanager
-def replacing_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a new, empty folder beside `path`; on success it becomes `path`.
+def replacing(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success move the file, or folder, written there over `path` in one step.
 
-    When the block raises, the new folder is removed and whatever was at `path` stays.
-    A folder already at `path` is moved aside first and deleted only once the new one is in place.
+    When the block raises, what was written is removed and whatever was at `path` stays. A folder already at `path` is
+    moved aside first and deleted only once the new one is in place.
     """
-    path = Path(path)
+    path = Path(path) if folder else Path(path).resolve()  # of a link to a file, the file is replaced
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    fresh = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    aside = fresh.with_suffix(".old")
     try:
+        if folder:
+            fresh.mkdir()
         yield fresh
-        fresh.chmod(0o777 & ~_umask())
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-            try:
-                path.replace(old / path.name)
-                fresh.replace(path)
-            finally:
-                if not path.exists() and (old / path.name).exists():
-                    (old / path.name).replace(path)
-                shutil.rmtree(old, ignore_errors=True)
-        else:
-            fresh.replace(path)
+        if not folder:
+            flush(fresh)
+        elif path.exists():
+            path.replace(aside)
+        fresh.replace(path)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        _clear([aside, fresh], path)
+
+
+def replacing_folder(path: str | Path) -> AbstractContextManager[Path]:
+    """Do what `replacing` does for a folder; what it yields is there and empty."""
+    return replacing(path, folder=True)
+
+
+def _clear(leftovers: list[Path], path: Path) -> None:
+    """Delete what was made beside `path`; what was moved aside comes back where nothing has taken its place."""
+    for leftover in leftovers:
+        if leftover.suffix == ".old" and leftover.exists() and not path.exists():
+            leftover.replace(path)
+        elif leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 @contextmanager
-def locked(path: str | Path, doing: str) -> Iterator[None]:
-    """Hold `path` + '.lock' so that one process at a time does `doing`; say so when it has to wait.
-
-    What a process that was killed meanwhile has left of `path` is put in order first: its lock is free. Where the
-    file system has no locks, it says so and does not wait.
-    """
+def locked(path: str | Path, doing: str | Text) -> Iterator[None]:
+    """Hold `path` + ".lock": one process at a time does `doing`. Clears away what a killed one left beside `path`."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path.with_name(path.name + ".lock"))
     try:
         lock.acquire(timeout=0.2)
     except filelock.Timeout:
-        print(f"Waiting for another process that is {doing} …", flush=True)
+        print(tr("Waiting for another process that is {doing} …", doing=doing), flush=True)
         lock.acquire()
     except NotImplementedError:
-        print(f"{path.parent} cannot be locked: let no other process be {doing} meanwhile.", flush=True)
+        print(tr("{path} cannot be locked: let no other process be {doing} meanwhile.", path=path.parent, doing=doing))
     try:
         if lock.is_locked:
-            _clear_leftovers(path)
+            left = re.compile(rf"\.{re.escape(path.name)}\.[^.]+\.(part|old)")
+            _clear([entry for entry in path.parent.iterdir() if left.fullmatch(entry.name)], path)
         yield
     finally:
         lock.release()
 
 
-def _clear_leftovers(path: Path) -> None:
-    """Put in order what a process that was killed in `replacing` or `replacing_folder` has left beside `path`.
+def flush(path: Path) -> None:
+    """Wait until what was written to `path` is on the disk."""
+    with open(path, "rb+") as f:
+        os.fsync(f.fileno())
 
-    A folder that was moved aside comes back where nothing had taken its place yet.
-    """
-    left = re.compile(rf"\.{re.escape(path.name)}\.[^.]+\.(part|old)")
-    for leftover in [entry for entry in path.parent.iterdir() if left.fullmatch(entry.name)]:
-        if leftover.suffix == ".old" and not path.exists() and (leftover / path.name).exists():
-            (leftover / path.name).replace(path)
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+
+def shortage(folder: Path, size: int) -> Text | None:
+    """A sentence if the disk that holds the existing `folder` has fewer than `size` bytes free, else None."""
+    free = shutil.disk_usage(folder).free / 1e6
+    template = mark("the disk has {free:,.0f} MB free, but {size:,.0f} MB are needed")
+    return Text(template, free=free, size=size / 1e6) if free < size / 1e6 else None
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether `error` says that the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def user_cache_folder() -> Path:
-    """Return the folder for what can be made again, absolute; it may not exist yet.
-
-    It is the user's cache folder. Where there is no home folder, or it cannot be written to, a folder of
-    this user's in the system's temporary one takes its place.
-    """
+    """Return the user's cache folder, or one in the system's temporary folder where there is no home to write to."""
     folder = platformdirs.user_cache_path("palm_utils", appauthor=False)
     # Without a home folder a "~" is left in the path.
     if folder.is_absolute() and (os.access(folder, os.R_OK | os.X_OK) or can_be_written(folder)):
         return folder
-    try:
-        stand_in = Path(tempfile.gettempdir()).absolute() / f"palm_utils-{getattr(os, 'getuid', int)()}"
-    except FileNotFoundError:  # there is no temporary folder either
-        return folder.absolute()
-    return stand_in if _is_ours_to_take(stand_in) else folder.absolute()
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    ours = Path(tempfile.gettempdir()).absolute() / f"palm_utils-{user}"
+    # Everybody may write to that place: what lies there has to be a folder of this user's.
+    is_foreign = os.path.lexists(ours) and (ours.is_symlink() or not ours.is_dir() or ours.stat().st_uid != user)
+    return folder.absolute() if is_foreign else ours
 
 
 def can_be_written(folder: Path) -> bool:
@@ -125,27 +115,6 @@ def can_be_written(folder: Path) -> bool:
     return there is not None and os.access(there, os.W_OK | os.X_OK)
 
 
-def _is_ours_to_take(folder: Path) -> bool:
-    """Whether `folder`, in a place where everybody may write, is not there yet or a folder of this user."""
-    try:
-        status = folder.lstat()
-    except FileNotFoundError:
-        return True
-    return stat.S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
-
-
 def expanded(path: str | Path) -> Path:
     """Return `path` with the home folder for "~", or as it is where there is no such home folder."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 (Path's own raises RuntimeError)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def flush(path: Path) -> None:
-    """Wait until what was written to `path` is on the disk."""
-    with open(path, "rb+") as f:
-        os.fsync(f.fileno())

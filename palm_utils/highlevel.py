@@ -23,7 +23,7 @@ from palm_utils.checkpoints import Checkpoint, load_parameters
 from palm_utils.history import History
 from palm_utils.machine import describe_machine, end_workers_with_this_process, epoch_seed, seed_everything
 from palm_utils.messages import CourseError, DataNotFound, WrongArgument
-from palm_utils.training import TrainingDiverged
+from palm_utils.training import TrainingDiverged, from_environment
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Of CIFAR-10's training pictures, red, green and blue, on the scale 0...1.
@@ -170,7 +170,7 @@ class Logbook(ModelCheckpoint):
         """
         if model._optimizer is None:
             raise CourseError("The model has no optimizer yet: model.prepare(optimizer, loss, metrics) comes first")
-        resume = os.environ.get("PALM_RESUME") if resume is None else resume
+        _, _, resume = from_environment(epochs, resume)
         settings = {
             "model": type(model.network).__name__,
             "optimizer": type(model._optimizer).__name__,
@@ -229,10 +229,12 @@ class Logbook(ModelCheckpoint):
     def on_train_batch_end(self, step, logs=None):
         loss = float(logs["loss"][0])
         if not math.isfinite(loss):
+            told = {"loss": loss, "epoch": self._epoch + 1, "step": step + 1, "rate": self.model._optimizer.get_lr()}
             raise TrainingDiverged(
-                f"The loss is {loss} in epoch {self._epoch + 1}, step {step + 1}: training has diverged. A smaller "
-                f"learning rate is the first thing to try (it is {self.model._optimizer.get_lr():g}).",
+                "The loss is {loss} in epoch {epoch}, step {step}: training has diverged. A smaller learning rate is "
+                "the first thing to try (it is {rate:g}).",
                 self.history,
+                **told,
             )
         self._train += loss * logs["batch_size"], logs["batch_size"]
 

@@ -1,4 +1,8 @@
-"""What a network is made of: one row per layer, with output shape and parameters."""
+"""What a network is made of: one row per layer, with output shape, parameters and multiplications.
+
+Chapter 1 follows an image through LeNet layer by layer and counts the parameters by hand; chapters 5 and 6 compare
+what whole blocks cost.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +13,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer: its name in the model, its class, the shape that came out of it, its trainable parameters.
+    """One layer: its name in the model, its class, the shape of its output, its number of trainable parameters.
 
-    multiply_adds: multiplications, each with an addition, that the batch of the input shape needs in the
-    layer's convolutions and linear layers; those of biases, norms and poolings are not counted.
+    multiply_adds: how many multiplications, each with an addition, the layer's convolutions and linear layers need
+    for the whole input. Biases, norms and poolings are not counted.
     """
 
     name: str
@@ -24,7 +28,7 @@ class LayerRow:
 
 @contextmanager
 def evaluating(model) -> Iterator[None]:
-    """Put a model into evaluation mode, and each of its layers back into the mode it was in."""
+    """Put a model into evaluation mode for a `with` block; after it each layer has the mode that it had before."""
     modes = [(layer, layer.training) for layer in model.sublayers(include_self=True)]
     model.eval()
     try:
@@ -35,18 +39,17 @@ def evaluating(model) -> Iterator[None]:
 
 
 def layer_rows(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> list[LayerRow]:
-    """Return the layers without sublayers in the order in which a batch of zeros passes them.
+    """Return a row for each layer without sublayers, in the order in which a batch of zeros passes them.
 
-    input_shape: with the batch, such as [1, 3, 224, 224]. whole: classes of layers that make one row
-    each, such as a residual block, instead of a row for each layer in them. The model's mode and
-    gradients are left as they were. A layer that is called twice appears twice, its parameters counted
-    at the first.
+    input_shape: with the batch, such as [1, 3, 224, 224]. whole: classes of layers that get one row as a whole, such
+    as a residual block. The model's mode and gradients stay as they were. A layer that is called twice appears
+    twice; its parameters are counted the first time.
     """
     import paddle
 
     rows: list[LayerRow] = []
     counted: set[str] = set()
-    multiply_adds: dict[str, int] = {}  # of the rows that are being computed
+    multiply_adds: dict[str, int] = {}  # of the layers in a row, until the row is complete
 
     def add_up(name):
         def hook(layer, inputs, output):
@@ -79,7 +82,7 @@ def layer_rows(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> l
 
 
 def _with_row(model, whole: tuple[type, ...]) -> Iterator[tuple]:
-    """Yield each layer that matters with its name and the name of the row that it belongs to."""
+    """Yield the name of each layer that counts, the layer, and the name of the row that it belongs to."""
     within: str | None = None
     for name, layer in model.named_sublayers():
         if within is not None and name.startswith(f"{within}."):
@@ -93,7 +96,7 @@ def _multiply_adds(layer, output) -> int:
     import paddle
 
     if isinstance(layer, paddle.nn.Conv2D):
-        # Each output value is a sum over kernel and input channels: the weight of its output channel.
+        # Each output value is a sum over the kernel and the input channels: all weights of its output channel.
         return int(np.prod(output.shape)) * int(np.prod(layer.weight.shape[1:]))
     if isinstance(layer, paddle.nn.Linear):
         return int(np.prod(output.shape)) * int(layer.weight.shape[0])
@@ -103,14 +106,14 @@ def _multiply_adds(layer, output) -> int:
 def count_parameters(model) -> int:
     """Return the number of trainable parameters of a model or layer.
 
-    PaddlePaddle lists the running mean and variance of a batch norm among the parameters; they are
-    measured, not trained, and not counted here.
+    PaddlePaddle lists the running mean and variance of a batch norm among the parameters. They are measured, not
+    trained, and are not counted here.
     """
     return sum(int(np.prod(p.shape)) for p in model.parameters() if not p.stop_gradient)
 
 
 def layer_table(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> None:
-    """Print the rows of `layer_rows` with output shape and parameters, and the total."""
+    """Print the rows of `layer_rows` (same arguments) with output shape and parameters, and the total."""
     rows = layer_rows(model, input_shape, whole)
     width = max(len("layer"), *(len(row.name) for row in rows))
     kinds = max(len("class"), *(len(row.kind) for row in rows))
@@ -122,9 +125,9 @@ def layer_table(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> 
 
 
 def gradient_norms(model) -> dict[str, float]:
-    """Return the size of each layer's weight gradient after a backward pass, first layer first.
+    """Return the size of each layer's weight gradient after a backward pass, by the layer's name, first layer first.
 
-    The root mean square over the weights, so that layers of different size compare.
+    The size is the root mean square over the weights, so that layers with more and with fewer weights compare.
     """
     return {
         name.removesuffix(".weight"): float(np.sqrt(np.mean(np.square(p.grad.numpy().astype(np.float64)))))

@@ -3,8 +3,8 @@
 `start()` sets a process up for training. `seed_everything`, with which the chapters begin, and `train_pm` call it; a
 script that trains without them calls it itself, before it computes anything.
 
-Importing this module does what has to come before `import paddle`, and no more: it loads zlib, and it keeps back
-messages that are no news to a student. It does not import PaddlePaddle.
+Importing this module does what has to come before `import paddle`, and no more: it keeps back messages that
+are no news to a student. It does not import PaddlePaddle.
 """
 
 from __future__ import annotations  # the doctor has to run on any Python
@@ -16,7 +16,6 @@ import random
 import sys
 import threading
 import warnings
-import zlib  # noqa: F401 - PaddlePaddle 2.6 crashes in gzip when it is imported before zlib is loaded
 from contextlib import suppress
 from functools import lru_cache
 from multiprocessing import connection, util
@@ -60,8 +59,11 @@ def thread_count() -> int:
 
         return joblib.cpu_count()  # knows the limits of containers and of this process, which os.cpu_count does not
     if not value.isdigit() or int(value) < 1:
-        text = "The environment variable {name} is {value!r}; it must be a number of threads, 1 or more."
-        raise CourseError(text, name=name, value=value)
+        raise CourseError(
+            "The environment variable {name} is {value!r}; it must be a number of threads, 1 or more.",
+            name=name,
+            value=value,
+        )
     return int(value)
 
 

@@ -1,12 +1,15 @@
-"""How well a network with a single logit tells pathologic myopia (1) from the rest (0).
+"""How well a network with one logit tells pathologic myopia (1) from the rest (0): accuracy, AUC, sensitivity.
 
-Thin over scikit-learn; what is added is the arithmetic of one logit, and answers (nan) instead of
-errors where a class is absent. scikit-learn takes seconds to import, so that waits until it is needed.
+Chapter 2 explains the figures; its exercise 2.3 is to write sensitivity and specificity. scikit-learn computes most of
+them. What is added: the arithmetic of one logit, and nan in place of an error where a class is absent. scikit-learn
+takes seconds to import, so it is imported where it is needed.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from palm_utils.messages import WrongArgument
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -17,7 +20,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean binary cross-entropy in nats of logits [N] against labels [N] in {0, 1}."""
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
-    with np.errstate(invalid="ignore"):  # the nan of a diverged network is an answer too
+    with np.errstate(invalid="ignore"):  # a diverged network gives nan, and so does this
         return float(np.mean(np.logaddexp(0, logits) - labels * logits))
 
 
@@ -25,8 +28,8 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 class Scores:
     """Logits of a network on labelled images, and every figure that follows from them.
 
-    logits: float64 [N]; labels: int64 [N], 1 for pathologic myopia; threshold: the probability from
-    which on an image counts as positive.
+    logits: float64 [N]. labels: int64 [N], 1 for pathologic myopia. threshold: an image counts as positive when its
+    probability is at least this.
     """
 
     logits: np.ndarray
@@ -45,10 +48,12 @@ class Scores:
 
     @property
     def loss(self) -> float:
+        """Mean binary cross-entropy in nats."""
         return cross_entropy(self.logits, self.labels)
 
     @property
     def accuracy(self) -> float:
+        """Share of the images that are classified right."""
         return float(np.mean(self.predictions == self.labels))
 
     @property
@@ -74,7 +79,7 @@ class Scores:
 
     @property
     def specificity(self) -> float:
-        """Share of the other eyes that are let pass; nan where there are none."""
+        """Share of the other eyes that are called healthy; nan where there are none."""
         return _share(self.confusion[0, 0], self.confusion[0].sum())
 
     def roc(self) -> tuple[np.ndarray, np.ndarray]:
@@ -92,15 +97,19 @@ class Scores:
 
 
 def score(logits: np.ndarray, labels: np.ndarray, threshold: float = 0.5) -> Scores:
-    """Make Scores of logits and labels of any shape with N elements.
+    """Return the Scores of logits and labels, each of any shape with N elements.
 
-    Raises ValueError when there are none, their numbers differ, or a label is neither 0 nor 1.
+    Raises WrongArgument when there are none, their numbers differ, or a label is neither 0 nor 1.
     """
     logits, labels = np.ravel(logits).astype(np.float64), np.ravel(labels)
     if logits.size == 0 or logits.size != labels.size:
-        raise ValueError(f"{logits.size} logits for {labels.size} labels: need as many of one as of the other")
+        raise WrongArgument(
+            "{logits} logits for {labels} labels: need as many of one as of the other",
+            logits=logits.size,
+            labels=labels.size,
+        )
     if not np.isin(labels, (0, 1)).all():
-        raise ValueError(f"labels must be 0 or 1, got {sorted(set(labels.tolist()) - {0, 1})}")
+        raise WrongArgument("labels must be 0 or 1, got {found}", found=sorted(set(labels.tolist()) - {0, 1}))
     return Scores(logits, labels.astype(np.int64), threshold)
 
 

@@ -1,5 +1,3 @@
 """The old name of palm_utils.machine, which notebooks import."""
 
-from palm_utils.machine import epoch_seed, seed_everything
-
-__all__ = ["epoch_seed", "seed_everything"]
+from palm_utils.machine import epoch_seed, seed_everything  # noqa: F401

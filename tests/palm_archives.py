@@ -12,7 +12,8 @@ import numpy as np
 from openpyxl import Workbook
 
 import palm_utils.sample
-from palm_utils.datasets import locate
+from palm_course.getting import contents
+from palm_utils import datasets
 
 # Enough of a JPEG file for what only copies it; the comment keeps photographs apart.
 JPEG = b"\xff\xd8\xff\xfe%s%s\xff\xd9"
@@ -172,9 +173,10 @@ def bare_checkout(tmp_path, monkeypatch):
     monkeypatch.delenv("PALM_SAMPLE", raising=False)
     data = tmp_path / "checkout" / "data"
     data.mkdir(parents=True)
-    monkeypatch.setattr(locate, "_checkout_data", lambda: data)
-    monkeypatch.setattr(locate, "user_cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.setattr(locate, "_PADDLE_CACHE", tmp_path / "paddle")
+    monkeypatch.setattr(datasets, "checkout_data", lambda: data)
+    for module in (datasets, palm_utils.sample):
+        monkeypatch.setattr(module, "user_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(contents, "_PADDLE_CACHE", tmp_path / "paddle")
 
     def sample_root(folder, size="default"):
         root = Path(folder, "sample", size)

@@ -13,8 +13,8 @@ import palm_archives
 import pytest
 
 from palm_course.getting.prepare import prepare_palm
+from palm_course.getting.tables import read_labels, write_labels
 from palm_utils import sample
-from palm_utils.datasets.labels import read_labels, write_labels
 from palm_utils.readers import data_loader, valid_data_loader
 
 ROOT = Path(__file__).resolve().parents[1]

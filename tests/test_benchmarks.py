@@ -262,7 +262,7 @@ def test_the_user_s_cache_is_left_alone(bench, palm_folder, monkeypatch, tmp_pat
     monkeypatch.setenv("PALM_CACHE", str(tmp_path / "users"))
     with bench.fresh_cache() as cache:
         list(data_loader(palm_folder / "PALM-Training400")())
-        assert list(cache.glob("*.images"))
+        assert list(cache.glob("*.pixels"))
     assert os.environ["PALM_CACHE"] == str(tmp_path / "users")
     assert not cache.exists() and not (tmp_path / "users").exists()
 
@@ -293,6 +293,7 @@ def test_photographs_are_of_the_size_asked_for_and_no_two_alike(tmp_path):
 def test_many_photographs_are_many_to_the_cache(links, palm_folder, tmp_path, monkeypatch):
     if not links:
         monkeypatch.setattr(os, "link", lambda *paths: (_ for _ in ()).throw(OSError("too many links")))
+    monkeypatch.setenv("PALM_CACHE", str(tmp_path / "cache"))
     sources = sorted((palm_folder / "PALM-Training400").iterdir())
     (tmp_path / "many").mkdir()
     folder = scaling.linked(sources, tmp_path / "many", 30)
@@ -300,8 +301,7 @@ def test_many_photographs_are_many_to_the_cache(links, palm_folder, tmp_path, mo
     assert len(reader.files) == 30 and set(reader.labels) == {0, 1}
     assert {file.stat().st_nlink > 1 for file in reader.files} == {links}
     list(reader())
-    stored = next(Path(os.environ["PALM_CACHE"]).glob("many-*.images")).stat().st_size
-    assert stored > 30 * 224 * 224 * 3
+    assert len(list((tmp_path / "cache").glob("*.pixels"))) == 30
 
 
 def test_memory_is_followed_while_it_is_used_and_after():

@@ -5,6 +5,7 @@ import hashlib
 import locale
 import os
 import re
+import shutil
 import socket
 import sys
 
@@ -18,8 +19,7 @@ from places import everything
 from palm_course.getting import weights
 from palm_course.getting.download import Remote, download
 from palm_course.getting.prepare import prepare_palm
-from palm_utils import datasets, sample, threads
-from palm_utils.datasets import locate
+from palm_utils import datasets, machine, sample
 from palm_utils.messages import CourseError, DataNotFound, DownloadError
 from palm_utils.readers import data_loader
 
@@ -34,7 +34,7 @@ def test_folders_with_spaces_and_chinese_names(micro, tmp_path, monkeypatch):
     monkeypatch.setenv("PALM_CACHE", str(tmp_path / places.ODD / "缓存"))
     plain = everything(tmp_path / "plain")
     assert everything(tmp_path / places.ODD) == plain
-    assert len(list((tmp_path / places.ODD / "缓存").glob("*.images"))) == 4  # two folders each
+    assert len(list((tmp_path / places.ODD / "缓存").glob("*.pixels"))) == 12  # six photographs each
 
 
 @pytest.mark.skipif(os.name == "nt", reason="locales and time zones by Unix names")
@@ -121,8 +121,8 @@ def full_disk(monkeypatch):
     def refuse(*args, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
-    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    monkeypatch.setattr("palm_utils.files.uuid4", refuse)  # part of every new file's name
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 0))
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(micro, tmp_path, full_disk, capsys, monkeypatch):
@@ -161,8 +161,9 @@ def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, n
     from palm_course.command import main
 
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
-    monkeypatch.setattr(locate, "_checkout_data", lambda: None)
-    monkeypatch.setattr(locate, "user_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(datasets, "checkout_data", lambda: None)
+    for module in (datasets, sample):
+        monkeypatch.setattr(module, "user_cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(weights, "_PADDLE_CACHE", tmp_path / "paddle")
     for find in (datasets.palm, datasets.mnist, datasets.cifar10):
         assert find().counts()
@@ -180,13 +181,13 @@ def test_one_core(micro, tmp_path, monkeypatch):
     """As with taskset: the machine has more, this process may use one."""
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system does not bind processes to cores")
-    for name in ("PALM_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PALM_THREADS", raising=False)
+    monkeypatch.setattr(machine, "_omp_threads", "")
     plain = everything(tmp_path / "plain")
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        assert threads.count() == 1
+        assert machine.thread_count() == 1
         from palm_utils import highlevel
 
         assert highlevel.loader_workers(batch_bytes=1) == 0

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import zh_form
 import zh_speech
 import zh_texts
 from zh_texts import CHANGED, DONE, NEW, Entry, digest, name_of, program, substitute, texts
 
-from palm_course import chapters as notebooks
+from palm_course import chapters
 from palm_utils.files import replacing
 from palm_utils.messages import CourseError
 
@@ -54,7 +55,7 @@ class Edition:
 
     def of_chapter(self, start: str) -> list[Path]:
         """Return the one English chapter whose name starts so, and its solutions if it has any."""
-        found = notebooks.find(start, self.folder)
+        found = chapters.find(start, self.folder)
         if len(found) > 1:
             raise CourseError(f"Several chapters start with {start!r}: {', '.join(path.stem for path in found)}")
         return [path for path in self.english if path.name == found[0].name]
@@ -163,7 +164,7 @@ def find(folder: Path) -> list[Path]:
     found: list[Path] = []
     for part in (folder, folder / "solutions"):
         with contextlib.suppress(CourseError):  # there are none
-            found += notebooks.find("", part)
+            found += chapters.find("", part)
     return found
 
 
@@ -196,6 +197,9 @@ def sync(edition: Edition, paths: list[Path]) -> None:
         for state, text in ((CHANGED, "English changed since"), (NEW, "not translated")):
             if names := [entry.name for entry in entries if entry.state == state]:
                 print(f"  {text}: {', '.join(names)}")
+        for cell in _read(edition.chinese(path)).cells:
+            if cell.cell_type == "markdown" and re.search(zh_form.HAN, cell.source):
+                print("".join(f"  {cell.id}: {fault!r}\n" for fault in zh_form.faults(cell.source)), end="")
 
 
 def sync_all(edition: Edition) -> None:
@@ -245,7 +249,7 @@ def _name(edition: Edition, path: Path) -> str:
     return edition.chinese(path).relative_to(edition.folder).as_posix()
 
 
-def main(arguments: list[str] | None = None, folder: Path = notebooks.FOLDER) -> int:
+def main(arguments: list[str] | None = None, folder: Path = chapters.FOLDER) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", nargs="?", choices=("export", "import"), help="by default: bring all up to date")
     parser.add_argument("chapter", nargs="?", help="03, 03_alexnet, …")

@@ -3,13 +3,9 @@
 import argparse
 from pathlib import Path
 
-from palm_course.getting.prepare import COMPLETE, prepare_palm
-from palm_utils.datasets.kinds import DataSet, PalmData
-from palm_utils.datasets.locate import data_folder, existing, find_real, is_sample, sample_folder, sample_size
+from palm_utils.datasets import KINDS, DataSet, PalmData, data_folder, existing, find_real
 from palm_utils.files import can_be_written
 from palm_utils.messages import CourseError, DataError, DataNotFound, pad, tr, width
-
-_TITLES = {"palm": "iChallenge-PM", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -19,21 +15,20 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help=tr("show where each data set is; prepare or download the real ones"),
         description=tr("Without arguments: show which data sets are real, the sample, or absent."),
     )
-    parser.add_argument("name", nargs="?", choices=[*_TITLES, "sample"], help=tr("the data set to get"))
+    parser.add_argument("name", nargs="?", choices=[*KINDS, "sample"], help=tr("the data set to get"))
     parser.add_argument(
         "--from",
         dest="source",
         metavar=tr("PATH"),
         help=tr("palm: prepare from AI Studio's archives, PALM.zip, or a folder into which they were unpacked"),
     )
-    parser.add_argument("--download", action="store_true", help=tr("download the data set from its publisher"))
-    parser.add_argument("--force", action="store_true", help=tr("get it again although it is there"))
-    parser.add_argument(
-        "--allow-incomplete", action="store_true", help=tr("palm: accept fewer photographs than there should be")
-    )
-    parser.add_argument(
-        "--if-needed", action="store_true", help=tr("sample: make it only where a data set has no real data")
-    )
+    for option, meaning in {
+        "--download": tr("download the data set from its publisher"),
+        "--force": tr("get it again although it is there"),
+        "--allow-incomplete": tr("palm: accept fewer photographs than there should be"),
+        "--if-needed": tr("sample: make it only where a data set has no real data"),
+    }.items():
+        parser.add_argument(option, action="store_true", help=meaning)
     parser.set_defaults(run=lambda args: _run(args, parser))
 
 
@@ -47,22 +42,21 @@ def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if args.source and args.download:
         parser.error(tr("give --from or --download, not both"))
     if args.name is None:
-        return _show(list(_TITLES))
+        return _show()
     if args.name == "sample":
         return _make_sample(args.if_needed)
-    if args.name == "palm":
-        return _get_palm(args)
-    return _get_files(args)
+    _report(*(_get_palm(args) if args.name == "palm" else _get_files(args)))
+    return 0
 
 
-def _show(names: list[str]) -> int:
+def _show() -> int:
     rows = [(tr("data set"), tr("kind"), tr("images"), tr("classes"), tr("place"))]
     problems = []
-    for name in names:
+    for name, data_set in KINDS.items():
         try:
-            rows.append((_TITLES[name], *_described(existing(name))))
+            rows.append((data_set.title, *_described(existing(name))))
         except DataError as error:
-            rows.append((_TITLES[name], tr("unusable"), "", "", tr("see below")))
+            rows.append((data_set.title, tr("unusable"), "", "", tr("see below")))
             problems.append(str(error))
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -81,62 +75,54 @@ def _described(found: DataSet | None) -> tuple[str, str, str, str]:
 
 
 def _make_sample(if_needed: bool) -> int:
-    if if_needed and all(existing(name) for name in _TITLES):
-        return 0
-    from palm_utils import sample  # loads OpenCV
+    if not if_needed or not all(existing(name) for name in KINDS):
+        from palm_utils.sample import sample_folder, sample_root, sample_size  # loads OpenCV
 
-    print(tr("The sample is in {folder}", folder=sample.sample_root(sample_folder(), sample_size())))
+        print(tr("The sample is in {folder}", folder=sample_root(sample_folder(), sample_size())))
     return 0
 
 
-def _get_palm(args: argparse.Namespace) -> int:
+def _get_palm(args: argparse.Namespace) -> tuple[DataSet, bool]:
+    """Prepare or download iChallenge-PM; return it, and whether anything was done."""
+    from palm_course.getting.prepare import COMPLETE, prepare_palm  # loads OpenCV
+
+    folder, options = _destination(), {"force": args.force, "expected": None if args.allow_incomplete else COMPLETE}
+    if not args.download:
+        return prepare_palm(args.source, folder, **options)
+    from palm_course.getting import download  # loads requests
+
+    return download.download_palm(folder, **options)
+
+
+def _get_files(args: argparse.Namespace) -> tuple[DataSet, bool]:
     folder = _destination()
-    expected = None if args.allow_incomplete else COMPLETE
-    if args.download:
-        from palm_course.getting.get import download_palm  # loads requests
-
-        _report(*download_palm(folder, force=args.force, expected=expected))
-    else:
-        _report(*prepare_palm(args.source, folder, force=args.force, expected=expected))
-    return 0
-
-
-def _get_files(args: argparse.Namespace) -> int:
-    folder = _destination()
-    found = None if args.force else _complete(args.name)
-    if found:
-        _report(found, is_new=False)
-        return 0
+    try:
+        if not args.force and (found := find_real(args.name)):
+            return found, False
+    except DataNotFound:  # incomplete
+        pass
     if not args.download:
         raise DataNotFound(
-            tr(
-                "{title} is not there. Download it: python -m palm_utils data {name} --download",
-                title=_TITLES[args.name],
-                name=args.name,
-            )
+            "{title} is not there. Download it: python -m palm_utils data {name} --download",
+            title=KINDS[args.name].title,
+            name=args.name,
         )
-    from palm_course.getting.get import download_cifar10, download_mnist
+    from palm_course.getting import download  # loads requests
 
-    _report({"mnist": download_mnist, "cifar10": download_cifar10}[args.name](folder), is_new=True)
-    return 0
-
-
-def _complete(name: str) -> DataSet | None:
-    try:
-        return find_real(name)
-    except DataNotFound:
-        return None
+    return {"mnist": download.download_mnist, "cifar10": download.download_cifar10}[args.name](folder), True
 
 
 def _destination() -> Path:
-    """The data folder, which is made if it is the course's own; an error where real data cannot go."""
+    """Return the data folder, which is made if it is the course's own; an error where real data cannot go."""
+    from palm_utils.sample import is_sample  # loads OpenCV
+
     folder = data_folder()
     if is_sample(folder):
         raise CourseError(
-            tr("{folder} is the generated sample; real data does not go there. Unset PALM_DATA.", folder=folder)
+            "{folder} is the generated sample; real data does not go there. Unset PALM_DATA.", folder=folder
         )
     if not can_be_written(folder):
-        raise CourseError(tr("{folder} cannot be written to. Set PALM_DATA to a folder that can.", folder=folder))
+        raise CourseError("{folder} cannot be written to. Set PALM_DATA to a folder that can.", folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

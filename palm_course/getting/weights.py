@@ -6,11 +6,11 @@ proxy that does not answer waits for ever.
 
 from pathlib import Path
 
+from palm_course.getting.contents import has_checksum
 from palm_course.getting.download import Remote, download
 from palm_utils.datasets import data_folder
-from palm_utils.datasets.sources import has_checksum
 from palm_utils.files import can_be_written, expanded
-from palm_utils.messages import CourseError, DataNotFound
+from palm_utils.messages import DataNotFound, WrongArgument, mark
 
 __all__ = ["find_weights", "pretrained_weights"]
 
@@ -44,8 +44,11 @@ def pretrained_weights(architecture: str, *, download_it: bool = False, timeout=
     url, md5 = _source(architecture)
     if not download_it:
         raise DataNotFound(
-            f"No ImageNet weights of {architecture} on this machine ({_PADDLE_CACHE.as_posix()}). "
-            f"Download them: pretrained_weights({architecture!r}, download_it=True); or by hand: {url}"
+            "No ImageNet weights of {architecture} on this machine ({folder}). Download them: "
+            "pretrained_weights({architecture!r}, download_it=True); or by hand: {url}",
+            architecture=architecture,
+            folder=_PADDLE_CACHE.as_posix(),
+            url=url,
         )
     own, shared = _folders()
     target = (shared if shared.is_absolute() and can_be_written(shared) else own) / url.rpartition("/")[2]
@@ -61,6 +64,6 @@ def _source(architecture: str) -> tuple[str, str]:
     from paddle.vision.models import resnet
 
     if architecture not in resnet.model_urls:
-        known = ", ".join(resnet.model_urls)
-        raise CourseError(f"PaddlePaddle has no ImageNet weights of {architecture!r}; it has them of {known}")
+        template = mark("PaddlePaddle has no ImageNet weights of {architecture!r}; it has them of {known}")
+        raise WrongArgument(template, architecture=architecture, known=", ".join(resnet.model_urls))
     return resnet.model_urls[architecture]

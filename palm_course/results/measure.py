@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from palm_course.results import stored, train
+from palm_course.results.launch import launch, refuse_processes
 from palm_course.results.recipes import STEADY
 from palm_course.results.stored import Run
 from palm_utils import datasets, machine
@@ -44,10 +45,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     data = real_photographs()
     for one in missing if args.nproc > 1 else []:
-        _refuse_to_share(one, args.nproc)
+        _refuse_sharing(one, args.nproc, data)
     if args.jobs > 1 or args.nproc > 1:
         with ThreadPoolExecutor(args.jobs) as pool:
-            return int(any(pool.map(lambda one: _measure_elsewhere(one, args.again, args.nproc), missing)))
+            return int(any([*pool.map(lambda one: _measure_elsewhere(one, args.again, args.nproc), missing)]))
     for one in missing:
         measure(one, data, again=args.again)
     return 0
@@ -106,8 +107,6 @@ def _measure_elsewhere(one: Run, again: bool, nproc: int) -> int:
     arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
     arguments += ["--again"] if again else []
     if nproc > 1:
-        from palm_course.results.launch import launch
-
         return launch(arguments, nproc)
     return subprocess.call([sys.executable, "-m", "palm_utils", *arguments])
 
@@ -117,16 +116,14 @@ def working_folder(result: Path) -> Path:
     return WORK / result.relative_to(stored.FOLDER).with_suffix("")
 
 
-def _refuse_to_share(one: Run, nproc: int) -> None:
+def _refuse_sharing(one: Run, nproc: int, data: datasets.PalmData) -> None:
     """Raise CourseError where several processes cannot train, or would train otherwise than one."""
     import paddle
 
-    from palm_course.results.launch import refuse_processes
     from palm_utils.training import refuse
 
     refuse_processes(nproc, None)
-    refuse(train.make_loaders(datasets.palm(), one.arguments)[0].batch_size, nproc, False, "")
-
+    refuse(train.make_loaders(data, one.arguments)[0].batch_size, nproc, False, "cpu")
     layers = train.find_network(one.network)[1]().sublayers()
     if any(isinstance(layer, paddle.nn.BatchNorm2D) for layer in layers):
         raise CourseError("{run}: its batch norm sees one process's images only: measure it without --nproc", run=one)

@@ -6,7 +6,7 @@ verdicts are the same everywhere, for programs to read.
 
 import argparse
 import csv
-import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -25,12 +25,6 @@ WARNING = mark(
     "This runs the students' code with your rights: it can read, change and send whatever you can. "
     "Grade in a container or virtual machine that holds nothing else and is thrown away afterwards."
 )
-_DESCRIPTION = mark(
-    "Score the notebooks in FOLDER, one file for each student or one folder for each, into a CSV file with the "
-    "columns student, exercise, verdict, message. Where a folder holds several notebooks, the best answer to an "
-    "exercise counts. Verdicts: right, wrong, not attempted, missing (the cell was deleted), timeout, crashed; and for "
-    "a whole notebook unreadable, no exercises, no notebook."
-)
 NO_NOTEBOOK = mark("no notebook")
 # The better verdict first: of several notebooks of one student the best counts.
 _ORDER = (Status.RIGHT.value, Status.WRONG.value, judging.TIMEOUT, judging.CRASHED)
@@ -47,16 +41,18 @@ class Row(NamedTuple):
 
 
 def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "grade",
-        help=tr("score a folder of students' notebooks"),
-        description=f"{tr(_DESCRIPTION)} {tr(WARNING)}",
+    description = tr(
+        "Score the notebooks in FOLDER, one file for each student or one folder for each, into a CSV file with the "
+        "columns student, exercise, verdict, message. Where a folder holds several notebooks, the best answer to an "
+        "exercise counts. Verdicts: right, wrong, not attempted, missing (the cell was deleted), timeout, crashed; and "
+        "for a whole notebook unreadable, no exercises, no notebook."
     )
+    line = tr("score a folder of students' notebooks")
+    parser = subparsers.add_parser("grade", help=line, description=f"{description} {tr(WARNING)}")
     parser.add_argument("folder", type=Path, metavar=tr("FOLDER"))
     parser.add_argument("--output", type=Path, default=Path("grades.csv"), help=tr("the table (default grades.csv)"))
-    parser.add_argument(
-        "--jobs", type=int, default=joblib.cpu_count(), help=tr("notebooks at a time (default: the number of cores)")
-    )
+    at_a_time = tr("notebooks at a time (default: the number of cores)")
+    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help=at_a_time)
     parser.add_argument("--seconds", type=float, default=60, help=tr("for one exercise, then it is ended (default 60)"))
     parser.add_argument("--memory", type=float, default=2, help=tr("GiB for one notebook's answers (default 2)"))
     parser.set_defaults(run=run)
@@ -70,13 +66,12 @@ def run(args: argparse.Namespace) -> int:
     if not judging.can_limit_memory():
         print(tr("Memory is not limited: this system offers no way to do so. Time is."), flush=True)
     students = find_students(args.folder)
-    limits = judging.Limits(args.seconds, int(args.memory * 2**30))
-    os.environ["PALM_THREADS"] = "1"  # several notebooks at a time share the cores already
+    judging.one_core_each()
     jobs = [(student, path) for student, paths in students.items() for path in paths]
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=max(1, args.jobs)) as pool:
         try:
-            work = pool.map(lambda job: judging.judge(job[1], limits=limits, stop=stop), jobs)
+            work = pool.map(lambda job: judging.judge(job[1], args.seconds, int(args.memory * 2**30), stop), jobs)
             results = list(tqdm(work, total=len(jobs), unit="notebook", desc=tr("grading"), disable=None))
         except BaseException:  # Ctrl-C above all
             stop.set()
@@ -84,16 +79,10 @@ def run(args: argparse.Namespace) -> int:
             raise
     rows = list(make_rows(students, dict(zip(jobs, results, strict=True))))
     write(rows, args.output)
-    counts = Counter(row.verdict for row in rows).most_common()
-    print(
-        tr(
-            "{students} students, {rows} rows ({counts}): {file}",
-            students=len(students),
-            rows=len(rows),
-            counts=", ".join(f"{count} {tr(verdict)}" for verdict, count in counts),
-            file=args.output,
-        )
-    )
+    verdicts = Counter(row.verdict for row in rows).most_common()
+    counted = ", ".join(f"{count} {tr(verdict)}" for verdict, count in verdicts)
+    counts = {"students": len(students), "rows": len(rows), "counts": counted, "file": args.output}
+    print(tr("{students} students, {rows} rows ({counts}): {file}", **counts))
     return 0
 
 
@@ -103,28 +92,18 @@ def find_students(folder: Path) -> dict[str, list[Path]]:
     Hidden files and folders are left out. Raises CourseError where the folder is none or holds nothing.
     """
     if not folder.is_dir():
-        raise CourseError(tr("{folder} is not a folder", folder=folder))
+        raise CourseError("{folder} is not a folder", folder=folder)
     students: dict[str, list[Path]] = {}
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            students.setdefault(entry.name, []).extend(_notebooks(entry))
-        elif _is_notebook(entry):
-            students.setdefault(entry.stem, []).append(entry)
+    hidden = re.compile(r"(^|/)(\.|__MACOSX)")  # what systems and Jupyter put there
+    for entry in sorted(entry for entry in folder.iterdir() if not hidden.match(entry.name)):
+        inside = sorted(entry.rglob("*")) if entry.is_dir() else [entry]
+        found = [path for path in inside if path.suffix.lower() == ".ipynb" and not path.is_dir()]
+        shown = [path for path in found if not hidden.search(path.relative_to(folder).as_posix())]
+        if shown or entry.is_dir():
+            students.setdefault(entry.name if entry.is_dir() else entry.stem, []).extend(shown)
     if not any(students.values()):
-        raise CourseError(tr("{folder} holds no notebooks: neither NAME.ipynb nor NAME/….ipynb", folder=folder))
+        raise CourseError("{folder} holds no notebooks: neither NAME.ipynb nor NAME/….ipynb", folder=folder)
     return students
-
-
-def _notebooks(folder: Path) -> list[Path]:
-    inside = sorted(path for path in folder.rglob("*") if _is_notebook(path))
-    hidden = (".", "__MACOSX")
-    return [p for p in inside if not any(part.startswith(hidden) for part in p.relative_to(folder).parts)]
-
-
-def _is_notebook(path: Path) -> bool:
-    return path.suffix.lower() == ".ipynb" and not path.is_dir()
 
 
 def make_rows(students: dict[str, list[Path]], results: dict[tuple[str, Path], list[judging.Result]]) -> Iterator[Row]:
@@ -139,17 +118,13 @@ def make_rows(students: dict[str, list[Path]], results: dict[tuple[str, Path], l
                 row = Row(student, result.number, result.verdict, one_line(result) + where)
                 if not result.number:
                     yield row
-                elif result.number not in best or _rank(row) < _rank(best[result.number]):
-                    best[result.number] = row
-        yield from (best[number] for number in sorted(best, key=_by_number))
+                elif row.exercise not in best or _rank(row) < _rank(best[row.exercise]):
+                    best[row.exercise] = row
+        yield from (best[number] for number in sorted(best, key=lambda number: [int(n) for n in number.split(".")]))
 
 
 def _rank(row: Row) -> int:
     return _ORDER.index(row.verdict) if row.verdict in _ORDER else len(_ORDER)
-
-
-def _by_number(number: str) -> list[int]:
-    return [int(part) for part in number.split(".")]
 
 
 def one_line(result: judging.Result) -> str:

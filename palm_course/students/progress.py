@@ -5,12 +5,12 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from palm_course import chapters as notebooks
+from palm_course import chapters
 from palm_course.exercises.texts import print_table
 from palm_course.exercises.trial import Status
 from palm_course.students import judging
 from palm_course.students.answers import Answers, UnreadableNotebook, read
-from palm_utils import messages as language
+from palm_utils import messages
 from palm_utils.messages import CourseError, tr
 
 
@@ -29,26 +29,23 @@ def run(args: argparse.Namespace) -> int:
     judging.one_core_each()
     right = total = 0
     for path, is_own in [found for name in args.chapters or [""] for found in find(name)]:
-        chapter = path.relative_to(notebooks.FOLDER).with_suffix("").as_posix()
+        chapter = path.relative_to(chapters.FOLDER).with_suffix("").as_posix()
         try:
             answers = read(path)
         except UnreadableNotebook as error:
-            if not is_own:
-                continue
-            remedy = tr(
-                "`python -m palm_utils reset {chapter}` puts a fresh one in place", chapter=chapter.split("_")[0]
-            )
-            print("\n" + tr("{chapter}: {error}; {remedy}", chapter=chapter, error=error, remedy=remedy))
+            if is_own:
+                remedy = tr(
+                    "`python -m palm_utils reset {chapter}` puts a fresh one in place", chapter=chapter.split("_")[0]
+                )
+                print("\n" + tr("{chapter}: {error}; {remedy}", chapter=chapter, error=error, remedy=remedy))
             continue
-        if not is_own and not _attempted(answers):
-            continue
-        if not answers.numbers:
-            if args.chapters:
-                raise CourseError(tr("{file} has no exercises", file=path.name))
+        if is_own and not answers.numbers and args.chapters:
+            raise CourseError("{file} has no exercises", file=path.name)
+        if not (answers.numbers if is_own else _attempted(answers)):
             continue
         print("\n" + tr("{chapter}: ", chapter=chapter), end="", flush=True)
         results = judge(path, answers)
-        print_table([(r.number, r.verdict, r.message, r.summary) for r in results])
+        print_table(results)
         right += sum(result.verdict == Status.RIGHT.value for result in results)
         total += len(results)
     text = tr("{done} of {total} exercises done, in the notebooks as they were last saved", done=right, total=total)
@@ -62,23 +59,23 @@ def find(name: str = "") -> Iterator[tuple[Path, bool]]:
     That is the Chinese one for "zh/03", and else the one in the language that counts; of the other, a student
     who began in it may have answers as well. Raises CourseError where there is none.
     """
-    english, chinese = notebooks.FOLDER, notebooks.FOLDER / "zh"
+    english, chinese = chapters.FOLDER, chapters.FOLDER / "zh"
     if name.startswith("zh/"):
         editions, name = [chinese], name.removeprefix("zh/")
     else:
-        editions = [chinese, english] if language.current() == language.CHINESE else [english, chinese]
+        editions = [chinese, english] if messages.current() == messages.CHINESE else [english, chinese]
         editions = [folder for folder in editions if any(folder.glob("*.ipynb"))] or [english]
-    yield from ((path, True) for path in notebooks.find(name, editions[0]))
+    yield from ((path, True) for path in chapters.find(name, editions[0]))
     for folder in editions[1:]:
         with contextlib.suppress(CourseError):
-            yield from ((path, False) for path in notebooks.find(name, folder))
+            yield from ((path, False) for path in chapters.find(name, folder))
 
 
 def judge(path: Path, answers: Answers) -> list[judging.Result]:
     """Judge a chapter; a process is only started where there is something to run."""
-    attempted = _attempted(answers)
-    found = {result.number: result for result in judging.judge(path, attempted)} if attempted else {}
-    return [found.get(n) or judging.judge_one(answers, n) for n in answers.numbers]
+    if _attempted(answers):
+        return judging.judge(path)
+    return [judging.judge_one(answers, number) for number in answers.numbers]
 
 
 def _attempted(answers: Answers) -> list[str]:

@@ -5,16 +5,13 @@ leave conflict markers in a file that Jupyter then cannot open.
 """
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from palm_course import chapters as notebooks
+from palm_course import chapters
 from palm_course.students.answers import UnreadableNotebook, load
-from palm_course.students.reset import GitFailed, carry_answers, git, keep_copy
-from palm_utils.files import replacing
-from palm_utils.messages import CourseError, tr
+from palm_course.students.carry import carry_answers
+from palm_course.students.reset import GitFailed, git, keep_copy, write
+from palm_utils.messages import CourseError, Text, tr
 
 
 def add_parser(subparsers) -> None:
@@ -29,17 +26,6 @@ def add_parser(subparsers) -> None:
     parser.set_defaults(run=run)
 
 
-@dataclass(frozen=True)
-class _Edited:
-    """A notebook that the student has edited and that the course has a new version of."""
-
-    path: Path
-    mine: bytes
-    base: bytes
-    """The version of the course that the student started from."""
-    copy: Path
-
-
 def run(args: argparse.Namespace) -> int:
     """Update the working copy, and say of each notebook concerned what became of it."""
     head = git("rev-parse", "--verify", "HEAD").decode().strip()
@@ -47,47 +33,44 @@ def run(args: argparse.Namespace) -> int:
     try:
         upstream = git("rev-parse", "--verify", "@{upstream}").decode().strip()
     except GitFailed as error:
-        remedy = tr("`git branch --set-upstream-to=origin/main` tells git where the course is")
-        raise CourseError(f"{error}: {remedy}") from None
+        remedy = Text("`git branch --set-upstream-to=origin/main` tells git where the course is")
+        raise CourseError("{error}: {remedy}", error=error, remedy=remedy) from None
     base = git("merge-base", head, upstream).decode().strip()
     if base == upstream:
         print(tr("This is the newest version of the course."))
         return 0
     if base != head:
         raise CourseError(
-            tr(
-                "You have commits of your own, and git cannot merge notebooks. `git branch mine` keeps the commits, "
-                "`git reset --soft {commit}` makes them uncommitted changes again; then update once more.",
-                commit=base[:10],
-            )
+            "You have commits of your own, and git cannot merge notebooks. `git branch mine` keeps the commits, "
+            "`git reset --soft {commit}` makes them uncommitted changes again; then update once more.",
+            commit=base[:10],
         )
-    with _aside(head, upstream) as edited:
-        git("merge", "--ff-only", upstream)
+    edited = _advance(head, upstream)
     print(git("log", "--oneline", "--no-decorate", f"{head}..{upstream}").decode(errors="replace").rstrip())
-    for notebook in edited:
-        print("\n".join(_carry(notebook)))
+    for path, copy, base in edited:
+        print("\n".join(_carry(path, copy, base)))
     return 0
 
 
-@contextmanager
-def _aside(head: str, upstream: str) -> Iterator[list[_Edited]]:
-    """Put the notebooks that both sides have changed back as git has them; where the block raises, undo that."""
-    names = _changed(head) & _changed(head, upstream)
-    edited: list[_Edited] = []
+def _advance(head: str, upstream: str) -> list[tuple[Path, Path, bytes]]:
+    """Bring the working copy to the new version; where git refuses, everything is as before.
+
+    Returns the notebooks that both sides have changed: where each is, the student's copy of it, and the
+    version that the student started from.
+    """
+    edited = []
     try:
-        for name in sorted(names):
-            path = notebooks.FOLDER / name
+        for name in sorted(_changed(head) & _changed(head, upstream)):
+            path = chapters.FOLDER / name
             if path.exists():  # one that was deleted comes back
-                base = git("cat-file", "--filters", f"{head}:./{name}")
-                edited.append(_Edited(path, path.read_bytes(), base, keep_copy(path)))
+                edited.append((path, keep_copy(path), git("cat-file", "--filters", f"{head}:./{name}")))
             git("checkout", head, "--", name)
-        yield edited
+        git("merge", "--ff-only", upstream)
     except BaseException:
-        for notebook in edited:
-            with replacing(notebook.path) as temporary:
-                temporary.write_bytes(notebook.mine)
-            notebook.copy.unlink()
+        for path, copy, _ in edited:
+            copy.replace(path)
         raise
+    return edited
 
 
 def _changed(*commits: str) -> set[str]:
@@ -96,16 +79,13 @@ def _changed(*commits: str) -> set[str]:
     return {name for name in listed if name.endswith(".ipynb")}
 
 
-def _carry(notebook: _Edited) -> list[str]:
-    path, copy = notebook.path, notebook.copy.name
+def _carry(path: Path, copy: Path, base: bytes) -> list[str]:
+    names = {"file": path.name, "copy": copy.name}
     if not path.exists():
-        return [tr("{file}: the course no longer has it; yours is {copy}", file=path.name, copy=copy)]
+        return [tr("{file}: the course no longer has it; yours is {copy}", **names)]
     try:
-        book, lines = carry_answers(load(notebook.copy), path.read_bytes(), notebook.base)
+        book, lines = carry_answers(load(copy), path.read_bytes(), base)
     except UnreadableNotebook as error:
-        return [
-            tr("{file}: new; yours is {copy}, which cannot be read: {error}", file=path.name, copy=copy, error=error)
-        ]
-    with replacing(path) as temporary:
-        temporary.write_bytes(book)
-    return [tr("{file}: new; yours is {copy}", file=path.name, copy=copy), *(f"  {line}" for line in lines)]
+        return [tr("{file}: new; yours is {copy}, which cannot be read: {error}", error=error, **names)]
+    write(path, book)
+    return [tr("{file}: new; yours is {copy}", **names), *(f"  {line}" for line in lines)]

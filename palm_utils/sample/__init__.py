@@ -15,14 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from palm_utils.files import locked, replacing_folder
-from palm_utils.messages import DataError
+from palm_utils import datasets
+from palm_utils.datasets import HEADER, LABELS, TRAINING, VALIDATION
+from palm_utils.files import can_be_written, locked, replacing_folder, user_cache_folder
+from palm_utils.messages import DataError, Text, tr
 from palm_utils.sample import digits, fundus, pictures
 
 VERSION = 5  # raise it with every change to what is generated: folders of other versions are made anew
 SEED = 2019
 _MARKER = "GENERATED SAMPLE DATA"
-_TRAINING, _VALIDATION = "PALM-Training400", "PALM-Validation400"
 
 
 @dataclass(frozen=True)
@@ -57,22 +58,43 @@ def sample_root(folder: str | Path, size: str = "default") -> Path:
     Raises DataError for another size, and where `folder` cannot be written to.
     """
     if size not in SIZES:
-        raise DataError(f"There is no sample of size {size!r}; choose one of {', '.join(map(repr, SIZES))}.")
+        known = ", ".join(map(repr, SIZES))
+        raise DataError("There is no sample of size {size!r}; choose one of {known}.", size=size, known=known)
     root = Path(folder) / "sample" / size
     if _is_intact(root, size):
         return root
     try:
-        with locked(root, "making the sample data"):
+        with locked(root, Text("making the sample data")):
             if not _is_intact(root, size):
-                print(f"Making the sample data (once, about {SIZES[size].seconds} s) …", flush=True)
+                print(tr("Making the sample data (once, about {seconds} s) …", seconds=SIZES[size].seconds), flush=True)
                 with replacing_folder(root) as fresh:
                     _make(fresh, size)
     except OSError as error:
         raise DataError(
-            f"The sample data cannot be written to {root}: {error}. "
-            "Make that folder writable, with 60 MB to spare, and try again."
+            "The sample data cannot be written to {root}: {error}. Make that folder writable, with 60 MB to spare, and "
+            "try again.",
+            root=root,
+            error=error,
         ) from error
     return root
+
+
+def sample_folder() -> Path:
+    """Return the folder below which samples are kept: never `PALM_DATA`, which is the user's own."""
+    data = datasets.checkout_data()
+    return data if data and can_be_written(data) else user_cache_folder()
+
+
+def sample_size() -> str:
+    """Return the sample that the environment variable `PALM_SAMPLE` names, else "default"."""
+    size = os.environ.get("PALM_SAMPLE") or "default"
+    if size not in SIZES:
+        raise DataError(
+            "PALM_SAMPLE is {size!r}; it can be {known}. Unset it to use real data where there is some.",
+            size=size,
+            known=" or ".join(map(repr, SIZES)),
+        )
+    return size
 
 
 def is_sample(root: str | Path) -> bool:
@@ -86,19 +108,19 @@ def is_sample(root: str | Path) -> bool:
 
 def _make(root: Path, size: str) -> None:
     amounts = SIZES[size]
-    for name in (f"palm/{_TRAINING}", f"palm/{_VALIDATION}", "mnist", "cifar10"):
+    for name in (f"palm/{TRAINING}", f"palm/{VALIDATION}", "mnist", "cifar10"):
         (root / name).mkdir(parents=True)
     jobs: list[Callable] = [
         partial(pictures.make_pictures, root / "cifar10" / "cifar-10-python.tar.gz", *amounts.pictures, SEED),
         partial(digits.make_digits, root / "mnist", *amounts.digits, SEED),
     ]
     for kind, number in _training_eyes(amounts):
-        path = root / "palm" / _TRAINING / f"{kind}{number:04d}.jpg"
+        path = root / "palm" / TRAINING / f"{kind}{number:04d}.jpg"
         jobs.append(partial(_save_photograph, path, kind, (SEED, ord(kind), number)))
     validation = list(enumerate(_validation_kinds(amounts), 1))
     first_validation_job = len(jobs)
     for number, kind in validation:
-        path = root / "palm" / _VALIDATION / f"V{number:04d}.jpg"
+        path = root / "palm" / VALIDATION / f"V{number:04d}.jpg"
         jobs.append(partial(_save_photograph, path, kind, (SEED, ord("V"), number)))
 
     # Threads, not processes: they need no importable main module, and NumPy and OpenCV release
@@ -111,9 +133,9 @@ def _make(root: Path, size: str) -> None:
             pool.shutdown(cancel_futures=True)
             raise
 
-    with open(root / "palm" / "labels.csv", "w", newline="", encoding="utf-8") as f:
+    with open(root / "palm" / LABELS, "w", newline="", encoding="utf-8") as f:
         table = csv.writer(f, lineterminator="\n")
-        table.writerow(["ID", "imgName", "Label", "Fovea_X", "Fovea_Y"])
+        table.writerow(HEADER)
         for (number, kind), fovea in zip(validation, results[first_validation_job:], strict=True):
             table.writerow([number, f"V{number:04d}.jpg", int(kind == "P"), *(f"{v:.2f}" for v in fovea)])
     (root / "README.txt").write_text(_readme(root, size), encoding="utf-8", newline="\n")
@@ -151,10 +173,10 @@ def _validation_kinds(amounts: Size) -> list[str]:
 def _files(size: str) -> Iterator[str]:
     amounts = SIZES[size]
     for kind, number in _training_eyes(amounts):
-        yield f"palm/{_TRAINING}/{kind}{number:04d}.jpg"
+        yield f"palm/{TRAINING}/{kind}{number:04d}.jpg"
     for number in range(1, amounts.validation + 1):
-        yield f"palm/{_VALIDATION}/V{number:04d}.jpg"
-    yield "palm/labels.csv"
+        yield f"palm/{VALIDATION}/V{number:04d}.jpg"
+    yield f"palm/{LABELS}"
     for prefix in ("train", "t10k"):
         yield f"mnist/{prefix}-images-idx3-ubyte.gz"
         yield f"mnist/{prefix}-labels-idx1-ubyte.gz"

@@ -101,20 +101,6 @@ def _of_run(cell, last: int) -> list[str]:
     return found
 
 
-@pytest.fixture
-def book():
-    """A small notebook in good form, for the tests to spoil."""
-    v4 = nbformat.v4
-    fact = v4.new_code_cell(
-        "print(1)",
-        execution_count=1,
-        metadata={"tags": ["nbval-check-output"]},
-        outputs=[v4.new_output("stream", name="stdout", text="1\n")],
-    )
-    silent = v4.new_code_cell("x = 1", execution_count=2)
-    return v4.new_notebook(cells=[v4.new_markdown_cell("# Title"), fact, silent])
-
-
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.relative_to(FOLDER).with_suffix("").as_posix())
 def test_the_committed_notebooks_are_in_good_form(path):
     assert problems(nbformat.read(path, as_version=4), read_committed(path)) == []
@@ -124,105 +110,17 @@ def test_there_are_notebooks_to_look_at():
     assert len(CHAPTERS) >= 2
 
 
-def spoil_tag(book):
-    book.cells[1].metadata["tags"] = ["nbval-check-ouput"]
-
-
-def spoil_untagged(book):
-    book.cells[1].metadata["tags"] = []
-
-
-def spoil_no_output(book):
-    book.cells[1].outputs = []
-
-
-def spoil_error(book):
-    book.cells[1].outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="x"))
-
-
-def spoil_count(book):
-    book.cells[2].execution_count = 7
-
-
-def spoil_not_run(book):
-    book.cells[2].execution_count = None
-
-
-def spoil_path_in_source(book):
-    book.cells[2].source = "open('/home/aistudio/work/x')"
-
-
-def spoil_path_in_output(book):
-    book.cells[1].outputs[0].text = "saved in /root/course\n"
-
-
-def spoil_image(book):
-    book.cells[0].source = "![eye](https://example.org/eye.png)"
-
-
-def spoil_html(book):
-    html = nbformat.v4.new_output("display_data", {"text/html": "<img src=https://example.org/eye.png>"})
-    book.cells[1].outputs.append(html)
-
-
-def spoil_reference_image(book):
-    book.cells[0].source = "![eye][1]\n\n[1]: https://example.org/eye.png"
-
-
-def spoil_only_a_picture(book):
-    book.cells[1].outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGk=", "text/plain": "<Figure>"})]
-
-
-def spoil_contradiction(book):
-    book.cells[1].metadata["tags"] = ["nbval-check-output", "nbval-skip"]
-
-
-def spoil_stderr(book):
-    book.cells[1].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="warning"))
-
-
-def spoil_length(book):
-    book.cells[2].source = "x = 1\n" * 41
-
-
-@pytest.mark.parametrize(
-    ("spoil", "complaint"),
-    [
-        (spoil_tag, "unknown tag 'nbval-check-ouput'"),
-        (spoil_untagged, "no tag that says whether it is a fact"),
-        (spoil_no_output, "checks nothing"),
-        (spoil_error, "stored error ValueError"),
-        (spoil_count, "execution count 7 after 1"),
-        (spoil_not_run, "execution count None after 1"),
-        (spoil_path_in_source, "a machine's path"),
-        (spoil_path_in_output, "a machine's path in the output"),
-        (spoil_image, "a hot-linked image"),
-        (spoil_html, "a hot-linked image in the output"),
-        (spoil_reference_image, "a hot-linked image"),
-        (spoil_only_a_picture, "checks nothing"),
-        (spoil_contradiction, "exclude each other"),
-        (spoil_stderr, "stderr shown to the reader"),
-        (spoil_length, "41 lines of code"),
-    ],
-)
-def test_bad_form_is_found(book, spoil, complaint):
-    assert problems(book) == []
-    spoil(book)
-    assert any(complaint in problem for problem in problems(book))
-
-
-def test_a_student_s_copy_may_be_run_in_any_order_and_extended(book):
-    committed = nbformat.from_dict(book)
-    edited = nbformat.reads(nbformat.writes(book), as_version=4)
-    spoil_count(edited)
-    spoil_error(edited)
+def test_a_student_s_copy_may_be_run_in_any_order_and_extended():
+    committed = nbformat.read(CHAPTERS[0], as_version=4)
+    edited = nbformat.from_dict(committed)
+    code = [cell for cell in edited.cells if cell.cell_type == "code"]
+    code[1].execution_count = 77
+    code[1].outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="x"))
     edited.cells.append(
         nbformat.v4.new_code_cell("print('mine')", outputs=[nbformat.v4.new_output("stream", text="x")])
     )
-    assert problems(edited) != []
+    assert len(problems(edited)) >= 3
     assert problems(edited, committed) == []
-    spoil_untagged(edited)  # of a cell that is the course's own
-    assert any("no tag" in problem for problem in problems(edited, committed))
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

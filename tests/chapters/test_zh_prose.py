@@ -2,8 +2,7 @@
 
 import re
 
-import pytest
-from editions import MARKDOWN, ROOT, course, each_pair, edition, entries, inline, pair, prose
+from editions import MARKDOWN, ROOT, course, each_pair, edition, entries, inline, pair, prose, zh_form
 
 __all__ = ["course", "edition", "entries", "pair", "prose"]  # fixtures
 
@@ -58,35 +57,9 @@ def test_an_amount_may_be_counted_in_ten_thousands():
     assert figures_missing("134 pixels", "1.34 亿") == {"134"}
 
 
-# --- set as Chinese is
-
-HAN = "[\u4e00-\u9fff]"
-# What to do, and what it looks like where it was not done.
-BAD_FORM = {
-    "a blank between Chinese and Latin letters or digits": rf"{HAN}[A-Za-z0-9`]|[A-Za-z0-9`%]{HAN}",
-    "Chinese punctuation beside Chinese": rf"{HAN}[,.;:?!()\"]|[,;:?!(\"]{HAN}|\.\.\.|。。",
-    "no blank beside Chinese punctuation": r" [，。：；、？！（）“”《》]|[，。：；、？！（）“”《》] ",
-    "no blank before a per cent sign": r"\d %",
-    "markup that is rendered": r"\*|__",
-    "a student is 你": "您",
-}
-
-
 @each_pair
-@pytest.mark.parametrize("rule", BAD_FORM)
-def test_prose_is_set_as_chinese_is(prose, rule):
-    for _, cell in prose:
-        for token in MARKDOWN.parse(FORMULA.sub("`x`", cell.source)):
-            shown = {"text": lambda t: t.content, "code_inline": lambda t: "`x`", "softbreak": lambda t: "\n"}
-            text = "".join(shown[t.type](t) if t.type in shown else "" for t in token.children or [])
-            assert not (found := re.findall(f".{{0,9}}(?:{BAD_FORM[rule]}).{{0,9}}", text)), (cell.id, found)
-
-
-@each_pair
-def test_a_paragraph_is_one_line(prose):
-    """A line's end is shown as a blank, and there is none between Chinese characters."""
-    for _, cell in prose:
-        assert not inline(cell.source, "softbreak"), cell.id
+def test_prose_is_set_as_chinese_is(prose):
+    assert {cell.id: found for _, cell in prose if (found := zh_form.faults(cell.source))} == {}
 
 
 def glossary():

@@ -12,9 +12,8 @@ import palm_archives
 import pytest
 from palm_archives import MNIST, bare_checkout, cifar_archive, idx
 
-from palm_course.getting import command, get, prepare
+from palm_course.getting import command, contents, download, prepare
 from palm_utils import datasets
-from palm_utils.datasets import locate, sources
 from palm_utils.messages import CourseError, DataError, DataNotFound
 
 
@@ -159,19 +158,18 @@ def published(monkeypatch):
     content["cifar-10-python.tar.gz"] = cifar_archive(data_batch_1=2, test_batch=1)
     content["PALM.zip"] = palm_archives.zipped(palm_archives.release_files())
     md5 = {name: hashlib.md5(content[name]).hexdigest() for name in content}
-    for module in (sources, locate):
-        monkeypatch.setattr(module, "MNIST_FILES", {f"{name}-ubyte.gz": md5[f"{name}-ubyte.gz"] for name in MNIST})
-        monkeypatch.setattr(module, "CIFAR10_MD5", md5["cifar-10-python.tar.gz"])
-    monkeypatch.setattr(sources, "PALM_SHA256", hashlib.sha256(content["PALM.zip"]).hexdigest())
+    monkeypatch.setattr(contents, "PUBLISHED_MD5", md5)
+    monkeypatch.setattr(download, "PUBLISHED_MD5", md5)
+    monkeypatch.setattr(download, "PALM_SHA256", hashlib.sha256(content["PALM.zip"]).hexdigest())
     asked = []
 
-    def download(files, by_hand=None):
+    def copy(files, by_hand=None):
         for file in files:
             asked.append(file.url)
             palm_archives.write(file.destination.parent, {file.destination.name: content[file.destination.name]})
             assert file.is_right(file.destination)
 
-    monkeypatch.setattr(get, "download", download)
+    monkeypatch.setattr(download, "download", copy)
     return asked
 
 
@@ -223,5 +221,5 @@ def test_starting_up_loads_nothing_large():
 
 def test_the_readme_of_the_data_folder_names_the_sources():
     readme = (Path(__file__).resolve().parents[2] / "data" / "README.md").read_text(encoding="utf-8")
-    for fact in (sources.PALM_URL, sources.PALM_SHA256, sources.MNIST_URL, sources.CIFAR10_URL):
+    for fact in (download.PALM_URL, download.PALM_SHA256, download.MNIST_URL, download.CIFAR10_URL):
         assert fact in readme

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved, write
 
-from palm_course import chapters as notebooks
+from palm_course import chapters
 from palm_course.command import main
 from palm_course.exercises import texts
 from palm_course.students import answers, judging, progress
@@ -174,7 +174,7 @@ def course(tmp_path, monkeypatch):
     """A folder that the command takes for the course's notebooks."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    monkeypatch.setattr(notebooks, "FOLDER", folder)
+    monkeypatch.setattr(chapters, "FOLDER", folder)
     return folder
 
 
@@ -237,7 +237,7 @@ def test_in_a_kernel_that_does_not_know_its_notebook_s_name(tmp_path):
     resources = {"metadata": {"path": tmp_path}}
     nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
     # A busy kernel sends what is printed in several pieces.
-    assert notebooks.tidy(book).cells[1].outputs[0].text.startswith("1 of 3 exercises done\n✓ 1.1  ")
+    assert chapters.tidy(book).cells[1].outputs[0].text.startswith("1 of 3 exercises done\n✓ 1.1  ")
 
 
 def test_a_console_without_the_marks(monkeypatch):

@@ -9,9 +9,9 @@ import nbformat
 import pytest
 from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved
 
-from palm_course import chapters as notebooks
+from palm_course import chapters
 from palm_course.command import main
-from palm_course.students import reset
+from palm_course.students import carry
 
 NAME = "01_lenet_mnist.ipynb"
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
@@ -33,7 +33,7 @@ def clones(tmp_path, monkeypatch):
     publish(course, "first")
     run(tmp_path, "clone", "repository", "student")
     student = tmp_path / "student" / "notebooks"
-    monkeypatch.setattr(notebooks, "FOLDER", student)
+    monkeypatch.setattr(chapters, "FOLDER", student)
     return course, student
 
 
@@ -63,7 +63,7 @@ def edit(path, answers, *, ran="", note=""):
 def sources(path):
     """Return the cells of a notebook by exercise tag, and the course's own text cell as "text"."""
     cells = nbformat.read(path, as_version=4).cells
-    found = {reset.exercise_of(cell).removeprefix("exercise:"): cell.source for cell in cells}
+    found = {carry.exercise_of(cell).removeprefix("exercise:"): cell.source for cell in cells}
     return {**found, "text": cells[1].source}
 
 
@@ -90,7 +90,7 @@ def test_a_fresh_chapter_and_every_copy_of_one_s_own(clones, capsys):
     assert main(["reset", "01"]) == 0
     assert "nothing to do" in capsys.readouterr().out and len(copies(student)) == 3
     assert run(student, "status", "--short") == ""
-    assert [found.name for found in notebooks.find()] == [NAME, "02_ichallenge_pm.ipynb"]
+    assert [found.name for found in chapters.find()] == [NAME, "02_ichallenge_pm.ipynb"]
 
 
 def test_answers_are_carried_over(clones, capsys):
@@ -195,7 +195,7 @@ def test_an_answer_follows_its_function_and_not_its_number():
         ("exercise:1.2", "def helper():\n    return (\n\ndef gone(x):\n    return 1"),
         ("exercise:1.3", "def dropped(x):\n    return 1"),
     )
-    made, lines = reset.carry_answers(mine, nbformat.writes(fresh).encode())
+    made, lines = carry.carry_answers(mine, nbformat.writes(fresh).encode())
     cells = nbformat.reads(made.decode(), as_version=4).cells
     assert [cell.source for cell in cells] == [stub.format("new"), mine.cells[0].source]
     assert lines == [

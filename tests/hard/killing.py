@@ -20,7 +20,7 @@ from moments import Moment, counted, ended_after, forked
 
 EPOCHS = 40
 # Where a training spends its moments.
-BATCHES = ("training.py", "readers.py", "prefetch.py", "image_cache.py")
+BATCHES = ("training.py", "readers.py")
 VALIDATION = ("layers.py", "metrics.py")
 SAVING = ("checkpoints.py", "files.py", "write")
 PARTS = {"batches": BATCHES, "validation": VALIDATION, "saving": SAVING}
@@ -176,8 +176,8 @@ def _interrupted(palm, folder, events, chance):
 
 # --- data
 
-FILES = ("files.py", "sample/__init__.py", "sample/digits.py", "sample/pictures.py", "image_cache.py", "write")
-FILES += tuple(f"datasets/{name}.py" for name in ("prepare", "collect", "archives", "labels", "download"))
+FILES = ("files.py", "sample/__init__.py", "sample/digits.py", "sample/pictures.py", "readers.py", "write")
+FILES += tuple(f"getting/{name}.py" for name in ("prepare", "find", "unpack", "tables", "download"))
 
 
 def made(kind, folder, seed, number, signum):
@@ -332,10 +332,9 @@ class Cache(Work):
         assert [len(images) for images, _ in batches] == [4, 4, 1]
 
     def state(self, place):
-        from palm_utils import image_cache
-
-        files = [*place.glob("*.images")]
-        return "new" if files and all(image_cache._open(file) for file in files) else "half" if files else ""
+        files = [*place.glob("*.pixels")]
+        is_whole = all(file.stat().st_size == 224 * 224 * 3 for file in files)
+        return "half" if not is_whole else "new" if len(files) == 9 else ""
 
 
 class Download(Work):

@@ -113,18 +113,6 @@ for _ in range(50):
         os._exit(0)
 time.sleep(600)
 """
-# Each leaves its parent's group and session, and its parent.
-DAEMONS = """
-import os, time
-held = open(PIPE, "w")
-for _ in range(3):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            time.sleep(600)
-        os._exit(0)
-ENDING
-"""
 MEMORY = """
 held = []
 while True:
@@ -160,15 +148,6 @@ def ended_with_all(tmp_path, source, verdict):
 
 def test_an_answer_that_forks(tmp_path):
     ended_with_all(tmp_path, FORKS, "timeout")
-
-
-@pytest.mark.parametrize(
-    ("ending", "verdict"),
-    [("time.sleep(600)", "timeout"), ("return 24", "wrong"), ("os._exit(0)", "crashed")],
-    ids=["and waits", "and answers", "and ends"],
-)
-def test_an_answer_that_becomes_a_daemon(tmp_path, ending, verdict):
-    ended_with_all(tmp_path, DAEMONS.replace("ENDING", ending), verdict)
 
 
 def test_an_answer_that_takes_all_memory(tmp_path):

@@ -41,7 +41,7 @@ def filling_up(monkeypatch, owner, name, call):
 
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
-    [(paddle, "save", 3), (paddle, "save", 4), (shutil, "copyfile", 2), (files.tempfile, "mkstemp", 2)],
+    [(paddle, "save", 3), (paddle, "save", 4), (shutil, "copyfile", 2), (files, "flush", 2)],
     ids=["parameters", "optimizer", "best", "state"],
 )
 def test_a_disk_that_fills_up_while_an_epoch_is_saved(train, tmp_path, monkeypatch, owner, name, call):

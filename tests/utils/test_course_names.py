@@ -1,11 +1,15 @@
-"""A student's own notebook, written from the tutorial alone, runs against palm_utils."""
+"""A student's own notebook, written from the tutorial alone, runs against palm_utils; so do old import lines."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 
+import palm_utils
 from palm_course import chapters as notebooks
 
 IMPORTS = """
@@ -85,15 +89,63 @@ def test_a_notebook_written_from_the_tutorial_alone(palm_folder, tmp_path, monke
     assert printed.count("7 images: loss=") == 2
 
 
-def test_importing_the_package_loads_neither_paddle_nor_opencv():
-    code = "import sys, palm_utils; print({'paddle', 'cv2', 'sklearn', 'matplotlib'} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "set()"
+def python(code, **variables):
+    return subprocess.run([sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True)
 
 
-def test_a_name_that_is_not_there():
-    import palm_utils
+def test_a_star_import_gives_the_tutorial_s_names_and_nothing_else():
+    code = "from palm_utils import *; print(*sorted(n for n in dir() if not n.startswith('_')))"
+    names = python(code, PALM_SAMPLE="tiny").stdout.split()
+    assert names == sorted(["DATADIR", "DATADIR2", "CSVFILE", "EPOCH_NUM", *MADE])
 
+
+MADE = ["data_loader", "evaluation", "train_pm", "transform_img", "valid_data_loader"]
+
+
+def test_the_tutorial_s_names_are_those_of_the_modules():
+    for name in MADE:
+        home = "training" if name in ("train_pm", "evaluation") else "readers"
+        assert getattr(palm_utils, name) is getattr(sys.modules[f"palm_utils.{home}"], name)
     with pytest.raises(AttributeError, match="no attribute 'train_mp'"):
         palm_utils.train_mp  # noqa: B018
-    assert {"train_pm", "DATADIR"} <= set(dir(palm_utils))
+    assert {"train_pm", "DATADIR", "exercises", "diagrams"} <= set(dir(palm_utils))
+
+
+NOTEBOOKS = sorted((Path(palm_utils.__file__).parents[1] / "notebooks").rglob("*.ipynb"))
+LINES = sorted(
+    {
+        line.strip()
+        for path in NOTEBOOKS
+        if ".ipynb_checkpoints" not in path.parts
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+        for line in cell.source.splitlines()
+        if re.match(r"\s*(from|import) palm_", line)
+    }
+)
+
+
+def test_the_import_lines_of_the_notebooks_are_found():
+    assert "from palm_utils.seeds import seed_everything" in LINES and len(LINES) > 20
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_import_line_that_stands_in_a_notebook_works(line):
+    names = {}
+    exec(line, names)
+    assert all(names[name.strip()] is not None for name in line.split(" import ")[1].split(","))
+
+
+def test_they_work_in_a_fresh_process_too_without_a_word():
+    done = python("\n".join(LINES))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_modules_that_have_moved_are_the_modules_themselves():
+    from palm_course import claims
+    from palm_course.results import recipes
+    from palm_utils import errors, figures, machine, messages, seeds
+
+    assert palm_utils.diagrams is figures and palm_utils.exercises is sys.modules["palm_course.exercises"]
+    assert seeds.seed_everything is machine.seed_everything and errors.CourseError is messages.CourseError
+    assert palm_utils.claims.claim is claims.claim and palm_utils.recipes.STEADY is recipes.STEADY

@@ -143,18 +143,9 @@ def test_what_others_put_into_the_temporary_folder_is_not_used(home, monkeypatch
     elif kind == "link":
         trap.symlink_to(home, target_is_directory=True)
     else:
-        trap.mkdir()
-        monkeypatch.setattr(os, "getuid", lambda: trap.stat().st_uid + 1)
-        trap.rename(trap.with_name(f"palm_utils-{os.getuid()}"))
-    assert user_cache_folder() == home / ".cache" / "palm_utils"
-
-
-def test_neither_home_nor_temporary_folder(home, monkeypatch):
-    def none():
-        raise FileNotFoundError("No usable temporary directory found")
-
-    refuse_to_write_to(home, monkeypatch)
-    monkeypatch.setattr(files.tempfile, "gettempdir", none)
+        other = os.getuid() + 1
+        trap.with_name(f"palm_utils-{other}").mkdir()
+        monkeypatch.setattr(os, "getuid", lambda: other)
     assert user_cache_folder() == home / ".cache" / "palm_utils"
 
 

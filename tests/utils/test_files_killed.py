@@ -30,14 +30,14 @@ def test_half_made_files_and_folders_are_removed(tmp_path, left):
 
 
 def test_a_folder_that_was_moved_aside_comes_back(tmp_path, left):
-    leave(tmp_path, **{".data.abc12345.old__data__mine": "x", ".data.def12345.part__half": "y"})
+    leave(tmp_path, **{".data.abc12345.old__mine": "x", ".data.def12345.part__half": "y"})
     with locked(tmp_path / "data", "making data"):
         assert (tmp_path / "data" / "mine").read_text() == "x"
         assert left() == [*OTHERS[:2], "data", OTHERS[2], "data/mine"]
 
 
 def test_one_that_has_been_replaced_does_not(tmp_path, left):
-    leave(tmp_path, **{".data.abc12345.old__data__mine": "x", "data__new": "y"})
+    leave(tmp_path, **{".data.abc12345.old__mine": "x", "data__new": "y"})
     with locked(tmp_path / "data", "making data"):
         assert left() == [*OTHERS[:2], "data", OTHERS[2], "data/new"]
 

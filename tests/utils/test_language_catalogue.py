@@ -20,9 +20,32 @@ pofile = pytest.importorskip("babel.messages.pofile")
 PACKAGE = Path(palm_utils.__file__).parent
 ROOT = PACKAGE.parent
 FOLDER = PACKAGE / "locale" / CHINESE / "LC_MESSAGES"
-# What `make messages` looks for; a Mistake's first argument is its fault.
-ERRORS = ("CourseError", "DataError", "DataNotFound", "DownloadError", "WrongArgument")
-KEYWORDS = {"tr": None, "trn": (1, 2), "mark": None, "Mistake": None, "Text": None} | dict.fromkeys(ERRORS)
+COURSE = ROOT / "palm_course"
+FILES = sorted([*PACKAGE.rglob("*.py"), *COURSE.rglob("*.py")])
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def name_of(node):
+    """The name or attribute that an expression ends with."""
+    return getattr(node, "id", getattr(node, "attr", ""))
+
+
+def family():
+    """The names of CourseError and of all classes made from it."""
+    classes = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    found = {"CourseError"}
+    while more := {c.name for c in classes if found & set(map(name_of, c.bases))} - found:
+        found |= more
+    return found
+
+
+FAMILY = family()
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+# What `make messages` looks for: in which arguments of which calls; a Mistake's first one is its fault.
+KEYWORDS = {
+    name: tuple(map(int, arguments.split(","))) if arguments else None
+    for name, arguments in re.findall(r"-k (\w+)(?::([\d,]+))?", (ROOT / "Makefile").read_text(encoding="utf-8"))
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +81,77 @@ def test_every_message_is_translated_and_nothing_else_is(catalogue, messages):
     assert [message.id for message in catalogue if message.fuzzy] == []
 
 
-# Where a student reads what the code says; on its way through these, or in these arguments, it is marked or English.
-COURSE = ROOT / "palm_course"
-SPEAKING = sorted(
-    [*COURSE.glob("exercises/*.py"), *COURSE.glob("students/*.py"), COURSE / "doctor.py", COURSE / "command.py"]
+# errors ----------------------------------------------------------------------------------------------
+
+# What maintainers run stays English.
+ENGLISH = [*COURSE.glob("results/*.py"), COURSE / "rebuild.py"]
+
+
+def own(scope):
+    """Yield the nodes of a module or function without those of the functions in it."""
+    for child in ast.iter_child_nodes(scope):
+        yield child
+        if not isinstance(child, FUNCTION):
+            yield from own(child)
+
+
+def templates(tree):
+    """Yield the calls that make an error or a Text, each with the texts that may be its template, None for an f-string.
+
+    A template that stands in a variable is looked for in its function; what is put together elsewhere yields nothing.
+    """
+    for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, FUNCTION))):
+        nodes = [*own(tree), *own(scope)]
+        assigned = [node for node in nodes if isinstance(node, ast.Assign)]
+        for call in own(scope):
+            if isinstance(call, ast.Call) and name_of(call.func) in FAMILY | {"Text"} and call.args:
+                first = name_of(call.args[0]) if isinstance(call.args[0], ast.Name) else None
+                values = (
+                    [node.value for node in assigned if name_of(node.targets[0]) == first] if first else call.args[:1]
+                )
+                yield from ((call, text) for value in values for text in texts(value))
+
+
+def texts(value):
+    if isinstance(value, ast.IfExp):
+        yield from (*texts(value.body), *texts(value.orelse))
+    elif isinstance(value, ast.JoinedStr):
+        yield None
+    elif isinstance(value, ast.Call) and name_of(value.func) == "mark":
+        yield from texts(value.args[0])
+    elif isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield value.value
+
+
+@pytest.mark.parametrize("path", sorted({*FILES} - {*ENGLISH}), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_an_error_says_is_translated(path, catalogue):
+    chinese = {message.id: message.string for message in catalogue if isinstance(message.id, str)}
+    said = [(call.lineno, text) for call, text in templates(TREES[path])]
+    assert [(line, text) for line, text in said if re.search("[a-z] [a-z]", text or "") and not chinese.get(text)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_template_of_an_error_is_a_text_and_its_values_fill_it(path):
+    for call, text in templates(TREES[path]):
+        assert text is not None, f"line {call.lineno}: an f-string cannot be translated; pass template and values"
+        names = {keyword.arg for keyword in call.keywords}
+        if names and None not in names:
+            assert set(placeholders(text)[0]) <= names, f"line {call.lineno}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.is_relative_to(PACKAGE)], ids=lambda path: str(path.relative_to(ROOT))
 )
-THROUGH = set(KEYWORDS)
+def test_what_a_student_did_wrong_is_no_bare_error_of_python(path):
+    raised = [node.exc for node in ast.walk(TREES[path]) if isinstance(node, ast.Raise)]
+    bare = [node for node in raised if isinstance(node, ast.Call) and name_of(node.func) in ("ValueError", "TypeError")]
+    assert [node.lineno for node in bare] == [], "WrongArgument is translated, and a ValueError too"
+
+
+# what is printed -------------------------------------------------------------------------------------
+
+# What claims print is the same in both editions.
+SPEAKING = sorted({path for path in FILES if path.is_relative_to(COURSE)} - {*ENGLISH, COURSE / "claims.py"})
 ENGLISH_ARGUMENTS = {"text", "stub"}  # what the notebooks repeat
 PYTHON = re.compile("from palm_utils import ")
 
@@ -72,7 +160,7 @@ def unmarked(tree):
     """Yield the sentences in a module's code that are on no way to a translation."""
     if isinstance(tree, ast.Expr) and isinstance(tree.value, ast.Constant):
         return  # a docstring
-    if isinstance(tree, ast.Call) and getattr(tree.func, "id", getattr(tree.func, "attr", "")) in THROUGH:
+    if isinstance(tree, ast.Call) and name_of(tree.func) in KEYWORDS:
         return
     if isinstance(tree, ast.keyword) and tree.arg in ENGLISH_ARGUMENTS and isinstance(tree.value, ast.Constant):
         return
@@ -83,9 +171,12 @@ def unmarked(tree):
         yield from unmarked(child)
 
 
-@pytest.mark.parametrize("path", SPEAKING, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SPEAKING, ids=lambda path: str(path.relative_to(COURSE)))
 def test_no_sentence_is_forgotten(path):
-    assert list(unmarked(ast.parse(path.read_text(encoding="utf-8")))) == []
+    assert list(unmarked(TREES[path])) == []
+
+
+# the catalogue ---------------------------------------------------------------------------------------
 
 
 def test_translations_have_the_placeholders_of_their_messages(catalogue):
@@ -133,13 +224,13 @@ def test_code_and_names_in_a_message_stay(catalogue):
 
 
 def test_chinese_is_chinese_down_to_its_punctuation(catalogue):
-    code = r"`[^`]*`|\{[^}]*\}|%\(\w+\)s|%s|\([^)]*\)"
+    code = r"`[^`]*`|\{[^}]*\}|%\(\w+\)s|%s|\([^)]*\)|\[[^]]*\]"
     for message in catalogue:
         for text in parts(message.string) if message.id else ():
             plain = re.sub(code, "\0", text)
             assert not re.search(r"[\u4e00-\u9fff][,.:;?!]|[,;?!][\u4e00-\u9fff]", plain), text
             assert not re.search(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]", plain), text
-            assert "您" not in text and "  " not in text.strip()
+            assert "您" not in text and "  " not in text.replace("\n  ", "\n").strip()
 
 
 # the glossary ----------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ import zipfile
 import pytest
 from palm_archives import tree, zipped
 
-from palm_course.getting import archives
-from palm_course.getting.archives import Limits, unpack
+from palm_course.getting.unpack import unpack
 from palm_utils.messages import DataError, DataNotFound
 
 
@@ -17,10 +16,10 @@ from palm_utils.messages import DataError, DataNotFound
 def unpacked(tmp_path):
     """Unpack an archive given as bytes; return {path: content} of what came out."""
 
-    def run(content, limits=None, suffixes=(".jpg",)):
+    def run(content, suffixes=(".jpg",)):
         archive = tmp_path / "archive.zip"
         archive.write_bytes(content)
-        unpack(archive, tmp_path / "folder" / "inner", suffixes, limits)
+        unpack(archive, tmp_path / "folder" / "inner", suffixes)
         return tree(tmp_path / "folder" / "inner")
 
     yield run
@@ -214,42 +213,10 @@ def zipfile_stored(name, content):
     return buffer.getvalue()
 
 
-def test_limits_on_size(unpacked):
-    content = zipped({"a.jpg": bytes(600), "b.jpg": bytes(400)})
-    assert len(unpacked(content, Limits(size=1000))) == 2
-    with pytest.raises(DataError, match="unpacks to far more"):
-        unpacked(content, Limits(size=999))
-
-
-def test_inner_archives_count_towards_the_limit_with_what_they_hold(unpacked):
-    inner = zipped({"b.jpg": bytes(400)})
-    content = zipped({"a.jpg": bytes(600), "inner.zip": inner})
-    assert len(unpacked(content, Limits(size=1000 + len(inner)))) == 2
-    with pytest.raises(DataError, match="unpacks to far more"):
-        unpacked(content, Limits(size=999 + len(inner)))
-
-
 def test_an_archive_that_declares_too_little_gives_no_more_than_that(unpacked, tmp_path):
     content = bytearray(zipped({"a.jpg": bytes(100_000)}))
     for start, offset in ((content.index(b"PK\x03\x04"), 22), (content.index(b"PK\x01\x02"), 24)):
         content[start + offset : start + offset + 4] = struct.pack("<I", 10)
     with pytest.raises(DataError, match=r"is damaged at a\.jpg"):
-        unpacked(bytes(content), Limits(size=1000))
+        unpacked(bytes(content))
     assert all(len(content) <= 10 for content in tree(tmp_path / "folder").values())
-
-
-def test_limits_on_entries_and_depth(unpacked):
-    content = zipped({"a.txt": b"", "b.txt": b"", "inner.zip": zipped({"c.jpg": b""})})
-    assert unpacked(content, Limits(entries=4, depth=2)) == {"c.jpg": b""}
-    with pytest.raises(DataError, match="too many entries"):
-        unpacked(content, Limits(entries=3))
-    with pytest.raises(DataError, match="archives inside archives"):
-        unpacked(content, Limits(depth=1))
-
-
-def test_no_room_on_the_disk_is_said_before_anything_is_written(unpacked, tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "shortage", lambda folder, size: f"{size} needed" if size > 99 else None)
-    assert unpacked(zipped({"a.jpg": bytes(99)})) != {}
-    with pytest.raises(DataError, match=r"cannot be unpacked into .*: 100 needed"):
-        unpacked(zipped({"b.jpg": bytes(100)}))
-    assert not (tmp_path / "folder" / "inner" / "b.jpg").exists()

@@ -8,8 +8,8 @@ import palm_archives
 import pytest
 from palm_archives import MNIST, bare_checkout, cifar_archive, data_sets, idx
 
-from palm_utils import datasets
-from palm_utils.datasets import contents, locate
+from palm_course.getting import contents, download
+from palm_utils import datasets, sample
 from palm_utils.messages import DataError, DataNotFound
 
 
@@ -79,16 +79,18 @@ def test_an_unknown_sample_is_refused(checkout, monkeypatch):
 @pytest.mark.parametrize("state", ["no checkout", "read-only checkout"])
 def test_the_cache_folder_where_a_checkout_cannot_take_data(checkout, tmp_path, monkeypatch, state):
     if state == "no checkout":
-        monkeypatch.setattr(locate, "_checkout_data", lambda: None)
+        monkeypatch.setattr(datasets, "checkout_data", lambda: None)
     else:
-        monkeypatch.setattr(locate, "can_be_written", lambda folder: False)
+        for module in (datasets, sample):
+            monkeypatch.setattr(module, "can_be_written", lambda folder: False)
     assert datasets.data_folder() == tmp_path / "cache"
     assert datasets.mnist().root == tmp_path / "cache" / "sample" / "default" / "mnist"
 
 
 def test_data_in_a_read_only_checkout_is_used(checkout, tmp_path, monkeypatch):
     palm_archives.write(checkout, data_sets(1))
-    monkeypatch.setattr(locate, "can_be_written", lambda folder: False)
+    for module in (datasets, sample):
+        monkeypatch.setattr(module, "can_be_written", lambda folder: False)
     assert datasets.palm().root == checkout / "palm"
     assert datasets.sample_folder() == tmp_path / "cache"
 
@@ -122,7 +124,7 @@ def test_incomplete_files_are_an_error_that_says_how_to_mend_it(checkout):
     with pytest.raises(DataNotFound, match=r"train-labels.*missing.*data mnist --download") as caught:
         datasets.mnist()
     assert "train-images" not in str(caught.value)
-    with pytest.raises(DataNotFound, match=r"cifar-10-python\.tar\.gz missing.*data cifar10 --download"):
+    with pytest.raises(DataNotFound, match=r"cifar-10-python\.tar\.gz is missing.*data cifar10 --download"):
         datasets.cifar10()
 
 
@@ -138,8 +140,7 @@ def test_paddles_own_cache_is_used_where_its_files_are_whole(checkout, tmp_path,
     files = {f"mnist/{name}-ubyte.gz": idx(3) for name in MNIST}
     files["cifar/cifar-10-python.tar.gz"] = cifar_archive(data_batch_1=3)
     md5 = {Path(name).name: hashlib.md5(content).hexdigest() for name, content in files.items()}
-    monkeypatch.setattr(locate, "CIFAR10_MD5", md5.pop("cifar-10-python.tar.gz"))
-    monkeypatch.setattr(locate, "MNIST_FILES", md5)
+    monkeypatch.setattr(contents, "PUBLISHED_MD5", md5)
     palm_archives.write(tmp_path / "paddle", files)
     assert (datasets.mnist().is_real, datasets.mnist().root) == (True, tmp_path / "paddle" / "mnist")
     assert (datasets.cifar10().is_real, datasets.cifar10().root) == (True, tmp_path / "paddle" / "cifar")
@@ -153,17 +154,15 @@ def test_the_addresses_and_sums_are_paddles():
     from paddle.vision.datasets import MNIST as PaddleMnist
     from paddle.vision.datasets import cifar
 
-    from palm_utils.datasets import sources
-
-    ours = {sources.MNIST_URL + name: md5 for name, md5 in sources.MNIST_FILES.items()}
+    ours = {download.MNIST_URL + name: contents.PUBLISHED_MD5[name] for name in datasets.MNIST_FILES}
     assert ours == {
         PaddleMnist.TRAIN_IMAGE_URL: PaddleMnist.TRAIN_IMAGE_MD5,
         PaddleMnist.TRAIN_LABEL_URL: PaddleMnist.TRAIN_LABEL_MD5,
         PaddleMnist.TEST_IMAGE_URL: PaddleMnist.TEST_IMAGE_MD5,
         PaddleMnist.TEST_LABEL_URL: PaddleMnist.TEST_LABEL_MD5,
     }
-    assert sources.CIFAR10_URL + sources.CIFAR10_FILE == cifar.CIFAR10_URL
-    assert sources.CIFAR10_MD5 == cifar.CIFAR10_MD5
+    assert download.CIFAR10_URL + datasets.CIFAR10_FILE == cifar.CIFAR10_URL
+    assert contents.PUBLISHED_MD5[datasets.CIFAR10_FILE] == cifar.CIFAR10_MD5
 
 
 def test_existing_does_not_make_the_sample(checkout):
@@ -257,7 +256,7 @@ def test_the_published_cifar_archive_is_known_by_its_checksum(checkout, monkeypa
     palm_archives.write(checkout, {"cifar10/cifar-10-python.tar.gz": content})
     with pytest.raises(DataError):
         datasets.cifar10().counts()
-    monkeypatch.setattr(contents, "CIFAR10_MD5", hashlib.md5(content).hexdigest())
+    monkeypatch.setitem(contents.PUBLISHED_MD5, "cifar-10-python.tar.gz", hashlib.md5(content).hexdigest())
     assert datasets.cifar10().counts() == {"training": 50_000, "test": 10_000}
 
 

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 from palm_archives import workbook, xlsx
 
-from palm_utils.datasets import tables
-from palm_utils.datasets.labels import LabelRow, read_fovea, read_labels, write_labels
+from palm_course.getting import tables
+from palm_course.getting.tables import LabelRow, read_fovea, read_labels, write_labels
 from palm_utils.messages import DataError, DataNotFound
 
 EXPECTED = [LabelRow("V0001.jpg", 0, 2), LabelRow("V0002.jpg", 1, 3)]
@@ -181,7 +181,7 @@ def test_a_label_without_a_name(table):
 
 @pytest.mark.parametrize(
     ("header", "missing"),
-    [("imgName,PM", "'Label'"), ("name,Label", "'imgName'"), ("a,b", "'imgName' and no")],
+    [("imgName,PM", "'Label'"), ("name,Label", "'imgName'"), ("a,b", "'imgName', 'Label'")],
 )
 def test_missing_columns_are_named_with_those_found(table, header, missing):
     with pytest.raises(DataError) as caught:

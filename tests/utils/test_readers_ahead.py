@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from palm_utils import readers
-from palm_utils.prefetch import loaded_ahead
-from palm_utils.readers import data_loader
+from palm_utils.readers import data_loader, loaded_ahead
 from palm_utils.seeds import seed_everything
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from palm_course.getting.archives import unpack
-from palm_utils.datasets.kinds import JPEG_SUFFIXES
-from palm_utils.datasets.labels import read_fovea, read_labels
-from palm_utils.datasets.locate import is_sample
-from palm_utils.messages import DataError, tr
+from palm_course.getting.tables import read_fovea, read_labels
+from palm_course.getting.unpack import unpack
+from palm_utils import sample
+from palm_utils.datasets import JPEG_SUFFIXES
+from palm_utils.messages import DataError, mark, tr
 
 # The names that AI Studio and the open release give their archives and label tables.
 _ARCHIVE = re.compile(r"(training|validation|valid_gt|palm.*)\.zip", re.IGNORECASE)
@@ -33,20 +33,18 @@ class Split:
     fovea: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def collect(source: Path, unpacked: Path) -> dict[str, Split]:
+def find(source: Path, unpacked: Path) -> dict[str, Split]:
     """Find the splits "training", "validation" and "test" in an archive or folder, archives in it included.
 
-    Archives are unpacked below the folder `unpacked`. A test split is empty unless it has both
-    photographs and labels, since nothing can be done with one of them.
+    Archives are unpacked below the folder `unpacked`. A test split is empty unless it has both photographs and labels,
+    since nothing can be done with one of them.
 
-    Raises:
-        DataError: an archive or table is damaged, a photograph is truncated or no JPEG file, two files
-            contradict each other, or `source` is the generated sample.
+    Raises DataError: an archive or table is damaged, a photograph is truncated or no JPEG file, two files contradict
+    each other, or `source` is the generated sample.
     """
-    if any(is_sample(folder) for folder in (source, *source.parents)):
-        raise DataError(
-            tr("{source} is the generated sample, which is found by itself. Give the real data set.", source=source)
-        )
+    if any(map(sample.is_sample, (source, *source.parents))):
+        template = mark("{source} is the generated sample, which is found by itself. Give the real data set.")
+        raise DataError(template, source=source)
     splits = {"training": Split(), "validation": Split(), "test": Split()}
     for parts, path in _files(source, unpacked):
         split = _split_of(parts[:-1])
@@ -63,6 +61,11 @@ def collect(source: Path, unpacked: Path) -> dict[str, Split]:
     return splits
 
 
+def published_name(name: str) -> str:
+    """Return a photograph's name as it was published: V0001.jpg for v0001.JPG; any other name as it is."""
+    return f"{name.partition('.')[0].upper()}.jpg" if _PHOTOGRAPH.fullmatch(name) else name
+
+
 def _files(source: Path, unpacked: Path) -> Iterator[tuple[tuple[str, ...], Path]]:
     """Yield the files of `source`, those in its archives included, each with its place in the tree."""
     archives = [] if source.is_dir() else [((), source)]
@@ -72,10 +75,9 @@ def _files(source: Path, unpacked: Path) -> Iterator[tuple[tuple[str, ...], Path
         else:
             yield parts, path
     for number, (parts, archive) in enumerate(archives):
-        print(f"Unpacking {archive.name} …", flush=True)
-        inside = unpacked / str(number)
-        unpack(archive, inside, (*JPEG_SUFFIXES, ".xlsx", ".csv"))
-        yield from _walk(inside, (*parts, archive.stem))
+        print(tr("Unpacking {archive} …", archive=archive.name), flush=True)
+        unpack(archive, unpacked / str(number), (*JPEG_SUFFIXES, ".xlsx", ".csv"))
+        yield from _walk(unpacked / str(number), (*parts, archive.stem))
 
 
 def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Path]]:
@@ -87,7 +89,7 @@ def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
             for name in folders
             if not name.startswith((".", "__MACOSX"))
             and not _NOT_PHOTOGRAPHS.search(name)
-            and not is_sample(Path(place, name))
+            and not sample.is_sample(Path(place, name))
         )
         if len(inner) == _MAX_DEPTH:
             folders.clear()
@@ -97,17 +99,9 @@ def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
 
 
 def _split_of(parts: tuple[str, ...]) -> str | None:
-    """The split that the innermost telling part of a path names."""
-    for part in reversed(parts):
-        for split in ("training", "validation", "test"):
-            if split[:5] in part.lower():
-                return split
-    return None
-
-
-def published_name(name: str) -> str:
-    """Return a photograph's name as it was published: V0001.jpg for v0001.JPG; any other name as it is."""
-    return f"{name.partition('.')[0].upper()}.jpg" if _PHOTOGRAPH.fullmatch(name) else name
+    """Return the split that the innermost telling part of a path names."""
+    splits = ("training", "validation", "test")
+    return next((split for part in reversed(parts) for split in splits if split[:5] in part.lower()), None)
 
 
 def _add_photograph(photographs: dict[str, Path], path: Path) -> None:
@@ -116,20 +110,14 @@ def _add_photograph(photographs: dict[str, Path], path: Path) -> None:
         content = path.read_bytes()
         is_same = known is path or filecmp.cmp(known, path, shallow=False)
     except OSError as error:  # a link that leads nowhere, a file that is not ours to read
-        raise DataError(tr("{path} cannot be read ({error}). Get it again.", path=path, error=error.strerror)) from None
+        raise DataError("{path} cannot be read ({error}). Get it again.", path=path, error=error.strerror) from None
     if not content.startswith(b"\xff\xd8"):
-        raise DataError(tr("{path} is not a JPEG file ({size} bytes). Get it again.", path=path, size=len(content)))
+        raise DataError("{path} is not a JPEG file ({size} bytes). Get it again.", path=path, size=len(content))
     if not _reaches_its_end(content):
-        raise DataError(tr("{path} is truncated ({size} bytes). Get it again.", path=path, size=len(content)))
+        raise DataError("{path} is truncated ({size} bytes). Get it again.", path=path, size=len(content))
     if not is_same:
-        raise DataError(
-            tr(
-                "There are two different {file}: {known} and {path}. Remove the wrong one.",
-                file=path.name,
-                known=known,
-                path=path,
-            )
-        )
+        template = mark("There are two different {file}: {known} and {path}. Remove the wrong one.")
+        raise DataError(template, file=path.name, known=known, path=path)
 
 
 def _reaches_its_end(jpeg: bytes) -> bool:
@@ -150,13 +138,11 @@ def _add_labels(labels: dict[str, int], path: Path) -> None:
         known = labels.setdefault(published_name(row.name), row.label)
         if known != row.label:
             raise DataError(
-                tr(
-                    "{path} line {line}: {photograph} has label {label} here and {known} in another table. Remove "
-                    "the wrong table.",
-                    path=path,
-                    line=row.line,
-                    photograph=row.name,
-                    label=row.label,
-                    known=known,
-                )
+                "{path} line {line}: {photograph} has label {label} here and {known} in another table. Remove the "
+                "wrong table.",
+                path=path,
+                line=row.line,
+                photograph=row.name,
+                label=row.label,
+                known=known,
             )

@@ -1,0 +1,274 @@
+"""Photographs are decoded once, and nobody can tell by the batches."""
+
+import errno
+import multiprocessing
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from palm_utils import files, readers
+from palm_utils.messages import DataError
+from palm_utils.readers import brightness, compose, data_loader, flip, rotate, valid_data_loader
+from palm_utils.seeds import seed_everything
+
+BYTES = 224 * 224 * 3
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty cache of the test's own."""
+    monkeypatch.setenv("PALM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The names of the photographs that are decoded from now on, in no particular order."""
+    names = []
+    read_image = readers.read_image
+
+    def counted(file):
+        names.append(file.name)
+        return read_image(file)
+
+    monkeypatch.setattr(readers, "read_image", counted)
+    return names
+
+
+@pytest.fixture
+def folder(palm_folder):
+    """12 training photographs, among them a grey one, one pixel, and sizes around the reader's."""
+    folder = palm_folder / "PALM-Training400"
+    rng = np.random.default_rng(5)
+    for name, shape in {
+        "N0007.jpg": (301, 211), "N0008.jpg": (1, 1, 3), "N0009.jpg": (224, 224, 3), "N0010.jpg": (500, 223, 3),
+        "P0001.jpg": (3, 700, 3),
+    }.items():  # fmt: skip
+        assert cv2.imwrite(str(folder / name), rng.integers(0, 256, shape, np.uint8))
+    return folder
+
+
+def stored(cache):
+    return sorted(cache.glob("*.pixels"))
+
+
+def epoch(reader, seed=0):
+    """The batches of an epoch, and what numpy draws after it."""
+    seed_everything(seed)
+    return [*reader(), (np.random.rand(4),)]
+
+
+def assert_same_batches(a, b):
+    assert len(a) == len(b)
+    for left, right in zip(a, b, strict=True):
+        for x, y in zip(left, right, strict=True):
+            np.testing.assert_array_equal(x, y)
+            assert x.dtype == y.dtype
+
+
+def plain(folder, *arguments, **options):
+    return epoch(data_loader(folder, *arguments, cache=False, **options))
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("augment", [None, compose(flip, brightness, rotate)], ids=["plain", "augmented"])
+@pytest.mark.parametrize("batch_size", [5, 12, 100])
+def test_training_batches_are_the_same_with_and_without(folder, mode, augment, batch_size, decoded):
+    expected = plain(folder, batch_size, mode, augment=augment)
+    reader = data_loader(folder, batch_size, mode, augment=augment)
+    for _ in range(2):
+        assert_same_batches(epoch(reader), expected)
+    assert len(decoded) == 2 * 12
+
+
+def test_validation_batches_are_the_same_with_and_without(palm_folder, decoded):
+    places = palm_folder / "PALM-Validation400", palm_folder / "labels.csv"
+    expected = epoch(valid_data_loader(*places, 3, cache=False))
+    for _ in range(2):  # a second reader, as another chapter would make
+        assert_same_batches(epoch(valid_data_loader(*places, 3)), expected)
+    assert len(decoded) == 2 * 7
+
+
+def test_without_the_cache_nothing_is_written(folder, cache, decoded):
+    reader = data_loader(folder, cache=False)
+    epoch(reader)
+    epoch(reader.only(range(3), train=True))
+    assert len(decoded) == 12 + 3 and not cache.exists()
+
+
+def test_some_of_the_photographs_and_then_all(folder, cache, decoded):
+    reader = data_loader(folder, mode="eval")
+    some = epoch(reader.only([3, 1], train=False))
+    assert sorted(decoded) == sorted(reader.files[i].name for i in (1, 3))
+    everything = epoch(reader)
+    assert len(decoded) == len(stored(cache)) == 12
+    np.testing.assert_array_equal(some[0][0], everything[0][0][[3, 1]])
+
+
+def change_pixels(file):
+    cv2.imwrite(str(file), np.full((30, 30, 3), 99, np.uint8))
+
+
+def change_nothing_but_the_time(file):
+    os.utime(file, ns=(1, file.stat().st_mtime_ns + 1))
+
+
+def put_another_in_its_place(file):
+    shutil.copy2(file.with_name("N0007.jpg"), file)  # keeps the time
+
+
+def rename(file):
+    file.rename(file.with_name("N0099.jpg"))
+
+
+@pytest.mark.parametrize("change", [change_pixels, change_nothing_but_the_time, put_another_in_its_place, rename])
+def test_a_changed_photograph_is_decoded_again_and_the_others_are_not(folder, decoded, change):
+    epoch(data_loader(folder, mode="eval"))
+    change(folder / "N0009.jpg")
+    decoded.clear()
+    again = epoch(data_loader(folder, mode="eval"))
+    assert len(decoded) == 1
+    assert_same_batches(again, plain(folder, mode="eval"))
+
+
+def test_what_another_opencv_has_decoded_is_not_used(folder, decoded, monkeypatch):
+    epoch(data_loader(folder))
+    monkeypatch.setattr(cv2, "__version__", "0.0")
+    epoch(data_loader(folder))
+    assert len(decoded) == 2 * 12
+
+
+@pytest.mark.parametrize("size", [0, BYTES - 1, BYTES + 1])
+def test_a_file_that_is_not_whole_is_made_again(folder, cache, decoded, size):
+    reader = data_loader(folder, mode="eval")
+    expected = epoch(reader)
+    os.truncate(stored(cache)[0], size)
+    decoded.clear()
+    for _ in range(2):
+        assert_same_batches(epoch(reader), expected)
+    assert len(decoded) == 1
+
+
+@pytest.mark.parametrize("spoil", [lambda file: os.truncate(file, 1000), Path.unlink], ids=["cut", "deleted"])
+def test_files_that_are_cut_or_deleted_while_they_are_read(folder, cache, spoil):
+    expected = plain(folder, 2, "eval")
+    batches = data_loader(folder, 2, "eval")()
+    first = next(batches)
+    for file in stored(cache):
+        spoil(file)
+    seed_everything(0)
+    assert_same_batches([first, *batches], expected[:-1])
+
+
+def test_an_unreadable_photograph_is_named_at_its_turn(folder, decoded):
+    (folder / "N0009.jpg").write_bytes(b"<html>not found</html>")
+    reader = data_loader(folder, 4, "eval")
+    batches = reader()
+    assert len(next(batches)[0]) == 4  # H0011, H0012, N0007, N0008
+    with pytest.raises(DataError, match=r"N0009\.jpg: not a readable image"):
+        list(batches)
+    change_pixels(folder / "N0009.jpg")
+    decoded.clear()
+    assert_same_batches(epoch(reader), plain(folder, 4, "eval"))
+    assert decoded.count("P0003.jpg") == 1  # what could be read was kept
+
+
+def test_a_photograph_that_is_gone_is_named(folder):
+    reader = data_loader(folder, mode="eval")
+    epoch(reader)
+    (folder / "P0002.jpg").unlink()
+    with pytest.raises(DataError, match=r"P0002\.jpg: no such photograph"):
+        epoch(reader)
+
+
+def fails_with(error):
+    def fail(*args, **options):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        (files.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 0)),
+        (Path, "write_bytes", fails_with(OSError(errno.ENOSPC, "No space left on device"))),
+        (readers, "locked", fails_with(PermissionError(errno.EACCES, "Permission denied"))),
+    ],
+    ids=["full", "full on the way", "read-only"],
+)
+def test_where_nothing_can_be_kept_it_says_so_once_and_decodes(folder, cache, decoded, capsys, monkeypatch, obstacle):
+    monkeypatch.setattr(*obstacle)
+    expected = plain(folder)
+    for _ in range(2):
+        assert_same_batches(epoch(data_loader(folder)), expected)
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("\n") == 1
+    assert f"cannot be kept in {cache}" in shown.err and "PALM_CACHE" in shown.err
+    assert stored(cache) == []
+
+
+def test_a_cache_folder_that_is_a_file(folder, cache, capsys):
+    cache.write_text("not a folder")
+    assert_same_batches(epoch(data_loader(folder)), plain(folder))
+    assert "cannot be kept" in capsys.readouterr().err
+
+
+def test_an_interrupted_first_epoch_leaves_whole_files_only(folder, cache, monkeypatch):
+    monkeypatch.setattr(readers, "read_image", fails_with(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        epoch(data_loader(folder))
+    assert [f.name for f in cache.iterdir()] == ["decoding.lock"]
+
+
+def test_what_a_killed_process_has_left_is_cleared_away(folder, cache):
+    cache.mkdir()
+    (cache / ".decoding.0123.part").write_bytes(b"half")
+    epoch(data_loader(folder))
+    assert not list(cache.glob(".*"))
+
+
+def read_in_another_process(folder, out):
+    np.save(out, next(data_loader(folder, 12, "eval")())[0])
+
+
+def test_processes_that_start_together_share_what_they_decode(folder, cache, tmp_path):
+    outs = [tmp_path / f"{i}.npy" for i in range(3)]
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=read_in_another_process, args=(folder, out)) for out in outs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    for out in outs:
+        np.testing.assert_array_equal(np.load(out), plain(folder, 12, "eval")[0][0])
+    assert len(stored(cache)) == 12
+
+
+def test_threads_that_start_together_decode_once(folder, decoded):
+    with ThreadPoolExecutor(4) as pool:
+        epochs = list(pool.map(lambda _: list(data_loader(folder, mode="eval")()), range(4)))
+    for other in epochs[1:]:
+        assert_same_batches(other, epochs[0])
+    assert len(decoded) == 12
+
+
+def test_a_link_to_the_folder_leads_to_the_same_images(folder, tmp_path, decoded):
+    try:
+        (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    except OSError:
+        pytest.skip("this account may not make links")
+    epoch(data_loader(folder))
+    epoch(data_loader(tmp_path / "link"))
+    assert len(decoded) == 12
+
+
+def test_the_cache_lies_in_the_user_s_folder_unless_told_otherwise(monkeypatch, cache):
+    assert readers.cache_folder() == cache
+    monkeypatch.delenv("PALM_CACHE")
+    assert readers.cache_folder().parent.name == "palm_utils"
