@@ -27,11 +27,10 @@ import ctypes
 import os
 import platform
 import re
-from collections.abc import MutableMapping
 from functools import wraps
 from pathlib import Path
 
-from palm_utils.messages import CourseError, Text
+from palm_utils.messages import CourseError
 
 MKL_VARIABLE, AVX2, AVX512 = "MKL_DEBUG_CPU_TYPE", "5", "7"
 _AVX512_FLAGS = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
@@ -39,50 +38,36 @@ _FIRST_TRIED, _FIRST_UNTRIED = (2, 6), (3, 4)  # versions of PaddlePaddle whose 
 # Small maps: output places up to which, and weights from which on, one product for the batch is the faster way.
 _MOST_PLACES, _FEWEST_WEIGHTS = 4, 2**16
 
-_in_use: dict[str, str | Text] = {}  # each measure, and what is on or why it is off
+MEASURES = ("kernels", "memory", "bias", "pooling", "small maps")
+_in_use: dict[str, str] = {}  # each measure, and what is on or why it is off
 
 
-def use(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Put the measures in place that this machine and this PaddlePaddle allow; a second call does nothing.
+def use() -> dict[str, str]:
+    """Put the measures in place that this machine and this PaddlePaddle allow; return what is on, or why it is off.
 
-    Call it before the first multiplication: MKL reads its variable then. Raises CourseError for a value of PALM_CPU
-    that is not known.
+    Call it before the first multiplication: MKL reads its variable then. A second call changes nothing. Raises
+    CourseError for a value of PALM_CPU that is not known.
     """
     if _in_use:
-        return
-    if is_plain(environment):
-        off = Text("off, as PALM_CPU=plain asks")
-        _in_use.update(dict.fromkeys(("kernels", "memory", "bias", "pooling", "small maps"), off))
-        return
-    _in_use["kernels"] = _choose_kernels(environment)
-    _in_use["memory"] = _keep_memory()
-    _in_use.update(dict.fromkeys(("bias", "pooling", "small maps"), _wrap_functions()))
+        return _in_use
+    asked = os.environ.get("PALM_CPU", "").strip()
+    if asked not in ("", "plain"):
+        raise CourseError("PALM_CPU is {value!r}; it can be plain: PaddlePaddle as it comes", value=asked)
+    if asked:
+        _in_use.update(dict.fromkeys(MEASURES, "off (PALM_CPU=plain)"))
+    else:
+        _in_use.update(kernels=_choose_kernels(), memory=_keep_memory())
+        _in_use.update(dict.fromkeys(MEASURES[2:], _wrap_functions()))
+    return _in_use
 
 
-def is_plain(environment: MutableMapping[str, str] = os.environ) -> bool:
-    """Whether PALM_CPU asks for PaddlePaddle as it comes. Raises CourseError for a value that is not known."""
-    value = environment.get("PALM_CPU", "").strip()
-    if value not in ("", "plain"):
-        raise CourseError(
-            "The environment variable PALM_CPU is {value!r}. It can be plain, which turns the faster ways on a CPU "
-            "off; unset, they are on.",
-            value=value,
-        )
-    return value == "plain"
-
-
-def in_use() -> dict[str, str | Text]:
-    """Return each measure with what is on, or why it is off; empty before `use`."""
-    return dict(_in_use)
-
-
-def _choose_kernels(environment: MutableMapping[str, str]) -> str | Text:
-    if environment.get(MKL_VARIABLE):
-        return Text("{variable}={value}, as you set it", variable=MKL_VARIABLE, value=environment[MKL_VARIABLE])
-    found = kernels_for(_cpuinfo(), environment.get("PROCESSOR_IDENTIFIER", ""), _windows_has_avx512())
+def _choose_kernels() -> str:
+    if os.environ.get(MKL_VARIABLE):
+        return f"{MKL_VARIABLE}={os.environ[MKL_VARIABLE]}"
+    found = kernels_for(_cpuinfo(), os.environ.get("PROCESSOR_IDENTIFIER", ""), _windows_has_avx512())
     if found is None:
-        return Text("PaddlePaddle's choice")
-    environment[MKL_VARIABLE] = found
+        return "PaddlePaddle's choice"
+    os.environ[MKL_VARIABLE] = found
     return {AVX2: "AVX2", AVX512: "AVX-512"}[found]
 
 
@@ -118,17 +103,17 @@ def _windows_has_avx512() -> bool:
     return bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(41))  # PF_AVX512F_INSTRUCTIONS_AVAILABLE
 
 
-def _keep_memory() -> str | Text:
+def _keep_memory() -> str:
     if platform.libc_ver()[0] != "glibc":
-        return Text("as the system has it; only glibc can be told")
+        return "off (not glibc)"
     libc = ctypes.CDLL(None)
     libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large buffer
     libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: nothing is given back
     libc.mallopt(-2, 64 << 20)  # M_TOP_PAD: what is fetched is fetched in 64 MB
-    return Text("buffers are kept")
+    return "on"
 
 
-def _wrap_functions() -> str | Text:
+def _wrap_functions() -> str:
     """Wrap the two functions of PaddlePaddle that nn.Conv2D and nn.MaxPool2D call."""
     import paddle
     import paddle.nn.functional as F
@@ -136,10 +121,10 @@ def _wrap_functions() -> str | Text:
 
     version = re.match(r"(\d+)\.(\d+)", paddle.__version__)
     if version is None or not _FIRST_TRIED <= tuple(map(int, version.groups())) < _FIRST_UNTRIED:
-        return Text("off: not tried with PaddlePaddle {version}", version=paddle.__version__)
+        return f"off (not tried with PaddlePaddle {paddle.__version__})"
     conv._conv_nd = _faster_conv(conv._conv_nd)
     F.max_pool2d = pooling.max_pool2d = _faster_max_pool(pooling.max_pool2d)
-    return Text("on")
+    return "on"
 
 
 def _applies(x, data_format: str) -> bool:
