@@ -1,24 +1,21 @@
 """Training fast on a CPU: what PaddlePaddle leaves undone there, done from Python (chapter 8 tells what it gains).
 
-`machine.start` calls `use`. Five measures, each with its reason:
+`machine.start` calls `use`. The environment variable PALM_CPU=plain turns everything off. Each measure has its reason:
 
 kernels     PaddlePaddle multiplies by Intel's MKL of 2019, which takes its fast paths on Intel's processors only.
             MKL_DEBUG_CPU_TYPE names another: 7 is AVX-512, 5 is AVX2. MKL up to 2020.0 heeds it.
-memory      glibc gives the large buffers of a layer back to the system after each layer and fetches them again for
-            the next, page by page. `mallopt` tells it to keep them, for a quarter more memory.
+memory      glibc gives the buffers of a layer back to the system after it and fetches them again for the next, page
+            by page. `mallopt` tells it to keep them, for a quarter more memory.
 bias        PaddlePaddle adds the bias of a convolution as [1, C, 1, 1], by a slow loop for any two shapes. As
             [C, 1, 1] it is added by the fast one.
-pooling     The backward of max-pooling looks for the maximum of each window again. `return_mask=True` remembers
-            where it was; that backward is four to seven times faster.
+pooling     The backward of max-pooling looks for the maximum of each window again. With `return_mask=True` it knows
+            where it was, and is four to seven times faster.
 small maps  PaddlePaddle multiplies one image after another. Where the output has only a few places, the matrices are
             too thin for that; all images of the batch are multiplied at once.
 
-`memory`, `bias` and `pooling` leave every bit of a result as it is. `kernels` and `small maps` add in another order,
-so that the last digits differ, as they do between any two processors.
-
-The layers stay PaddlePaddle's: `nn.Conv2D` and `nn.MaxPool2D` call functions of PaddlePaddle by name, and these are
-wrapped. A wrapper takes the fast way only where it applies, and else calls what PaddlePaddle has. The environment
-variable PALM_CPU=plain turns everything off.
+`memory`, `bias` and `pooling` leave every bit of a result as it is. The other two add in another order: the last
+digits differ, as they do between any two processors. `nn.Conv2D` and `nn.MaxPool2D` stay PaddlePaddle's: the functions
+that they call are wrapped, and a wrapper calls what it wraps wherever its way does not apply.
 """
 
 from __future__ import annotations  # the doctor has to run on any Python
@@ -156,29 +153,20 @@ def _faster_conv(plain):
 
         if op_type not in ("conv2d", "depthwise_conv2d") or not _applies(x, data_format):
             return as_it_is(bias)
-        geometry = _small_map(x, weight, stride, padding, padding_algorithm, dilation, groups)
-        result = as_it_is(None) if geometry is None else _convolve_at_once(x, weight, *geometry)
+        size = _small_map(x, weight, stride, padding, padding_algorithm, dilation, groups)
+        result = _convolve_at_once(x, weight, stride, padding, *size) if size else as_it_is(None)
         return result if bias is None else result + bias.reshape([-1, 1, 1])
 
     return _conv_nd
 
 
-def _small_map(x, weight, stride, padding, algorithm, dilation, groups) -> tuple | None:
-    """Return (stride, padding, height, width) of a convolution whose output has few places, None for another."""
-    if groups != 1 or algorithm != "EXPLICIT" or weight.size < _FEWEST_WEIGHTS or _pair(dilation) != (1, 1):
-        return None
-    stride, padding = _pair(stride), _pair(padding)
-    if stride is None or padding is None:
+def _small_map(x, weight, stride, padding, algorithm, dilation, groups) -> tuple[int, int] | None:
+    """Return (height, width) of a convolution's output where it has few places, None for any other convolution."""
+    if groups != 1 or algorithm != "EXPLICIT" or len(padding) != 2 or list(dilation) != [1, 1]:
         return None
     sizes = zip(x.shape[2:], weight.shape[2:], stride, padding, strict=True)
     height, width = ((size + 2 * p - k) // s + 1 for size, k, s, p in sizes)
-    return (stride, padding, height, width) if 0 < height * width <= _MOST_PLACES else None
-
-
-def _pair(value) -> tuple[int, int] | None:
-    """Return (of height, of width) for what PaddlePaddle takes as one number or two; None for anything else."""
-    values = [value, value] if isinstance(value, int) else list(value)
-    return tuple(values) if len(values) == 2 and all(isinstance(v, int) for v in values) else None
+    return (height, width) if weight.size >= _FEWEST_WEIGHTS and 0 < height * width <= _MOST_PLACES else None
 
 
 def _convolve_at_once(x, weight, stride, padding, height, width):
@@ -187,10 +175,8 @@ def _convolve_at_once(x, weight, stride, padding, height, width):
     import paddle.nn.functional as F
 
     images, kernel = x.shape[0], weight.shape[2:]
-    if kernel == [1, 1] and padding == (0, 0):
-        patches = x[:, :, :: stride[0], :: stride[1]].flatten(2) if stride != (1, 1) else x.flatten(2)
-    elif x.shape[2:] == [1, 1] and padding[0] < kernel[0] and padding[1] < kernel[1]:  # the rest of the kernel meets 0
-        patches, weight = x.flatten(2), weight[:, :, padding[0] : padding[0] + 1, padding[1] : padding[1] + 1]
+    if kernel == [1, 1] and list(padding) == [0, 0]:
+        patches = (x[:, :, :: stride[0], :: stride[1]] if list(stride) != [1, 1] else x).flatten(2)
     else:
         patches = F.unfold(x, kernel, list(stride), list(padding))
     patches = patches.transpose([0, 2, 1]).reshape([images * height * width, -1])  # [N h w, C k l]
