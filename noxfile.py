@@ -53,6 +53,7 @@ def oldest() -> list[str]:
         nox.param("3.10", ["-r", "requirements.txt"], id="newest-3.10"),
         nox.param("3.11", ["-r", "requirements.txt"], id="newest-3.11"),
         nox.param("3.12", ["-r", "requirements.txt"], id="newest-3.12"),
+        nox.param("3.13", ["-r", "requirements.txt"], id="newest-3.13"),
         nox.param("3.10", oldest(), id="oldest"),
         nox.param("3.12", ["-r", "requirements-compat.txt"], id="paddle-2.6"),
         nox.param("3.11", ["-r", "requirements-common.txt", "paddlepaddle==3.0.*"], id="paddle-3.0"),

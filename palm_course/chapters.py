@@ -8,7 +8,7 @@ import linecache
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -63,17 +63,13 @@ def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int
     def reported(path: Path) -> bool:
         started = time.perf_counter()
         print(tr("{chapter}: running", chapter=path.stem), flush=True)
-        failed = end = None
+        said, values = mark("{chapter}: done in {seconds:.0f} s{end}"), {"chapter": path.stem}
         try:
-            end = one(path)
+            values["end"] = one(path)
         except NotebookFailed as error:
-            failed = error
-        values = {"chapter": path.stem, "seconds": time.perf_counter() - started, "end": end, "error": failed}
-        if failed:
-            print(tr("{chapter}: FAILED after {seconds:.0f} s\n{error}", **values), flush=True)
-        else:
-            print(tr("{chapter}: done in {seconds:.0f} s{end}", **values), flush=True)
-        return failed is None
+            said, values["error"] = mark("{chapter}: FAILED after {seconds:.0f} s\n{error}"), error
+        print(tr(said, seconds=time.perf_counter() - started, **values), flush=True)
+        return "end" in values
 
     pool = ThreadPoolExecutor(max_workers=max(1, jobs))
     try:
@@ -94,8 +90,7 @@ def find(name: str = "", folder: Path | None = None) -> list[Path]:
     chapters = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem))
     found = [path for path in chapters if path.name.startswith(name)]
     if not found:
-        known = ", ".join(path.stem for path in chapters) or "none"
-        values = {"name": name, "folder": folder, "known": known}
+        values = {"name": name, "folder": folder, "known": ", ".join(path.stem for path in chapters) or "none"}
         raise CourseError("No chapter starts with {name!r} in {folder}; there are: {known}", **values)
     return found
 
@@ -107,31 +102,39 @@ def definitions(path: Path) -> ModuleType:
     `definitions(find("02")[0]).LeNet` is chapter 2's network. Raises CourseError when there is no such
     cell.
     """
-    import nbformat
-
-    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    models = [cell for cell in cells if "model" in cell.metadata.get("tags", [])]
+    cells = _code(_read(path))
+    models = [cell for cell in cells if "model" in _tags(cell)]
     if not models:
         raise CourseError("{file} has no cell tagged 'model'", file=path.name)
     module = ModuleType(path.stem)
-    for cell in cells:
-        if cell in models or _of_student(cell):
-            continue
-        for statement in _imports(cell.source):
-            with contextlib.suppress(ImportError):  # one that a model needs is missed when the model is made
-                _run(statement, f"<imports of {path.name}>", module)
+    for statement in _imports(cell for cell in cells if cell not in models):
+        with contextlib.suppress(ImportError):  # one that a model needs is missed when the model is made
+            _run(statement, f"<imports of {path.name}>", module)
     for number, cell in enumerate(models):
         _run(cell.source, f"<{path.name}, model cell {number}>", module)
     return module
 
 
-def _imports(source: str) -> list[str]:
-    # A student's cell may hold magics or be unfinished; what it imports is not the chapter's business.
-    try:
-        nodes = ast.parse(source).body
-    except SyntaxError:
-        return []
-    return [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+def _read(path: Path):
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def _code(book) -> list:
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def _tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _imports(cells: Iterable) -> Iterator[str]:
+    """Yield the import statements of cells; a student's may hold magics or be unfinished."""
+    for cell in cells:
+        with contextlib.suppress(SyntaxError):
+            nodes = [] if _of_student(cell) else ast.parse(cell.source).body
+            yield from (ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def _run(source: str, name: str, module: ModuleType) -> None:
@@ -150,9 +153,7 @@ def execute(
     Raises NotebookFailed when a cell raises; a notebook at `target` then stays, and what was executed
     so far lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed, which is no chapter).
     """
-    import nbformat
-
-    book = nbformat.read(path, as_version=4)
+    book = _read(path)
     book.metadata.pop(_STAMP, None)
     _execute_book(book, path, target, env)
     if stamp is not None:
@@ -168,29 +169,24 @@ def execute_tagged(path: Path, tag: str, *, env: dict[str, str], stamp: Callable
     """
     import nbformat
 
-    book = nbformat.read(path, as_version=4)
-    code = [cell for cell in book.cells if cell.cell_type == "code"]
-    tagged = [cell for cell in code if tag in cell.metadata.get("tags", [])]
-    others = [cell for cell in code[1:] if cell not in tagged and not _of_student(cell)]
-    imports = "\n".join(line for cell in others for line in _imports(cell.source))
+    book = _read(path)
+    code = _code(book)
+    tagged = [cell for cell in code if tag in _tags(cell)]
+    imports = "\n".join(_imports(cell for cell in code[1:] if cell not in tagged))
     part = nbformat.v4.new_notebook(metadata=copy.deepcopy(book.metadata))
     part.cells = [nbformat.v4.new_code_cell(source) for source in (code[0].source, imports)]
     part.cells += [nbformat.v4.new_code_cell(cell.source) for cell in tagged]
     _execute_book(part, path, path, env)
     for cell, executed in zip(tagged, part.cells[2:], strict=True):
         cell.outputs = executed.outputs
-    _number(code)
-    book.metadata[_STAMP] = stamp()
-    _write(tidy(book), path)
-
-
-def _number(code: list) -> None:
-    """Number cells as a run from top to bottom does, also those that came in since."""
+    # Numbered as a run from top to bottom does, also those that came in since.
     for number, cell in enumerate(code, start=1):
         cell.execution_count = number
         for output in cell.outputs:
             if "execution_count" in output:
                 output["execution_count"] = number
+    book.metadata[_STAMP] = stamp()
+    _write(tidy(book), path)
 
 
 def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None) -> None:
@@ -218,11 +214,7 @@ def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None) ->
 
 def code_digest(book, tag: str, tagged: bool) -> str:
     """Return a digest of the code of the cells with a tag, or of those without; exercises are the student's."""
-    code = [
-        cell.source
-        for cell in book.cells
-        if cell.cell_type == "code" and not _of_student(cell) and (tag in cell.metadata.get("tags", [])) == tagged
-    ]
+    code = [cell.source for cell in _code(book) if not _of_student(cell) and (tag in _tags(cell)) == tagged]
     return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
 
 
@@ -231,15 +223,14 @@ def stamp_of(book) -> str | None:
 
 
 def _of_student(cell) -> bool:
-    return any(tag.startswith(("exercise:", "check:", "progress")) for tag in cell.metadata.get("tags", []))
+    return any(tag.startswith(("exercise:", "check:", "progress")) for tag in _tags(cell))
 
 
 def tidy(book):
     """Drop what only a live kernel can show, progress widgets and their state; join what came in several pieces."""
     book.metadata.pop("widgets", None)
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            cell.outputs = _joined(o for o in cell.outputs if _WIDGET not in o.get("data", {}))
+    for cell in _code(book):
+        cell.outputs = _joined(o for o in cell.outputs if _WIDGET not in o.get("data", {}))
     return book
 
 

@@ -1,27 +1,41 @@
 """`python -m palm_utils doctor`: is this machine ready for the course?
 
-One OK, WARN or FAIL line per question; FAIL means that a chapter cannot run, WARN that one will be
-slow or use stand-in data. Those three words are the same in every language, like the names of packages.
+One OK, WARN or FAIL line per question; FAIL means that a chapter cannot run, WARN that one will be slow or use stand-in
+data. Those three words are the same in every language. It runs on any Python from 3.8 on.
 """
 
-from __future__ import annotations  # a Python that is too old is told so
+from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 
-from palm_utils.messages import DataError, pad, tr
+from palm_course import installed, supported
+from palm_utils.messages import CourseError, mark, pad, tr
 
 Line = tuple  # status ("OK", "WARN" or "FAIL"), what was looked at, what was found
 
-# Compute capabilities that the GPU build on PyPI, PaddlePaddle 2.6.2, has machine code for; as tools/setup_env.py.
-GPU_BUILD_FROM, GPU_BUILD_BELOW = (6, 1), (9, 0)
+_ROOT = Path(__file__).resolve().parents[1]
 _GIB = 2**30
-_DISK_NEEDED = 2 * _GIB  # VGG's checkpoint is about 1 GiB, and its successor is written beside it
+_DISK_NEEDED = 7 * _GIB // 2  # what five epochs of VGG leave with Adam, two generations of checkpoints among it
+_MEMORY_NEEDED = 5 * _GIB  # VGG with Adam: 4.6
 _SHM_NEEDED = 256 * 2**20  # a few batches of 64 x 3 x 224 x 224 float32, between worker processes
+_FOREIGN = mark("{version} from {folder}, not from this environment; unset PYTHONPATH")
+# Run in a process of its own, which a broken library may end.
+_IMPORT = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    try:
+        told = name, getattr(importlib.import_module(name), "__file__", None) or "", ""
+    except BaseException as error:
+        told = name, "", f"{type(error).__name__}: {error}"
+    print("\\n#told", json.dumps(told), flush=True)
+"""
 
 
 def add_parser(subparsers) -> None:
@@ -40,112 +54,177 @@ def run() -> int:
 
 def lines() -> Iterator[Line]:
     """Yield (status, what, found); the first lines need no import of PaddlePaddle."""
-    yield check_python(sys.version_info[:3])
-    yield from check_packages()
-    yield from check_paddle()
-    yield from check_data()
-    yield check_space(tr("free disk"), Path.cwd(), _DISK_NEEDED, tr("checkpoints need up to 2 GiB"))
+    data = [(tr("data: {name}", name=name), partial(check_data, name)) for name in ("palm", "mnist", "cifar10")]
+    checks = [("Python", check_python), (tr("packages"), check_packages), ("paddle", check_paddle), *data]
+    checks += [(tr("memory"), check_memory), (tr("free disk"), check_disk)]
+    for what, check in checks:
+        try:
+            yield from check()
+        except (Exception, SystemExit) as error:
+            told = tr("cannot be looked at ({error})", error=f"{type(error).__name__}: {error}")
+            yield "FAIL", what, str(error) if isinstance(error, CourseError) else told
+
+
+def check_python(version: tuple = sys.version_info[:3]) -> Iterator[Line]:
+    shown = ".".join(map(str, version))
+    if supported.OLDEST <= version[:2] <= supported.NEWEST:
+        yield "OK", "Python", shown
+    else:
+        yield "FAIL", "Python", tr("{found}; the course needs {versions}", found=shown, versions=supported.VERSIONS)
+
+
+def check_packages() -> Iterator[Line]:
+    """Import what the course asks for, and compare the versions with its bounds."""
+    if installed.Requirement is None:
+        yield "FAIL", tr("packages"), tr("not installed; {remedy}", remedy=_remedy("-r requirements.txt"))
+        return
+    found = installed.distributions()
+    wanted = {installed.name_of(one.name): one for one in installed.read(_ROOT / "requirements-common.txt")}
+    missing = [name for name in wanted if name not in found and not installed.rivals_of(name, found)]
+    if len(missing) > 5:  # nothing was set up here
+        mend = _remedy("-r requirements.txt")
+        yield "FAIL", tr("packages"), tr("{count} are not installed; {remedy}", count=len(missing), remedy=mend)
+        wanted = {name: wanted[name] for name in wanted if name not in missing}
+    imports = imported([installed.module_of(name) for name in wanted if name not in missing] + ["palm_utils"])
+    for name, requirement in wanted.items():
+        yield _check_package(name, requirement, found, imports)
+    if imports["palm_utils"][1]:
+        yield "FAIL", "palm_utils", tr("not installed; {remedy}", remedy=_remedy(f'--no-deps -e "{_ROOT}"'))
+
+
+def _check_package(name: str, requirement, found: dict, imports: dict) -> Line:
+    rivals = installed.rivals_of(name, found)
+    distribution = found.get(name) or (found[rivals[0]] if rivals else None)
+    if distribution is None:
+        return "FAIL", name, tr("not installed; {remedy}", remedy=_remedy(f'"{requirement}"'))
+    version, (file, error) = distribution.version, imports[installed.module_of(name)]
+    mend = _remedy(f'--force-reinstall --no-deps "{requirement}"', rivals)
+    if error:
+        return "FAIL", name, tr("cannot be imported ({error}); {remedy}", error=error, remedy=mend)
+    if name in found and rivals:
+        return "WARN", name, tr("{other} is in the same place; {remedy}", other=", ".join(rivals), remedy=mend)
+    if _is_foreign(file):
+        return "WARN", name, tr(_FOREIGN, version=version, folder=file)
+    if not requirement.specifier.contains(version, prereleases=True):
+        shown = tr("{found}; the course is tested with {bounds}", found=version, bounds=requirement.specifier)
+        return "WARN", name, shown
+    return "OK", name, version
+
+
+def imported(modules: list[str]) -> dict[str, tuple[str, str]]:
+    """Import modules as a notebook would; return the file of each, or else its error."""
+    found, left = {}, list(modules)
+    while left:
+        command = [sys.executable, "-W", "ignore", "-c", _IMPORT, *left]
+        run = subprocess.run(command, cwd=_ROOT / "notebooks", capture_output=True)
+        lines = [line[6:] for line in run.stdout.decode(errors="replace").splitlines() if line.startswith("#told ")]
+        for name, file, error in map(json.loads, lines):
+            found[name] = file, error
+            left.remove(name)
+        if left:  # the import that ended the process
+            found[left.pop(0)] = "", tr("Python ended with status {status}", status=run.returncode)
+    return found
+
+
+def _is_foreign(file: str) -> bool:
+    """Whether a module comes from outside of the environment, which is then one with nothing of the system's in it."""
+    return sys.prefix != sys.base_prefix and bool(file) and not {Path(sys.prefix), _ROOT} & {*Path(file).parents}
+
+
+def _remedy(packages: str, rivals: list[str] | tuple = ()) -> str:
+    """Say what installs `packages` in this Python, after `rivals` were taken away."""
+    ours = Path(sys.prefix, supported.STARTED).exists()
+    if ours or supported.why_not():
+        place = f' --venv "{sys.prefix}"' if ours and Path(sys.prefix) != _ROOT / ".venv" else ""
+        return tr("run `{command}`", command="python course.py setup" + place)
+    pip = subprocess.list2cmdline([sys.executable, "-m", "pip"])
+    commands = f"`{pip} uninstall -y {' '.join(rivals)}`, " if rivals else ""
+    commands += f"`{pip} install {packages}`"
+    return tr("run `python course.py setup`, or to mend this Python: {commands}", commands=commands)
+
+
+def check_paddle() -> Iterator[Line]:
+    """PaddlePaddle's version, the device it will compute on, and its threads."""
+    builds = [name for name in ("paddlepaddle", "paddlepaddle-gpu") if name in installed.distributions()]
+    rivals = ["paddle"] if "paddle" in installed.distributions() else builds[1:]
+    mend = _remedy(f"--force-reinstall --no-deps {builds[0]}" if builds else "-r requirements.txt", rivals)
+    error = imported(["paddle"])["paddle"][1]
+    if "paddle" in rivals:
+        error = tr("the package `paddle` has nothing to do with PaddlePaddle")
+    if error:
+        yield "FAIL", "paddle", tr("cannot be imported ({error}); {remedy}", error=error, remedy=mend)
+        return
+    if rivals:
+        yield "WARN", "paddle", tr("{other} is in the same place; {remedy}", other=rivals[0], remedy=mend)
+    from palm_utils import machine  # before PaddlePaddle, which has something to say when it is imported
+
+    import paddle  # isort: skip
+
+    version = tuple(int(part) for part in paddle.__version__.split(".")[:3] if part.isdigit())
+    if _is_foreign(paddle.__file__):
+        yield "WARN", "paddle", tr(_FOREIGN, version=paddle.__version__, folder=paddle.__file__)
+    elif version >= (2, 6, 2):
+        yield "OK", "paddle", paddle.__version__
+    else:
+        yield "FAIL", "paddle", tr("{found}; the course needs 2.6.2 or newer", found=paddle.__version__)
+    yield _device(paddle, version)
+    number, cores = machine.threads_in_use(), os.cpu_count()
+    yield "OK", tr("threads"), tr("{threads} of {cores} cores (PALM_THREADS sets it)", threads=number, cores=cores)
+
+
+def _device(paddle, version: tuple) -> Line:
+    if not paddle.device.is_compiled_with_cuda():
+        return "OK", tr("device"), tr("cpu (a build for the CPU)")
+    if not (gpus := paddle.device.cuda.device_count()):
+        return "WARN", tr("device"), tr("cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)")
+    name, capability = paddle.device.cuda.get_device_name(0), paddle.device.cuda.get_device_capability(0)
+    if version >= (3,) or supported.GPU_BUILD_FROM <= capability < supported.GPU_BUILD_BELOW:
+        return "OK", tr("device"), f"gpu ({gpus} x {name})"
+    text = mark(
+        "gpu: PaddlePaddle {version} from PyPI has no code for {name} (compute capability {capability}); "
+        "README.md says where another build comes from, `python course.py setup --paddle cpu` does without the GPU"
+    )
+    values = {"version": paddle.__version__, "name": name, "capability": ".".join(map(str, capability))}
+    return "FAIL", tr("device"), tr(text, **values)
+
+
+def check_data(name: str) -> list[Line]:
+    """Whether a data set is real, or will be the sample; one that is there but unusable is a FAIL."""
+    from palm_utils.datasets import existing
+
+    what, found = tr("data: {name}", name=name), existing(name)
+    if found is None:
+        return [("WARN", what, tr("absent; the sample will be made when first used"))]
+    if name == "palm":
+        from palm_utils.readers import valid_data_loader
+
+        valid_data_loader(found.DATADIR2, found.CSVFILE)  # reads the label table
+    return [("OK" if found.is_real else "WARN", what, found.describe())]
+
+
+def check_memory() -> Iterator[Line]:
+    import psutil  # comes with Jupyter's kernel
+
+    free, total = psutil.virtual_memory().available, psutil.virtual_memory().total
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.exists() and limit.read_text().strip().isdigit():
+        total = min(total, int(limit.read_text()))
+        free = min(free, total - int(limit.with_name("memory.current").read_text()))
+    shown = tr("{free:.1f} of {total:.1f} GiB free", free=free / _GIB, total=total / _GIB)
+    few = tr("{found}; VGG needs up to 4.6 GiB, the other networks up to 2.7", found=shown)
+    yield ("OK", tr("memory"), shown) if free >= _MEMORY_NEEDED else ("WARN", tr("memory"), few)
+
+
+def check_disk() -> Iterator[Line]:
+    yield check_space(tr("free disk"), Path.cwd(), _DISK_NEEDED, tr("VGG's checkpoints need up to 3.5 GiB"))
     if Path("/dev/shm").is_dir():
         remedy = tr("loading with worker processes may fail; in Docker: --shm-size=1g")
         yield check_space("/dev/shm", Path("/dev/shm"), _SHM_NEEDED, remedy)
 
 
-def check_python(version: tuple) -> Line:
-    shown = ".".join(map(str, version))
-    if version[:2] < (3, 10):
-        return "FAIL", "Python", tr("{found}; the course needs 3.10, 3.11 or 3.12", found=shown)
-    if version[:2] > (3, 12):
-        return "WARN", "Python", tr("{found}; the course is tested with 3.10 to 3.12", found=shown)
-    return "OK", "Python", shown
-
-
-def check_packages() -> Iterator[Line]:
-    """Compare what is installed with the bounds that palm_utils was installed with."""
-    try:
-        from packaging.requirements import Requirement
-    except ImportError:
-        yield "FAIL", tr("packages"), tr("not installed; run `make setup`, or pip install -r requirements.txt")
-        return
-    try:
-        declared = metadata.requires("palm-utils") or []
-    except metadata.PackageNotFoundError:
-        yield "FAIL", "palm_utils", tr("not installed; run `make setup`, or pip install --no-deps -e .")
-        return
-    for requirement in map(Requirement, declared):
-        if requirement.marker and not requirement.marker.evaluate():
-            continue
-        try:
-            version = metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
-            yield "FAIL", requirement.name, tr("not installed; run `make setup`")
-            continue
-        if requirement.specifier.contains(version, prereleases=True):
-            yield "OK", requirement.name, version
-        else:
-            found = tr("{found}; the course is tested with {bounds}", found=version, bounds=requirement.specifier)
-            yield "WARN", requirement.name, found
-
-
-def check_paddle() -> Iterator[Line]:
-    """PaddlePaddle's version, the device it will compute on, and its threads."""
-    try:
-        from palm_utils import machine  # before PaddlePaddle, which has something to say when it is imported
-
-        import paddle  # isort: skip
-    except Exception as error:  # a broken native library raises more than ImportError
-        yield "FAIL", "paddle", tr("cannot be imported ({error}); run `make setup`", error=error)
-        return
-    version = tuple(int(part) for part in paddle.__version__.split(".")[:3] if part.isdigit())
-    if version >= (2, 6, 2):
-        yield "OK", "paddle", paddle.__version__
-    else:
-        yield "FAIL", "paddle", tr("{found}; the course needs 2.6.2 or newer", found=paddle.__version__)
-    if not paddle.device.is_compiled_with_cuda():
-        yield "OK", tr("device"), tr("cpu (a build for the CPU)")
-    elif gpus := paddle.device.cuda.device_count():
-        name, capability = paddle.device.cuda.get_device_name(0), paddle.device.cuda.get_device_capability(0)
-        if version >= (3,) or GPU_BUILD_FROM <= capability < GPU_BUILD_BELOW:
-            yield "OK", tr("device"), f"gpu ({gpus} x {name})"
-        else:
-            found = tr(
-                "gpu: PaddlePaddle {version} from PyPI has no code for {name} (compute capability {capability}); "
-                "README.md says where another build comes from, `make setup PADDLE=cpu` does without the GPU",
-                version=paddle.__version__,
-                name=name,
-                capability=".".join(map(str, capability)),
-            )
-            yield "FAIL", tr("device"), found
-    else:
-        found = tr("cpu: a build for GPUs, but it sees none (driver or CUDA libraries missing?)")
-        yield "WARN", tr("device"), found
-    number = machine.threads_in_use()
-    found = tr("{threads} of {cores} cores (PALM_THREADS sets it)", threads=number, cores=os.cpu_count())
-    yield "OK", tr("threads"), found
-
-
-def check_data() -> Iterator[Line]:
-    """Which data sets are real, which will be the sample; one that is there but unusable is a FAIL."""
-    try:
-        from palm_utils.datasets import existing
-    except ImportError as error:
-        yield "FAIL", tr("data"), tr("cannot be looked for ({error}); run `make setup`", error=error)
-        return
-    for name in ("palm", "mnist", "cifar10"):
-        try:
-            found = existing(name)
-        except DataError as error:
-            yield "FAIL", tr("data: {name}", name=name), str(error)
-            continue
-        if found is None:
-            found = tr("absent; the sample will be made when first used")
-            yield "WARN", tr("data: {name}", name=name), found
-        else:
-            yield "OK" if found.is_real else "WARN", tr("data: {name}", name=name), found.describe()
-
-
 def check_space(what: str, folder: Path, needed: int, remedy: str) -> Line:
     free = shutil.disk_usage(folder).free
     shown = tr("{size:.1f} GiB free", size=free / _GIB)
-    return (
-        ("OK", what, shown) if free >= needed else ("WARN", what, tr("{found}; {remedy}", found=shown, remedy=remedy))
-    )
+    if free >= needed:
+        return "OK", what, shown
+    return "WARN", what, tr("{found}; {remedy}", found=shown, remedy=remedy)

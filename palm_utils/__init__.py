@@ -1,25 +1,27 @@
-"""What the chapters share, from the bottom up; each module imports only from those above it.
+"""What the chapters share. Each module imports only from modules above it in this list.
 
-Networks are not defined here but in the notebooks, where students edit them.
+The notebooks define the networks; students edit them there.
 
 messages     errors and messages for students, in English or Chinese
-files        replacing a file whole or not at all; where caches go
-machine      threads, kernels of a CPU, seeds, the device: what happens where
-metrics      how well a network tells pathologic myopia from the rest: accuracy, AUC, sensitivity (chapter 2)
-layers       what a network is made of: shapes, parameters, multiplications (chapter 1)
-history      one row of figures per epoch (chapter 1)
-datasets     palm(), mnist(), cifar10(): where the data is; the sample stands in for what is missing
-checkpoints  saving a network and its optimizer, and going on from there (chapter 3)
+files        files that are replaced as a whole; where caches go
+cpu          faster ways on a CPU, for PaddlePaddle's own layers (chapter 8)
+machine      threads, random seeds, CPU or GPU (chapter 1)
+metrics      accuracy, AUC, sensitivity of a network that detects pathologic myopia (chapter 2)
+layers       the layers of a network: shapes, parameters, multiplications (chapter 1)
+history      the figures of a training run, one row per epoch (chapter 1)
+datasets     palm(), mnist(), cifar10(): where the data is; a generated sample replaces what is missing
+checkpoints  saving a network and its optimizer, and resuming training (chapters 1 and 7)
 readers      from photographs to batches: transform_img, data_loader, valid_data_loader (chapter 2)
-training     train_pm, evaluation, predict: the loop (chapter 2)
-figures      plots, and drawings of networks (chapter 1)
+training     train_pm, evaluation, predict: the training loop (chapter 2)
+figures      plots (chapter 1)
 highlevel    what chapter 7 adds to paddle.Model
 sample       draws the stand-in data
 
 The tutorial's names can be imported from the package itself: transform_img, data_loader, valid_data_loader, train_pm,
-evaluation, EPOCH_NUM, and DATADIR, DATADIR2, CSVFILE, which are the paths that palm_utils.datasets.palm() finds.
+evaluation, EPOCH_NUM, and the paths DATADIR, DATADIR2, CSVFILE, which palm_utils.datasets.palm() finds.
 
-Importing the package loads no PaddlePaddle and changes no setting; `machine.start`, `seed_everything`, `train_pm` do.
+Importing the package changes no setting and does not load PaddlePaddle; `machine.start`, `seed_everything` and
+`train_pm` do both.
 """
 
 import importlib
@@ -46,11 +48,12 @@ _HOME = {
     "evaluation": "training",
     "EPOCH_NUM": "training",
 }
-# Modules that students' notebooks import from here, and where they are.
+# Modules that moved: older notebooks import them from here.
 _MOVED = {
     "choose": "palm_course.results.candidates",
+    "augment": "palm_utils.readers",
     "comparison": "palm_course.results.comparison",
-    "diagrams": "palm_utils.figures",
+    "diagrams": "palm_course.diagrams",
     "exercises": "palm_course.exercises",
     "results": "palm_course.results.stored",
 }

@@ -1,9 +1,9 @@
-"""Checkpoints: a training is saved all or nothing, and resumed to the same bits.
+"""Checkpoints: save a training run after each epoch, and resume it with the same results, bit for bit.
 
-Chapter 2 saves and loads parameters; chapter 7 stops a training, resumes it and compares. A checkpoint is NAME.pdparams
-and NAME.pdopt as `paddle.save` writes them, NAME.json with the history, and NAME.best.pdparams of the best epoch. They
-are first written as NAME.next.*, and NAME.next.json last, in one step: it says that all are complete. Only then do they
-replace the old ones. If the process is killed before, the old checkpoint stays; if later, `recover` completes it.
+Chapter 1 saves and loads parameters; chapter 7 stops a run, resumes it and compares. A checkpoint is NAME.pdparams and
+NAME.pdopt as `paddle.save` writes them, NAME.json with the history, and NAME.best.pdparams of the best epoch. `save`
+first writes NAME.next.*. NAME.next.json comes last, in one step: it marks them as complete. Then they replace the old
+files. If the process is killed before that mark, the old checkpoint stays; later, `recover` completes the new one.
 """
 
 import errno
@@ -27,13 +27,13 @@ import paddle  # after palm_utils.machine, which prepares it
 
 
 class NotSaved(CourseError):
-    """A training cannot be saved. `history` has all its epochs, the last one unsaved; None before the first."""
+    """A run cannot be saved. history: all its epochs, of which the last is not saved; None before the first epoch."""
 
     history: History | None = None
 
 
 class Checkpoint:
-    """The files of one training run, `name`.* in `folder`; WrongArgument for a name that other files could have."""
+    """The files `name`.* of a run in `folder`; WrongArgument for a name of more than letters, digits, - and _."""
 
     def __init__(self, folder: str | Path, name: str):
         if not re.fullmatch(r"[\w-]+", name):
@@ -45,9 +45,9 @@ class Checkpoint:
 
     @contextmanager
     def held(self, model=None) -> Iterator[None]:
-        """Keep the run's files to this training; make the folder and `recover` first.
+        """Make the folder, lock the run's files for this process in a `with` block, and call `recover`.
 
-        Raises CourseError when another training holds them, NotSaved when `model` cannot be saved there twice.
+        Raises CourseError when another process has locked them, NotSaved when the disk has no room for `model` twice.
         """
         lock = filelock.FileLock(self.folder / f".{self.name}.lock")
         with ExitStack() as stack:
@@ -72,18 +72,18 @@ class Checkpoint:
             yield
 
     def recover(self) -> None:
-        """Complete what an interrupted `save` had begun, or remove what it left."""
+        """Complete an interrupted `save` if all its files are written; otherwise remove them."""
         if self._next[self.state].exists():
             self._replace()
         for leftover in (*self._next.values(), *self.folder.glob(f".{self.name}.*.part")):
             leftover.unlink(missing_ok=True)
 
     def save(self, model, optimizer, state: dict, *, best: bool) -> None:
-        """Put a new checkpoint in the place of the old one; raise NotSaved where that cannot be written.
+        """Replace the old checkpoint by a new one. Raises NotSaved when it cannot be written.
 
-        state: what JSON can hold, the History as "history"; best: whether these parameters are the best so far.
+        state: a dict for JSON, with the History as "history"; best: whether these parameters are the best so far.
         """
-        # The optimizer's state is keyed by the names that PaddlePaddle gave the parameters.
+        # `load` needs the names: they are the keys of the optimizer's state.
         saved = {"parameter_names": [p.name for p in model.parameters()], "optimizer": type(optimizer).__name__}
         saved["checksums"] = {}
         try:
@@ -95,17 +95,16 @@ class Checkpoint:
                 shutil.copyfile(self._next[self.params], self._next[self.best])
                 flush(self._next[self.best])
             with replacing(self._next[self.state]) as path:
-                path.write_text(
-                    json.dumps({**state, "saved": saved}, default=lambda array: array.tolist()), encoding="utf-8"
-                )
+                text = json.dumps({**state, "saved": saved}, default=lambda array: array.tolist())
+                path.write_text(text, encoding="utf-8")
             self._replace()
         except OSError as error:
             with suppress(OSError):
-                self.recover()  # gives back the room
+                self.recover()  # frees the disk space
             raise self._not_saved(error, state.get("history")) from None
 
     def _replace(self) -> None:
-        for target, written in self._next.items():  # the state last: it ends the replacing
+        for target, written in self._next.items():  # the state is last: it marks the end
             if written.exists():
                 written.replace(target)
 
@@ -113,50 +112,48 @@ class Checkpoint:
         remedy = Text("Make that folder writable, or name another (folder=, save_dir= or --folder).")
         if is_disk_full(error):
             remedy = Text("Make room on that disk, or name a folder on another (folder=, save_dir= or --folder).")
-        told = {"folder": self.folder.absolute(), "reason": error.strerror or error, "remedy": remedy}
+        values = {"folder": self.folder.absolute(), "reason": error.strerror or error, "remedy": remedy}
         if history is None:
-            return NotSaved("Training cannot be saved in {folder} ({reason}). {remedy}", **told)
+            return NotSaved("Training cannot be saved in {folder} ({reason}). {remedy}", **values)
         raised = NotSaved(
             "Training cannot be saved in {folder} ({reason}). {remedy} What was saved before is still there, and "
             "resume=True goes on from it. The epoch that has just ended is in the model, its figures in this error's "
             ".history; paddle.save(model.state_dict(), FILE) keeps its parameters elsewhere.",
-            **told,
+            **values,
         )
         raised.history = History.from_dict(history)
         return raised
 
     def load(self, model, optimizer) -> dict | None:
-        """Put the saved parameters and optimizer state in place; return the state, None where none is saved.
+        """Load the saved parameters and optimizer state; return the `state` given to `save`, None if nothing is saved.
 
-        Raises DataError, before anything is loaded, for files missing, damaged, replaced or another network's.
+        Raises DataError, before it loads anything, when a file is missing, damaged, replaced or of another network.
         """
         self.recover()
         if not self.state.exists() and not self.params.exists():
             return None
         remedy = Text("Train without resume=True to replace it, or remove it.")
-        told = {"params": self.params, "opt": self.opt, "state": self.state.name, "remedy": remedy}
-        told["given"] = type(optimizer).__name__
+        values = {"params": self.params, "opt": self.opt, "file": self.state, "state": self.state.name}
+        values |= {"given": type(optimizer).__name__, "remedy": remedy}
         if not self.state.exists():
-            raise DataError("{params} has no {state} beside it, and thus no known epoch. {remedy}", **told)
+            raise DataError("{params} has no {state} beside it, and thus no known epoch. {remedy}", **values)
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
             saved = state.pop("saved")
             checksums, names, kind = saved["checksums"], saved["parameter_names"], saved["optimizer"]
         except (ValueError, LookupError, TypeError, AttributeError):
-            raise DataError(
-                "{file}: not the state of a run that can be resumed. {remedy}", file=self.state, **told
-            ) from None
+            raise DataError("{file}: not the state of a run that can be resumed. {remedy}", **values) from None
         for path in (self.params, self.opt):
-            told["path"] = path
+            values["path"] = path
             if not path.is_file():
-                raise DataError("{path} is missing beside {state}. {remedy}", **told)
+                raise DataError("{path} is missing beside {state}. {remedy}", **values)
             if zlib.crc32(path.read_bytes()) != checksums[path.suffix]:
-                raise DataError("{path} is not what was saved with {state}: damaged or replaced. {remedy}", **told)
-        if kind != told["given"]:
-            raise DataError("{opt} was saved by {kind}, this optimizer is {given}. {remedy}", kind=kind, **told)
+                raise DataError("{path} is not what was saved with {state}: damaged or replaced. {remedy}", **values)
+        if kind != values["given"]:
+            raise DataError("{opt} was saved by {kind}, this optimizer is {given}. {remedy}", kind=kind, **values)
         load_parameters(model, self.params)
         with warnings.catch_warnings():
-            # PaddlePaddle's LinearWarmup takes the state of the schedule inside it for one too many, then uses it.
+            # PaddlePaddle's LinearWarmup warns that the state of its inner schedule is unused, but uses it.
             warnings.filterwarnings("ignore", "There are some unused values in state_dict")
             optimizer.set_state_dict(_renamed(paddle.load(str(self.opt)), names, model, optimizer))
         return state
@@ -165,7 +162,8 @@ class Checkpoint:
 def load_parameters(model, path: str | Path) -> None:
     """Load a .pdparams file into a model.
 
-    Raises DataNotFound when there is none, DataError when it is damaged or another network's: PaddlePaddle only warns.
+    Raises DataNotFound when it is missing, DataError when it is damaged or of another network, where PaddlePaddle
+    only warns.
     """
     path, own = Path(path), {key: list(value.shape) for key, value in model.state_dict().items()}
     if not path.is_file():
@@ -178,30 +176,30 @@ def load_parameters(model, path: str | Path) -> None:
             "{path}: not a readable parameter file ({error}). Train again to replace it.", path=path, error=error
         ) from error
     if wrong := [key for key in own | saved if own.get(key) != saved.get(key)]:
-        told = {"path": path, "network": type(model).__name__, "count": len(wrong), "total": len(own)}
-        told["first"] = f"{wrong[0]}: file {saved.get(wrong[0], 'nothing')}, network {own.get(wrong[0], 'nothing')}"
+        values = {"path": path, "network": type(model).__name__, "count": len(wrong), "total": len(own)}
+        values["first"] = f"{wrong[0]}: file {saved.get(wrong[0], 'nothing')}, network {own.get(wrong[0], 'nothing')}"
         raise DataError(
             "{path}: belongs to another network than {network}; {count} of {total} parameters differ, first {first}",
-            **told,
+            **values,
         )
     model.set_state_dict(parameters)
 
 
 def _renamed(state: dict, old_names: list[str], model, optimizer) -> dict:
-    """Key a saved optimizer state by the names that `optimizer` uses, or will use, for the same tensors.
+    """Return a saved optimizer state with the keys that `optimizer` uses, or will use, for the same tensors.
 
-    PaddlePaddle keys momentum and the like by generated names, linear_0.w_0_velocity_0: both numbers count what the
-    process has made before, so a notebook's second model, or a model's second optimizer, has other ones.
+    PaddlePaddle generates keys such as linear_0.w_0_velocity_0 for momentum. The numbers count what the process has
+    made before, so a notebook's second model, or a model's second optimizer, has other keys.
     """
     names = dict(zip(old_names, [p.name for p in model.parameters()], strict=True))
     in_use = {key.rpartition("_")[0]: key for key in optimizer.state_dict()}
     renamed = {}
     for key, value in state.items():
         owner = next((old for old in names if key.startswith(f"{old}_")), None)
-        if owner is not None:  # the state of the learning rate has none
+        if owner is not None:  # the learning rate schedule belongs to no parameter
             prefix = (names[owner] + key[len(owner) :]).rpartition("_")[0]
             if prefix not in in_use:
-                # Not made yet: the optimizer will take the number after the one that is handed out here.
+                # Not made yet: the optimizer will use the number that follows the one generated here.
                 in_use[prefix] = f"{prefix}_{int(paddle.utils.unique_name.generate(prefix).rpartition('_')[2]) + 1}"
             key = in_use[prefix]
         renamed[key] = value

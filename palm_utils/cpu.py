@@ -13,9 +13,8 @@ pooling     The backward of max-pooling looks for the maximum of each window aga
 small maps  PaddlePaddle multiplies one image after another. Where the output has only a few places, the matrices are
             too thin for that; all images of the batch are multiplied at once.
 
-`memory`, `bias` and `pooling` leave every bit of a result as it is. The other two add in another order: the last
-digits differ, as they do between any two processors. `nn.Conv2D` and `nn.MaxPool2D` stay PaddlePaddle's: the functions
-that they call are wrapped, and a wrapper calls what it wraps wherever its way does not apply.
+`kernels` and `small maps` change the last digits, as another processor does; the others change no bit. The layers stay
+PaddlePaddle's: the functions that they call are wrapped, and called as they are wherever a measure does not apply.
 """
 
 from __future__ import annotations  # the doctor has to run on any Python
@@ -36,7 +35,7 @@ _FIRST_TRIED, _FIRST_UNTRIED = (2, 6), (3, 4)  # versions of PaddlePaddle whose 
 _MOST_PLACES, _FEWEST_WEIGHTS = 4, 2**16
 
 MEASURES = ("kernels", "memory", "bias", "pooling", "small maps")
-_in_use: dict[str, str] = {}  # each measure, and what is on or why it is off
+_in_use: dict[str, str] = {}  # each measure: what is on, or why it is off
 
 
 def use() -> dict[str, str]:
@@ -50,18 +49,18 @@ def use() -> dict[str, str]:
     asked = os.environ.get("PALM_CPU", "").strip()
     if asked not in ("", "plain"):
         raise CourseError("PALM_CPU is {value!r}; it can be plain: PaddlePaddle as it comes", value=asked)
-    if asked:
-        _in_use.update(dict.fromkeys(MEASURES, "off (PALM_CPU=plain)"))
-    else:
-        _in_use.update(kernels=_choose_kernels(), memory=_keep_memory())
-        _in_use.update(dict.fromkeys(MEASURES[2:], _wrap_functions()))
+    _in_use.update(dict.fromkeys(MEASURES, "off (PALM_CPU=plain)"))
+    if not asked:
+        _in_use.update(dict.fromkeys(MEASURES, _wrap_functions()), kernels=_choose_kernels(), memory=_keep_memory())
     return _in_use
 
 
 def _choose_kernels() -> str:
     if os.environ.get(MKL_VARIABLE):
         return f"{MKL_VARIABLE}={os.environ[MKL_VARIABLE]}"
-    found = kernels_for(_cpuinfo(), os.environ.get("PROCESSOR_IDENTIFIER", ""), _windows_has_avx512())
+    # PF_AVX512F_INSTRUCTIONS_AVAILABLE
+    avx512 = platform.system() == "Windows" and bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(41))
+    found = kernels_for(_cpuinfo(), os.environ.get("PROCESSOR_IDENTIFIER", ""), avx512)
     if found is None:
         return "PaddlePaddle's choice"
     os.environ[MKL_VARIABLE] = found
@@ -71,9 +70,8 @@ def _choose_kernels() -> str:
 def kernels_for(cpuinfo: str, identifier: str = "", avx512: bool = False) -> str | None:
     """Return the value of MKL_DEBUG_CPU_TYPE that suits a processor, None for MKL's own choice (Intel and unknown).
 
-    cpuinfo: /proc/cpuinfo of Linux. identifier, avx512: PROCESSOR_IDENTIFIER of Windows, such as "AMD64 Family 25
-    Model 33 Stepping 2, AuthenticAMD", and what IsProcessorFeaturePresent says. AVX-512 where it is lacking would
-    end the process, so the processor itself is asked, not its family.
+    cpuinfo: /proc/cpuinfo of Linux. identifier: PROCESSOR_IDENTIFIER of Windows, "AMD64 Family 25 Model 33 Stepping 2,
+    AuthenticAMD" for instance; avx512: whether Windows says that AVX-512 is there. Without it 7 ends the process.
     """
     if re.search(r"^vendor_id\s*:\s*AuthenticAMD\s*$", cpuinfo, re.MULTILINE):
         listed = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
@@ -94,12 +92,6 @@ def _cpuinfo() -> str:
         return ""
 
 
-def _windows_has_avx512() -> bool:
-    if platform.system() != "Windows":
-        return False
-    return bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(41))  # PF_AVX512F_INSTRUCTIONS_AVAILABLE
-
-
 def _keep_memory() -> str:
     if platform.libc_ver()[0] != "glibc":
         return "off (not glibc)"
@@ -116,8 +108,7 @@ def _wrap_functions() -> str:
     import paddle.nn.functional as F
     from paddle.nn.functional import conv, pooling
 
-    version = re.match(r"(\d+)\.(\d+)", paddle.__version__)
-    if version is None or not _FIRST_TRIED <= tuple(map(int, version.groups())) < _FIRST_UNTRIED:
+    if not _FIRST_TRIED <= tuple(map(int, re.findall(r"\d+", paddle.__version__)[:2])) < _FIRST_UNTRIED:
         return f"off (not tried with PaddlePaddle {paddle.__version__})"
     conv._conv_nd = _faster_conv(conv._conv_nd)
     F.max_pool2d = pooling.max_pool2d = _faster_max_pool(pooling.max_pool2d)
@@ -128,13 +119,8 @@ def _applies(x, data_format: str) -> bool:
     """Whether the fast way applies: computed at once (not traced for export), on a CPU, in [N, C, H, W], float32."""
     import paddle
 
-    return (
-        paddle.in_dynamic_mode()
-        and data_format == "NCHW"
-        and x.ndim == 4
-        and x.dtype == paddle.float32
-        and x.place.is_cpu_place()
-    )
+    is_usual = data_format == "NCHW" and x.ndim == 4 and x.dtype == paddle.float32
+    return is_usual and paddle.in_dynamic_mode() and x.place.is_cpu_place()
 
 
 def _faster_conv(plain):
@@ -145,16 +131,11 @@ def _faster_conv(plain):
         x, weight, bias=None, stride=1, padding=0, padding_algorithm=None, dilation=1, groups=1, data_format="NCHW",
         channel_dim=1, op_type="conv2d", *more, **named,
     ):  # fmt: skip
-        def as_it_is(bias):
-            return plain(
-                x, weight, bias, stride, padding, padding_algorithm, dilation, groups, data_format, channel_dim,
-                op_type, *more, **named,
-            )  # fmt: skip
-
+        rest = (stride, padding, padding_algorithm, dilation, groups, data_format, channel_dim, op_type, *more)
         if op_type not in ("conv2d", "depthwise_conv2d") or not _applies(x, data_format):
-            return as_it_is(bias)
-        size = _small_map(x, weight, stride, padding, padding_algorithm, dilation, groups)
-        result = _convolve_at_once(x, weight, stride, padding, *size) if size else as_it_is(None)
+            return plain(x, weight, bias, *rest, **named)
+        size = _small_map(x, weight, *rest[:5])
+        result = _convolve_at_once(x, weight, *rest[:2], *size) if size else plain(x, weight, None, *rest, **named)
         return result if bias is None else result + bias.reshape([-1, 1, 1])
 
     return _conv_nd

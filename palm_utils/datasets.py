@@ -1,6 +1,7 @@
-"""Where each data set is: a real one that the user has, or else the generated sample.
+"""Find the data sets: the real one where the user has it, else a generated sample.
 
-Chapters 1 (MNIST), 2 (iChallenge-PM) and 7 (CIFAR-10) look into the files. Every root has the same layout::
+Chapters 1 (MNIST), 2 (iChallenge-PM) and 7 (CIFAR-10) look into the files. `data_folder()` and each sample have this
+layout::
 
     palm/PALM-Training400/*.jpg  palm/PALM-Validation400/*.jpg  palm/labels.csv
     palm/PALM-Test400/*.jpg  palm/test_labels.csv               (where the open release was prepared)
@@ -8,7 +9,6 @@ Chapters 1 (MNIST), 2 (iChallenge-PM) and 7 (CIFAR-10) look into the files. Ever
     cifar10/cifar-10-python.tar.gz
 """
 
-import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import ClassVar, Literal
 from palm_utils.files import can_be_written, expanded, user_cache_folder
 from palm_utils.messages import DataError, DataNotFound, Text, mark, tr
 
-# The original's file names in palm/; AI Studio keeps the label table in a folder of its own.
+# The file names of iChallenge-PM in palm/; AI Studio puts the label table into its own folder.
 TRAINING, VALIDATION, TEST = "PALM-Training400", "PALM-Validation400", "PALM-Test400"
 LABELS, TEST_LABELS = "labels.csv", "test_labels.csv"
 HEADER = ("ID", "imgName", "Label", "Fovea_X", "Fovea_Y")
@@ -27,13 +27,13 @@ JPEG_SUFFIXES = (".jpg", ".jpeg")
 MNIST_FILES = tuple(f"{s}-{kind}-ubyte.gz" for s in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 CIFAR10_FILE = "cifar-10-python.tar.gz"
 
-# For the catalogue of translations: what kinds and splits are called.
+# Names of kinds and splits, listed here for the catalogue of translations.
 _WORDS = (mark("real"), mark("sample"), mark("training"), mark("validation"), mark("test"))
 
 
 @dataclass(frozen=True, repr=False)
 class DataSet:
-    """A data set on disk. `root`: its own folder, absolute; `kind`: "real" or "sample"."""
+    """A data set on disk. root: its folder, absolute; kind: "real" or "sample"."""
 
     root: Path
     kind: Literal["real", "sample"]
@@ -47,21 +47,21 @@ class DataSet:
         return self.kind == "real"
 
     def counts(self) -> dict[str, int]:
-        """Return the number of images of each split. Raises DataError: a file is damaged."""
+        """Return the number of images in each split. Raises DataError: a file is damaged."""
         raise NotImplementedError
 
     def missing(self) -> list[Text]:
-        """Return what is needed and is not there, in words; empty if the data set is usable."""
+        """Return a message for each file that is missing; none if the data set is complete."""
         return [Text("{file} is missing", file=file) for file in self.files_needed if not (self.root / file).is_file()]
 
     def __str__(self) -> str:
-        # Stored in notebooks, whose outputs are the same in both editions and name no folder: always English.
+        # Always English, and without a folder: notebooks store it, and both editions have the same outputs.
         return self.describe(str.format)
 
     __repr__ = __str__
 
     def describe(self, fill: Callable[..., str] = tr) -> str:
-        """Return one line about it, by default in the language that counts."""
+        """Return one line about it; `fill` fills a template and by default translates it too."""
         kind, noun = mark("real data"), fill(self.noun)
         if not self.is_real:
             kind = mark("SAMPLE (generated, not the real {images})")
@@ -78,12 +78,12 @@ class PalmData(DataSet):
 
     @property
     def DATADIR(self) -> str:
-        """The folder that directly holds the training photographs, their labels in the file names."""
+        """The folder of the training photographs; the file names hold the labels."""
         return str(self._folder_of(TRAINING))
 
     @property
     def DATADIR2(self) -> str:
-        """The folder that directly holds the validation photographs."""
+        """The folder of the validation photographs."""
         return str(self._folder_of(VALIDATION))
 
     @property
@@ -94,18 +94,18 @@ class PalmData(DataSet):
 
     @property
     def test_dir(self) -> str | None:
-        """The folder of the open release's test photographs, None where it was not prepared."""
+        """The folder of the open release's test photographs; None if they were not prepared."""
         has_test = (self.root / TEST_LABELS).is_file() and jpegs(self._folder_of(TEST))
         return str(self._folder_of(TEST)) if has_test else None
 
     @property
     def test_csv(self) -> str | None:
-        """The label table of the test photographs, None where it was not prepared."""
+        """The label table of the test photographs; None if they were not prepared."""
         return str(self.root / TEST_LABELS) if self.test_dir else None
 
     @property
     def is_tiny(self) -> bool:
-        """Whether there are only enough photographs to run every step, as in the tests' sample."""
+        """Whether there are too few photographs to train on, as in the sample for tests."""
         return sum(self.counts().values()) < 100
 
     def counts(self) -> dict[str, int]:
@@ -118,7 +118,7 @@ class PalmData(DataSet):
         return missing if Path(self.CSVFILE).is_file() else [*missing, Text("{file} is missing", file=LABELS)]
 
     def _folder_of(self, name: str) -> Path:
-        # AI Studio's archive unpacks into a folder of the same name inside.
+        # AI Studio's archive puts the photographs into an inner folder of the same name.
         outer, inner = self.root / name, self.root / name / name
         return inner if not jpegs(outer) and inner.is_dir() else outer
 
@@ -129,9 +129,9 @@ class MnistData(DataSet):
     title, noun, files_needed = "MNIST", mark("digits"), MNIST_FILES
 
     def files(self, mode: str) -> dict[str, str]:
-        """Return arguments for `paddle.vision.datasets.MNIST(mode=mode, **files(mode))`; mode "train" or "test".
+        """Return the arguments for `paddle.vision.datasets.MNIST(mode=mode, **files(mode))`; mode: "train" or "test".
 
-        Raises DataError: another mode, or the files are damaged, which MNIST itself would not say.
+        Raises DataError: another mode, or damaged files, which MNIST itself would not report.
         """
         from palm_course.getting import contents
 
@@ -155,11 +155,11 @@ class CifarData(DataSet):
 
     @property
     def data_file(self) -> str:
-        """The argument for `paddle.vision.datasets.Cifar10(data_file=...)`, which unpickles what is in it.
+        """The argument for `paddle.vision.datasets.Cifar10(data_file=...)`, which unpickles the file.
 
-        Raises DataError: it is damaged, or holds more than pictures and labels.
+        Raises DataError: the file is damaged, or holds anything but pictures and labels.
         """
-        self.counts()
+        self.counts()  # raises the error
         return str(self.root / CIFAR10_FILE)
 
     def counts(self) -> dict[str, int]:
@@ -172,26 +172,26 @@ KINDS = {"palm": PalmData, "mnist": MnistData, "cifar10": CifarData}
 
 
 def palm() -> PalmData:
-    """Find iChallenge-PM: in `data_folder()`, else the sample, which is made when first needed.
+    """Find iChallenge-PM: in `data_folder()`, else the sample, which is generated on the first call.
 
-    Raises DataNotFound: it is there but incomplete, or `PALM_DATA` does not name a folder; the text says what mends it.
+    Raises DataNotFound: it is incomplete, or `PALM_DATA` does not name a folder.
     Raises DataError: `PALM_SAMPLE` is not the name of a sample.
     """
     return _found_or_sample("palm")
 
 
 def mnist() -> MnistData:
-    """Find MNIST: in `data_folder()`, else PaddlePaddle's own cache, else the sample. Raises what `palm` does."""
+    """Find MNIST: in `data_folder()`, else PaddlePaddle's cache, else the sample. Raises the errors of `palm`."""
     return _found_or_sample("mnist")
 
 
 def cifar10() -> CifarData:
-    """Find CIFAR-10: in `data_folder()`, else PaddlePaddle's own cache, else the sample. Raises what `palm` does."""
+    """Find CIFAR-10: in `data_folder()`, else PaddlePaddle's cache, else the sample. Raises the errors of `palm`."""
     return _found_or_sample("cifar10")
 
 
 def existing(name: str) -> DataSet | None:
-    """Return what the function `name` ("palm", …) would, but None where it would first make the sample."""
+    """Return what the function `name` ("palm", …) returns, or None if that would generate the sample first."""
     from palm_utils import sample
 
     root = sample.sample_folder() / "sample" / sample.sample_size()
@@ -199,22 +199,40 @@ def existing(name: str) -> DataSet | None:
 
 
 def find_real(name: str) -> DataSet | None:
-    """Return the data set `name` in `data_folder()` or PaddlePaddle's cache, whatever `PALM_SAMPLE` says.
+    """Return the data set `name` in `data_folder()` or PaddlePaddle's cache, whatever `PALM_SAMPLE` says, else None.
 
-    Raises DataNotFound: it is there but incomplete, or `PALM_DATA` does not name a folder.
+    Raises DataNotFound: it is incomplete, or `PALM_DATA` does not name a folder.
     """
     from palm_course.getting.contents import paddle_cache
 
-    found = _in_folder(name, data_folder())
-    cached = None if found else paddle_cache(name)
-    return KINDS[name](cached, "real") if cached else found
+    folder = data_folder()
+    if not _has_content(folder / name):
+        cached = paddle_cache(name)
+        return KINDS[name](cached, "real") if cached else None
+    from palm_utils import sample  # imported late: the generator loads OpenCV
+
+    # PALM_DATA may name the folder of a sample.
+    found = KINDS[name](folder / name, "sample" if sample.is_sample(folder) else "real")
+    if missing := found.missing():
+        command = Text("python -m palm_utils data palm --from PATH, with the archives or the unpacked data set at PATH")
+        if name != "palm":
+            command = f"python -m palm_utils data {name} --download"
+        raise DataNotFound(
+            "{title} in {root} is incomplete: {missing}. Get it again: {command}; or move the folder away to work with "
+            "the sample.",
+            title=found.title,
+            root=found.root,
+            missing=", ".join(map(str, missing)),
+            command=command,
+        )
+    return found
 
 
 def data_folder() -> Path:
-    """Return the folder that holds the real data sets, absolute.
+    """Return the folder of the real data sets, absolute.
 
     The environment variable `PALM_DATA` names it, relative to the working directory or to the checkout. Without it:
-    `data/` of the checkout; where that neither holds data nor can be written to, a cache folder of the user.
+    `data/` of the checkout, or the user's cache folder where `data/` neither holds data nor can be written to.
     Raises DataNotFound: `PALM_DATA` does not name a folder.
     """
     named, data = os.environ.get("PALM_DATA"), checkout_data()
@@ -223,7 +241,7 @@ def data_folder() -> Path:
         return data if is_useful else user_cache_folder()
     folder = expanded(named).absolute()
     if not folder.exists() and data and (data.parent / expanded(named)).is_dir():
-        # Named from the checkout, as in a command typed there; a notebook's own folder is notebooks/.
+        # A notebook runs in notebooks/, but PALM_DATA may be relative to the checkout.
         return data.parent / expanded(named)
     if not folder.is_dir():
         raise DataNotFound(
@@ -254,45 +272,25 @@ def _found(name: str) -> DataSet | None:
     return None if os.environ.get("PALM_SAMPLE") else find_real(name)
 
 
-def _in_folder(name: str, folder: Path) -> DataSet | None:
-    if not _has_content(folder / name):
-        return None
-    from palm_utils import sample  # when needed: the generator loads OpenCV
-
-    # PALM_DATA may name a sample; that does not make it real.
-    found = KINDS[name](folder / name, "sample" if sample.is_sample(folder) else "real")
-    if missing := found.missing():
-        command = Text("python -m palm_utils data palm --from PATH, with the archives or the unpacked data set at PATH")
-        if name != "palm":
-            command = f"python -m palm_utils data {name} --download"
-        raise DataNotFound(
-            "{title} in {root} is incomplete: {missing}. Get it again: {command}; or move the folder away to work with "
-            "the sample.",
-            title=found.title,
-            root=found.root,
-            missing=", ".join(map(str, missing)),
-            command=command,
-        )
-    return found
-
-
 def _has_content(folder: Path) -> bool:
-    """Whether anything but hidden files, locks and unfinished downloads is in `folder`."""
+    """Tell whether `folder` holds anything but hidden files, locks and unfinished downloads."""
     entries = folder.iterdir() if folder.is_dir() else ()
     return any(not entry.name.startswith(".") and entry.suffix not in (".lock", ".part") for entry in entries)
 
 
 def checkout_data() -> Path | None:
-    """Return `data/` of the checkout, if palm_utils is imported from one."""
+    """Return `data/` of the checkout that palm_utils is imported from, else None."""
     checkout = Path(__file__).resolve().parents[1]
     is_checkout = (checkout / "pyproject.toml").is_file() and (checkout / "notebooks").is_dir()
     return checkout / "data" if is_checkout else None
 
 
 def __getattr__(name: str):
-    # Where they were before.
+    # Names that have moved.
     if name in ("LabelRow", "read_labels"):
-        return getattr(importlib.import_module("palm_course.getting.tables"), name)
-    if name in ("sample_folder", "sample_size"):
-        return getattr(importlib.import_module("palm_utils.sample"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from palm_course.getting import tables as home
+    elif name in ("sample_folder", "sample_size"):
+        from palm_utils import sample as home
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(home, name)

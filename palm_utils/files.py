@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all, room on the disk, and where caches go."""
+"""Files and folders that are replaced as a whole, or not at all; free disk space; where caches go."""
 
 import errno
 import os
@@ -18,12 +18,12 @@ from palm_utils.messages import Text, mark, tr
 
 @contextmanager
 def replacing(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success move the file, or folder, written there over `path` in one step.
+    """Yield a temporary path beside `path`; after the `with` block, move the file written there to `path` in one step.
 
-    When the block raises, what was written is removed and whatever was at `path` stays. A folder already at `path` is
-    moved aside first and deleted only once the new one is in place.
+    When the block raises, the new file is removed and the old one stays. folder: yield a new, empty folder instead; an
+    old folder at `path` is first moved aside, and deleted when the new one is in place.
     """
-    path = Path(path) if folder else Path(path).resolve()  # of a link to a file, the file is replaced
+    path = Path(path) if folder else Path(path).resolve()  # a link stays: its target is replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     aside = fresh.with_suffix(".old")
@@ -41,12 +41,12 @@ def replacing(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
 
 
 def replacing_folder(path: str | Path) -> AbstractContextManager[Path]:
-    """Do what `replacing` does for a folder; what it yields is there and empty."""
+    """Return `replacing` for a folder."""
     return replacing(path, folder=True)
 
 
 def _clear(leftovers: list[Path], path: Path) -> None:
-    """Delete what was made beside `path`; what was moved aside comes back where nothing has taken its place."""
+    """Delete `leftovers` beside `path`. A folder that was moved aside moves back if nothing is at `path`."""
     for leftover in leftovers:
         if leftover.suffix == ".old" and leftover.exists() and not path.exists():
             leftover.replace(path)
@@ -58,7 +58,7 @@ def _clear(leftovers: list[Path], path: Path) -> None:
 
 @contextmanager
 def locked(path: str | Path, doing: str | Text) -> Iterator[None]:
-    """Hold `path` + ".lock": one process at a time does `doing`. Clears away what a killed one left beside `path`."""
+    """Hold the lock file `path` + ".lock", so that one process at a time does `doing`; clear up after a killed one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path.with_name(path.name + ".lock"))
@@ -85,36 +85,36 @@ def flush(path: Path) -> None:
 
 
 def shortage(folder: Path, size: int) -> Text | None:
-    """A sentence if the disk that holds the existing `folder` has fewer than `size` bytes free, else None."""
+    """Return a message if the disk of the existing `folder` has fewer than `size` bytes free, else None."""
     free = shutil.disk_usage(folder).free / 1e6
     template = mark("the disk has {free:,.0f} MB free, but {size:,.0f} MB are needed")
     return Text(template, free=free, size=size / 1e6) if free < size / 1e6 else None
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Whether `error` says that the disk, or the user's share of it, is full."""
+    """Tell whether `error` means that the disk, or the user's quota, is full."""
     return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def user_cache_folder() -> Path:
-    """Return the user's cache folder, or one in the system's temporary folder where there is no home to write to."""
+    """Return the user's cache folder; without a writable home, one in the system's temporary folder."""
     folder = platformdirs.user_cache_path("palm_utils", appauthor=False)
-    # Without a home folder a "~" is left in the path.
+    # Without a home folder, the path still starts with "~".
     if folder.is_absolute() and (os.access(folder, os.R_OK | os.X_OK) or can_be_written(folder)):
         return folder
     user = os.getuid() if hasattr(os, "getuid") else 0
     ours = Path(tempfile.gettempdir()).absolute() / f"palm_utils-{user}"
-    # Everybody may write to that place: what lies there has to be a folder of this user's.
+    # Everybody can write to the temporary folder, so the folder must belong to this user.
     is_foreign = os.path.lexists(ours) and (ours.is_symlink() or not ours.is_dir() or ours.stat().st_uid != user)
     return folder.absolute() if is_foreign else ours
 
 
 def can_be_written(folder: Path) -> bool:
-    """Whether files can be made in `folder`, which may not exist yet, as far as permissions tell."""
-    there = next((place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), None)
-    return there is not None and os.access(there, os.W_OK | os.X_OK)
+    """Tell whether the permissions allow new files in `folder`, which may not exist yet."""
+    existing = next((place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), None)
+    return existing is not None and os.access(existing, os.W_OK | os.X_OK)
 
 
 def expanded(path: str | Path) -> Path:
-    """Return `path` with the home folder for "~", or as it is where there is no such home folder."""
+    """Return `path` with "~" replaced by the home folder, or unchanged if there is none."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 (Path's own raises RuntimeError)

@@ -1,7 +1,7 @@
-"""What chapter 7 adds to paddle.Model: whole batches of CIFAR-10, and a callback that saves and resumes a run.
+"""What chapter 7 adds to paddle.Model: batches of CIFAR-10, and a callback that saves and resumes a run.
 
-Chapter 7 trains with each step by step. paddle.vision.datasets.Cifar10 changes one picture at a time in Python; here a
-change is made to all pictures of a batch at once, which takes a fraction of the time.
+paddle.vision.datasets.Cifar10 transforms one picture at a time in Python. The functions here transform all pictures of
+a batch at once, which takes a fraction of the time.
 """
 
 import math
@@ -26,45 +26,26 @@ from palm_utils.messages import CourseError, DataNotFound, WrongArgument
 from palm_utils.training import TrainingDiverged, from_environment
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-# Of CIFAR-10's training pictures, red, green and blue, on the scale 0...1.
+# Mean and standard deviation of CIFAR-10's training pictures: red, green, blue, in [0, 1].
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
 _SHARED_MEMORY = Path("/dev/shm")
 
 
-def __getattr__(name: str):
-    # Chapter 7 also looks here for what palm_course holds.
-    if name in ("find_weights", "pretrained_weights"):
-        from palm_course.getting import weights
-
-        return getattr(weights, name)
-    if name in ("CifarRecipe", "CifarRun", "epochs_here", "TUTORIAL", "IMPROVED"):
-        from palm_course.results import recipes, stored
-
-        network = {"TUTORIAL": "resnet50", "IMPROVED": "SmallResNet"}.get(name)
-        if network:
-            return recipes.RECIPES[name.lower()][f"07_highlevel_api_cifar10:{network}"]
-        return getattr(stored, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 def as_arrays(dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pictures, uint8 [N, 3, 32, 32] RGB, and the labels, int64 [N], of a paddle Cifar10.
-
-    The dataset's transform is not applied.
-    """
+    """Return pictures, uint8 [N, 3, 32, 32] RGB, and labels, int64 [N], of a paddle Cifar10, without its transform."""
     pictures, labels = zip(*dataset.data, strict=True)
     return np.stack(pictures).astype(np.uint8).reshape(len(labels), 3, 32, 32), np.array(labels, np.int64)
 
 
 def normalise(pictures: np.ndarray, mean=MEAN, std=STD) -> np.ndarray:
-    """Return uint8 [..., 3, H, W] as float32 of about mean 0 and deviation 1 in each channel."""
+    """Turn uint8 [..., 3, H, W] into float32 with about mean 0 and standard deviation 1 in each channel."""
     scale, shift = _per_channel(mean, std)
     return (pictures.astype(np.float32) - shift) / scale
 
 
 def undo_normalise(pictures: np.ndarray, mean=MEAN, std=STD) -> np.ndarray:
-    """Return what `normalise` was given: float32 [..., 3, H, W] back to uint8, rounded."""
+    """Turn float32 [..., 3, H, W] from `normalise` back into uint8, rounded."""
     scale, shift = _per_channel(mean, std)
     return np.rint(pictures * scale + shift).clip(0, 255).astype(np.uint8)
 
@@ -74,10 +55,10 @@ def _per_channel(mean, std) -> tuple[np.ndarray, np.ndarray]:
 
 
 def crop_and_flip(pictures: np.ndarray, padding: int = 4, side: int | None = None) -> np.ndarray:
-    """Return each picture of uint8 [N, C, H, W] cut from a random place of itself with a black border, half mirrored.
+    """Add a black border to each picture of uint8 [N, C, H, W], cut out a random window, mirror about half of them.
 
-    padding: width of the border in pixels. side: of the square that is cut out, by default as large as the picture.
-    Draws from numpy's global generator. Raises ValueError for a square larger than the picture with its border.
+    padding: width of the border in pixels. side: of the window, a square; by default it is as large as the picture.
+    Draws from numpy's global generator. Raises ValueError for a window larger than the picture with its border.
     """
     count, _, height, width = pictures.shape
     padded = np.pad(pictures, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
@@ -90,17 +71,18 @@ def crop_and_flip(pictures: np.ndarray, padding: int = 4, side: int | None = Non
 
 
 class Batches:
-    """Batches for Model.fit, evaluate and predict: all pictures once, each time it is iterated.
+    """Batches for Model.fit, evaluate and predict; each iteration yields all pictures once.
 
     images: uint8 [N, 3, H, W]; labels: int64 [N]. Yields tensors, float32 [B, 3, H, W] and int64 [B, 1]; the last batch
-    may be short. shuffle: in a new order each time, drawn from numpy's global generator. augment: changes a uint8 batch
-    before it becomes float32. prepare: makes the float32 batch, by default `normalise`. Raises WrongArgument.
+    may be shorter. shuffle: a new order each time, from numpy's global generator. augment: a function that changes a
+    uint8 batch; prepare: one that then turns it into float32. Raises WrongArgument if the numbers of images and labels
+    differ or are 0, or batch_size is below 1.
     """
 
     def __init__(self, images, labels, batch_size: int, *, shuffle: bool = False, augment=None, prepare=normalise):
         if len(images) != len(labels) or not len(images):
-            told = {"images": len(images), "labels": len(labels)}
-            raise WrongArgument("{images} images and {labels} labels; there must be one label for each image", **told)
+            values = {"images": len(images), "labels": len(labels)}
+            raise WrongArgument("{images} images and {labels} labels; there must be one label for each image", **values)
         if batch_size < 1:
             raise WrongArgument("batch_size is {batch_size}; it must be 1 or more", batch_size=batch_size)
         self.images, self.labels, self.batch_size = images, np.asarray(labels), batch_size
@@ -120,21 +102,21 @@ class Batches:
 
 
 def loader_workers(batch_bytes: int) -> int:
-    """Return how many processes a DataLoader may read batches of `batch_bytes` with; 0 is this process itself.
+    """Return `num_workers` for a DataLoader with batches of `batch_bytes`; 0: this process loads them itself.
 
-    0 on macOS and Windows, where a worker lacks what a notebook has defined, and where the shared memory for their
-    batches is too small (64 MB in a container). Else one for each core but one, at most 8; they end with this process.
+    It is 0 on macOS and Windows, where a worker does not know what a notebook defines, and where shared memory is too
+    small (64 MB in a container). Otherwise it is the number of cores minus 1, at most 8. Workers end with this process.
     """
     end_workers_with_this_process()
     if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
         return 0
     workers = min(8, joblib.cpu_count() - 1)
-    # Each worker has two batches under way; as much again is left to others.
+    # Each worker holds two batches; the same space stays free for others.
     return workers if shutil.disk_usage(_SHARED_MEMORY).free > 4 * workers * batch_bytes else 0
 
 
 class Logbook(ModelCheckpoint):
-    """A callback of Model.fit that records the epochs in a History and saves each in the place of the one before::
+    """A callback of Model.fit that adds each epoch to a History and saves a checkpoint after it::
 
         logbook = Logbook("checkpoints/run")
         epochs_left = logbook.start(model, train_data, epochs=10)
@@ -142,10 +124,10 @@ class Logbook(ModelCheckpoint):
             model.fit(train_data, valid_data, epochs=epochs_left, callbacks=logbook)
 
     save_dir, name: where `name`.pdparams, .pdopt, .json (the history) and .best.pdparams go (palm_utils.checkpoints).
-    seed: what each epoch's order, augmentation and dropout are drawn from. An epoch's draws depend on the seed and its
-    number alone, so that a resumed run has the figures of one that was never stopped.
+    seed: for shuffling, augmentation and dropout. Each epoch is seeded anew by this seed and its number, so a resumed
+    run has the same results as one that was never stopped.
 
-    It takes the place of the callback that fit's own `save_dir` adds, which keeps all epochs and prints folder names.
+    It replaces the callback of fit's own `save_dir`, which keeps all epochs and prints folder names.
     """
 
     def __init__(self, save_dir: str | Path, *, seed: int = 0, name: str = "model"):
@@ -157,16 +139,16 @@ class Logbook(ModelCheckpoint):
     def start(
         self, model, train_data, *, epochs: int, batch_size=None, resume=None, input_shape=(1, 3, 32, 32), how=""
     ) -> int:
-        """Return how many of `epochs` are left to train; 0 when the run is complete already.
+        """Start or resume a run: return how many of `epochs` are left to train, 0 when the run is complete.
 
-        model: a prepared paddle.Model. train_data: what fit will be given; batch_size: likewise, where train_data has
-        none of its own. resume: True goes on with the run saved in save_dir, its momentum, learning rate and history
-        put in place; False starts anew. A text names the program that trains: a run that it saved with the same
-        settings is gone on with, any other is replaced. By default the text in the environment variable PALM_RESUME.
-        input_shape: of the image whose multiply-adds are noted. how: another setting, such as what a callback changes.
+        model: a prepared paddle.Model. train_data, batch_size: the same as for fit; batch_size only if train_data has
+        none. resume: True continues the run saved in save_dir with its parameters, momentum, learning rate and history;
+        False starts anew. A string identifies your program: a run saved with the same string and settings is continued,
+        any other is replaced. By default the string in the environment variable PALM_RESUME. input_shape: of one
+        image, for counting multiply-adds. how: any other setting, such as what a callback changes.
 
-        Raises CourseError for a model that was not prepared, and with resume=True where a run with other settings is
-        saved; DataError where what is saved is damaged or of another network.
+        Raises CourseError for a model that is not prepared, and with resume=True when the saved run has other settings;
+        DataError when it is damaged or of another network.
         """
         if model._optimizer is None:
             raise CourseError("The model has no optimizer yet: model.prepare(optimizer, loss, metrics) comes first")
@@ -200,22 +182,22 @@ class Logbook(ModelCheckpoint):
 
     def _refuse_other_run(self, saved: dict, settings: dict) -> None:
         differ = [name for name, value in settings.items() if saved.get(name, value) != value]
-        told = {"file": self.checkpoint.state, "what": ", ".join(differ)}
+        values = {"file": self.checkpoint.state, "what": ", ".join(differ)}
         if not saved:
-            raise DataNotFound("{file}: no run is saved there to go on with", **told)
+            raise DataNotFound("{file}: no run is saved there to go on with", **values)
         if differ:
             raise CourseError(
                 "{file} was started in another way ({what} differ): going on would mix two runs. Start as that run "
                 "did, or use another save_dir.",
-                **told,
+                **values,
             )
 
-    # What fit calls, in the order of a run.
+    # fit calls these methods, in this order.
 
     def on_train_begin(self, logs=None):
         if not self.history.about:
             raise CourseError("Logbook.start(model, train_data, epochs=...) comes before model.fit")
-        # Without validation there would be no row to write; fit keeps its second argument here.
+        # A row of the history needs validation results. fit keeps its second argument here.
         if getattr(self.model, "_test_dataloader", True) is None:
             raise CourseError("A Logbook needs validation data: model.fit(train_data, valid_data, ...)")
         self._first = len(self.history)
@@ -224,17 +206,17 @@ class Logbook(ModelCheckpoint):
         self._epoch = self._first + epoch
         seed_everything(epoch_seed(self.seed, self._epoch))
         self._started = time.perf_counter()
-        self._train, self._valid = np.zeros(2), np.zeros(2)  # sums over images: of the losses, and of 1
+        self._train, self._valid = np.zeros(2), np.zeros(2)  # sum of the losses, number of images
 
     def on_train_batch_end(self, step, logs=None):
         loss = float(logs["loss"][0])
         if not math.isfinite(loss):
-            told = {"loss": loss, "epoch": self._epoch + 1, "step": step + 1, "rate": self.model._optimizer.get_lr()}
+            values = {"loss": loss, "epoch": self._epoch + 1, "step": step + 1, "rate": self.model._optimizer.get_lr()}
             raise TrainingDiverged(
                 "The loss is {loss} in epoch {epoch}, step {step}: training has diverged. A smaller learning rate is "
                 "the first thing to try (it is {rate:g}).",
                 self.history,
-                **told,
+                **values,
             )
         self._train += loss * logs["batch_size"], logs["batch_size"]
 
@@ -256,11 +238,11 @@ class Logbook(ModelCheckpoint):
             self.checkpoint.save(self.model.network, self.model._optimizer, state, best=best)
 
     def on_train_end(self, logs=None):
-        """Save nothing: the last epoch is saved already."""
+        """Replace ModelCheckpoint's method: the last epoch is saved already."""
 
     def _accuracies(self, logs: dict) -> dict[str, float]:
-        """Return the accuracies among fit's figures, such as acc_top1 and acc_top5, in order."""
-        # PaddlePaddle hands the same dict to all runs of a process; the names tell which figures are of this run.
+        """Return the accuracies in the logs of fit, such as acc_top1 and acc_top5, in order."""
+        # PaddlePaddle passes the same dict to all runs of a process, so pick the metrics of this run by name.
         found = {name: float(logs[name]) for name in self.params["metrics"] if name.startswith("acc")}
         if not found:
             raise CourseError("A Logbook needs an accuracy: model.prepare(optimizer, loss, paddle.metric.Accuracy())")
@@ -269,9 +251,9 @@ class Logbook(ModelCheckpoint):
 
 @contextmanager
 def native_warnings_hidden() -> Iterator[None]:
-    """Drop what C++ code writes to the process's stderr in the block; Python's warnings and errors still show.
+    """Drop what is written to the process's stderr (file descriptor 2) in a `with` block, such as logs of C++ code.
 
-    PaddlePaddle 3.3.1 logs a line when it exports a network with an addition; its log level is set when it is loaded.
+    PaddlePaddle 3.3.1 logs a line when it exports a network with an addition; its log level cannot be changed then.
     """
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
@@ -281,3 +263,19 @@ def native_warnings_hidden() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def __getattr__(name: str):
+    # Chapter 7 imports these from here; they are in palm_course.
+    if name in ("find_weights", "pretrained_weights"):
+        from palm_course.getting import weights
+
+        return getattr(weights, name)
+    if name in ("CifarRecipe", "CifarRun", "epochs_here", "TUTORIAL", "IMPROVED"):
+        from palm_course.results import recipes, stored
+
+        network = {"TUTORIAL": "resnet50", "IMPROVED": "SmallResNet"}.get(name)
+        if network:
+            return recipes.RECIPES[name.lower()][f"07_highlevel_api_cifar10:{network}"]
+        return getattr(stored, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

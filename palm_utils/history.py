@@ -1,4 +1,4 @@
-"""What a training run returns: one row of figures per epoch, and what it ran on. Chapter 1 builds it step by step."""
+"""The history of a training run: losses and accuracy of each epoch, settings and machine. Chapter 1 fills it first."""
 
 import json
 import math
@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from palm_utils.files import replacing
-from palm_utils.machine import describe_machine, machine_line  # noqa: F401 - which notebooks import from here
+from palm_utils.machine import describe_machine, machine_line  # noqa: F401 - notebooks import both from here
 from palm_utils.messages import DataError, DataNotFound
 
 
 @dataclass
 class History:
-    """Rows of figures per epoch, and what the run was.
+    """One row of figures per epoch, and the settings of the run.
 
     epochs: one dict per finished epoch with epoch (from 0), train_loss, valid_loss (mean over images),
     valid_accuracy, valid_auc (nan where it is not defined), seconds.
-    about: model, optimizer, seed, batch_size (None where the reader does not tell), device, threads,
-    versions.
+    about: model, optimizer, seed, batch_size (None where the reader has none), device, threads, versions.
     """
 
     epochs: list[dict] = field(default_factory=list)
@@ -49,15 +48,16 @@ class History:
 
     @property
     def last(self) -> dict:
+        """The row of the last finished epoch."""
         return self.epochs[-1]
 
     @property
     def best(self) -> dict:
-        """The row with the highest validation accuracy; of equals the one with the lowest loss."""
+        """The row with the highest validation accuracy; among equals, the lowest validation loss."""
         return min(self.epochs, key=lambda row: (-row["valid_accuracy"], row["valid_loss"]))
 
     def __str__(self) -> str:
-        # More than two classes have no AUC; a column of nan would only raise questions.
+        # With more than two classes there is no AUC, and its column is left out.
         with_auc = any(not math.isnan(row["valid_auc"]) for row in self.epochs)
         lines = [f"epoch  train loss  valid loss  accuracy{'     AUC' if with_auc else ''}  seconds"]
         for row in self.epochs:
@@ -69,7 +69,7 @@ class History:
         return "\n".join(lines)
 
     def to_dict(self) -> dict:
-        """Return what JSON can hold; an undefined figure (nan) becomes null."""
+        """Return a dict for JSON; an undefined figure (nan) becomes null."""
         rows = [{k: None if _is_nan(v) else v for k, v in row.items()} for row in self.epochs]
         return {"about": self.about, "epochs": rows}
 
@@ -79,7 +79,7 @@ class History:
         return cls(rows, content["about"])
 
     def save(self, path: str | Path) -> None:
-        """Write the history as JSON, in the place of what was at `path`."""
+        """Write the history as JSON to `path`; an old file there is replaced."""
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
 

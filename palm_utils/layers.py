@@ -1,12 +1,14 @@
-"""What a network is made of: one row per layer, with output shape, parameters and multiplications.
+"""The layers of a network in a table: output shape, number of parameters and of multiplications of each.
 
-Chapter 1 follows an image through LeNet layer by layer and counts the parameters by hand; chapters 5 and 6 compare
-what whole blocks cost.
+Chapter 1 follows an image through LeNet layer by layer and counts the parameters by hand; chapters 5 and 6 compare the
+cost of whole blocks.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,8 +17,8 @@ import numpy as np
 class LayerRow:
     """One layer: its name in the model, its class, the shape of its output, its number of trainable parameters.
 
-    multiply_adds: how many multiplications, each with an addition, the layer's convolutions and linear layers need
-    for the whole input. Biases, norms and poolings are not counted.
+    multiply_adds: the number of multiplications, each with an addition, in its convolutions and linear layers for the
+    whole input. Biases, norms and poolings are not counted.
     """
 
     name: str
@@ -28,7 +30,7 @@ class LayerRow:
 
 @contextmanager
 def evaluating(model) -> Iterator[None]:
-    """Put a model into evaluation mode for a `with` block; after it each layer has the mode that it had before."""
+    """Put a model into evaluation mode for a `with` block; afterwards each layer has its old mode again."""
     modes = [(layer, layer.training) for layer in model.sublayers(include_self=True)]
     model.eval()
     try:
@@ -41,37 +43,27 @@ def evaluating(model) -> Iterator[None]:
 def layer_rows(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> list[LayerRow]:
     """Return a row for each layer without sublayers, in the order in which a batch of zeros passes them.
 
-    input_shape: with the batch, such as [1, 3, 224, 224]. whole: classes of layers that get one row as a whole, such
-    as a residual block. The model's mode and gradients stay as they were. A layer that is called twice appears
-    twice; its parameters are counted the first time.
+    input_shape: with the batch, such as [1, 3, 224, 224]. whole: classes of layers that get one row for all their
+    sublayers, such as a residual block. The model's mode and gradients do not change. A layer that is called twice has
+    two rows; only the first one counts its parameters.
     """
     import paddle
 
     rows: list[LayerRow] = []
     counted: set[str] = set()
-    multiply_adds: dict[str, int] = {}  # of the layers in a row, until the row is complete
+    multiply_adds = Counter()  # by row, until the row is complete
 
-    def add_up(name):
-        def hook(layer, inputs, output):
-            multiply_adds[name] = multiply_adds.get(name, 0) + _multiply_adds(layer, output)
-
-        return hook
-
-    def note(name):
-        def hook(layer, inputs, output):
-            own = 0 if name in counted else count_parameters(layer)
-            counted.add(name)
-            cost = multiply_adds.pop(name, 0)
-            rows.append(LayerRow(name, type(layer).__name__, list(output.shape), own, cost))
-
-        return hook
-
-    hooks = []
-    for name, layer, row in _with_row(model, whole):
-        if not list(layer.children()):
-            hooks.append(layer.register_forward_post_hook(add_up(row)))
+    def after_layer(name, row, layer, inputs, output):
+        multiply_adds[row] += _multiply_adds(layer, output)
         if name == row:
-            hooks.append(layer.register_forward_post_hook(note(name)))
+            parameters = 0 if name in counted else count_parameters(layer)
+            counted.add(name)
+            rows.append(LayerRow(name, type(layer).__name__, list(output.shape), parameters, multiply_adds.pop(name)))
+
+    hooks = [
+        layer.register_forward_post_hook(partial(after_layer, name, row))
+        for name, layer, row in _with_row(model, whole)
+    ]
     try:
         with evaluating(model), paddle.no_grad():
             model(paddle.zeros(input_shape))
@@ -82,17 +74,18 @@ def layer_rows(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> l
 
 
 def _with_row(model, whole: tuple[type, ...]) -> Iterator[tuple]:
-    """Yield the name of each layer that counts, the layer, and the name of the row that it belongs to."""
-    within: str | None = None
+    """Yield each layer that has a row, or is part of one: its name, the layer, the name of the row."""
+    row: str | None = None
     for name, layer in model.named_sublayers():
-        if within is not None and name.startswith(f"{within}."):
-            yield name, layer, within
+        if row is not None and name.startswith(f"{row}."):
+            yield name, layer, row
         elif isinstance(layer, whole) or not list(layer.children()):
-            within = name
-            yield name, layer, name
+            row = name
+            yield name, layer, row
 
 
 def _multiply_adds(layer, output) -> int:
+    """Return the multiplications of the layer itself, without its sublayers."""
     import paddle
 
     if isinstance(layer, paddle.nn.Conv2D):
@@ -106,8 +99,8 @@ def _multiply_adds(layer, output) -> int:
 def count_parameters(model) -> int:
     """Return the number of trainable parameters of a model or layer.
 
-    PaddlePaddle lists the running mean and variance of a batch norm among the parameters. They are measured, not
-    trained, and are not counted here.
+    The running mean and variance of a batch norm are not counted. PaddlePaddle lists them among the parameters, but
+    they are measured, not trained.
     """
     return sum(int(np.prod(p.shape)) for p in model.parameters() if not p.stop_gradient)
 
@@ -127,7 +120,7 @@ def layer_table(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> 
 def gradient_norms(model) -> dict[str, float]:
     """Return the size of each layer's weight gradient after a backward pass, by the layer's name, first layer first.
 
-    The size is the root mean square over the weights, so that layers with more and with fewer weights compare.
+    The size is the root mean square over the weights, so it does not depend on their number.
     """
     return {
         name.removesuffix(".weight"): float(np.sqrt(np.mean(np.square(p.grad.numpy().astype(np.float64)))))

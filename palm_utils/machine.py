@@ -1,13 +1,13 @@
-"""What happens where: threads, faster ways on a CPU, seeds, and the device that PaddlePaddle computes on.
+"""Set a process up for training: number of threads, faster ways on a CPU, random seeds, CPU or GPU.
 
-`start()` sets a process up for training. `seed_everything`, with which the chapters begin, and `train_pm` call it; a
-script that trains without them calls it itself, before it computes anything.
+Chapter 1 introduces seeds. `seed_everything` and `train_pm` call `start()`; a script that trains without them must call
+it before it computes anything.
 
-Importing this module does what has to come before `import paddle`, and no more: it keeps back messages that
-are no news to a student. It does not import PaddlePaddle.
+Import this module before PaddlePaddle: it silences messages that tell a student nothing. The import loads no
+PaddlePaddle.
 """
 
-from __future__ import annotations  # the doctor has to run on any Python
+from __future__ import annotations  # `python -m palm_utils doctor` runs on any Python
 
 import multiprocessing
 import os
@@ -25,39 +25,37 @@ import numpy as np
 from palm_utils import cpu
 from palm_utils.messages import CourseError, WrongArgument
 
-os.environ.setdefault("GLOG_minloglevel", "1")  # PaddlePaddle's executor says that it runs
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # the readers name a photograph that cannot be read
-warnings.filterwarnings("ignore", message="No ccache found")  # a cache for compilers that nobody here needs
-# PaddlePaddle sets the variable to 1 where it is unset, so it is looked up here. Where PaddlePaddle came first, a 1 is
-# taken for its own, except in the processes of its launcher, which share the cores.
+os.environ.setdefault("GLOG_minloglevel", "1")  # PaddlePaddle logs that its executor runs
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # the readers report a photograph that cannot be read
+warnings.filterwarnings("ignore", message="No ccache found")  # a compiler cache, not needed here
+# PaddlePaddle sets OMP_NUM_THREADS to 1 where it is unset, so it is read here. If PaddlePaddle is loaded already, a 1
+# is taken to be its own, except in the processes of its launcher, which share the cores.
 _omp_threads = os.environ.get("OMP_NUM_THREADS", "").strip()
 if "paddle" in sys.modules and _omp_threads == "1" and "PADDLE_TRAINER_ID" not in os.environ:
     _omp_threads = ""
-_threads: int | None = None  # what PaddlePaddle was told
+_threads: int | None = None  # the number that PaddlePaddle has been set to
 
 
 def start(threads: int | None = None) -> None:
-    """Set this process up: `threads` threads, the faster ways on a CPU (palm_utils.cpu), no needless warnings.
+    """Set this process up: number of threads, the faster ways on a CPU (palm_utils.cpu), no needless warnings.
 
-    A second call changes nothing.
-
-    threads: by default what PaddlePaddle was told before, or else `thread_count()`.
+    threads: by default the number set before, so that a second call changes nothing, or else `thread_count()`.
     """
     if threads is not None or _threads is None:
         use_threads(thread_count() if threads is None else threads)
 
 
 def thread_count() -> int:
-    """Return the number of threads that PALM_THREADS or OMP_NUM_THREADS asks for, or else of the cores there are.
+    """Return the number of threads that PALM_THREADS or OMP_NUM_THREADS asks for, or else the number of cores.
 
-    Losses depend on it in their last digits. Raises CourseError when a variable is not a number of at least 1.
+    The last digits of a loss depend on it. Raises CourseError when a variable is not a number of at least 1.
     """
     asked = {"PALM_THREADS": os.environ.get("PALM_THREADS", "").strip(), "OMP_NUM_THREADS": _omp_threads}
     name, value = next(((name, value) for name, value in asked.items() if value), (None, None))
     if name is None:
         import joblib
 
-        return joblib.cpu_count()  # knows the limits of containers and of this process, which os.cpu_count does not
+        return joblib.cpu_count()  # unlike os.cpu_count, it knows the limits of containers and of this process
     if not value.isdigit() or int(value) < 1:
         raise CourseError(
             "The environment variable {name} is {value!r}; it must be a number of threads, 1 or more.",
@@ -68,16 +66,16 @@ def thread_count() -> int:
 
 
 def threads_in_use() -> int:
-    """Return the number of threads that PaddlePaddle computes on in this process, or will after `start()`."""
+    """Return the number of threads that PaddlePaddle uses in this process, or will use after `start()`."""
     return thread_count() if _threads is None else _threads
 
 
 def use_threads(number: int) -> None:
-    """Start with `number` threads, or change their number. Raises WrongArgument unless it is a number of at least 1."""
+    """Set this process up for `number` threads. Raises WrongArgument unless it is a whole number of at least 1."""
     global _threads
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise WrongArgument("number is {number!r}; it must be a whole number of at least 1", number=number)
-    # A batch norm in training mode says that it does what it is meant to do; paddle.Model makes tensors of tensors.
+    # Warnings without news: of a batch norm in training mode, and of paddle.Model, which makes tensors of tensors.
     for message in ("When training, we now always track global mean and variance", "To copy construct from a tensor"):
         warnings.filterwarnings("ignore", message=message)
     import paddle
@@ -85,13 +83,13 @@ def use_threads(number: int) -> None:
     cpu.use()
     paddle.base.core.set_num_threads(number)
     _threads = number
-    os.environ.pop("OMP_NUM_THREADS", None)  # PaddlePaddle's own 1 is not meant for what this process starts
+    os.environ.pop("OMP_NUM_THREADS", None)  # so that child processes do not inherit PaddlePaddle's 1
     if _omp_threads:
         os.environ["OMP_NUM_THREADS"] = _omp_threads
 
 
 def seed_everything(seed: int) -> None:
-    """Start, and seed `random` (order of files), numpy (shuffling, augmentation), PaddlePaddle (weights, dropout)."""
+    """Call `start()`; seed `random` (file order), numpy (shuffling, augmentation), PaddlePaddle (weights, dropout)."""
     import paddle
 
     start()
@@ -101,12 +99,12 @@ def seed_everything(seed: int) -> None:
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """Return the seed of one epoch of a run. A resumed run thus goes on as an uninterrupted one would."""
+    """Return the seed of one epoch of a run, so that a resumed run equals an uninterrupted one."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
 
 
 def use_device(device: str | None) -> str:
-    """Start, let PaddlePaddle compute on what find_device returns, and return the name that PaddlePaddle gives it."""
+    """Call `start()`, let PaddlePaddle compute on `find_device(device)`, and return PaddlePaddle's name for it."""
     import paddle
 
     start()
@@ -114,9 +112,9 @@ def use_device(device: str | None) -> str:
 
 
 def find_device(device: str | None) -> str:
-    """Return `device` ("cpu", "gpu", "gpu:0"), or for None "gpu" where there is one, else "cpu".
+    """Return `device` ("cpu", "gpu", "gpu:0"); for None, "gpu" where there is one, else "cpu".
 
-    Raises CourseError when a GPU is asked for and there is none: PaddlePaddle would end the process without a word.
+    Raises CourseError when a GPU is asked for and there is none: PaddlePaddle would end the process silently.
     """
     import paddle
 
@@ -139,7 +137,7 @@ def on_gpu() -> bool:
 
 
 def describe_machine() -> dict[str, str]:
-    """Return versions, device and threads: what a reader needs to judge or repeat a measured figure."""
+    """Return versions, device and threads, which a reader needs to judge or repeat a measurement."""
     import paddle
 
     start()
@@ -156,10 +154,10 @@ def machine_line() -> str:
 
 @lru_cache
 def end_workers_with_this_process() -> None:
-    """Let the processes that multiprocessing forks from now on end when this one has ended, however that came.
+    """Let processes that multiprocessing forks from now on end when this process ends, even if it is killed.
 
-    A worker of PaddlePaddle's DataLoader waits for its next batch without end (2.6 to 3.3). The workers of a kernel
-    that was killed, by hand or because the memory ran out, would stay with all that they hold.
+    A worker of PaddlePaddle's DataLoader (2.6 to 3.3) waits for its next batch forever. When a kernel is killed, by
+    hand or because memory runs out, its workers would stay and keep their memory.
     """
     util.register_after_fork(_wait_for_parent, lambda wait: threading.Thread(target=wait, daemon=True).start())
 
@@ -167,5 +165,5 @@ def end_workers_with_this_process() -> None:
 def _wait_for_parent() -> None:
     connection.wait([multiprocessing.parent_process().sentinel])
     with suppress(Exception):
-        sys.modules["paddle.base.core"]._cleanup_mmap_fds()  # shared memory, which would outlive all processes
+        sys.modules["paddle.base.core"]._cleanup_mmap_fds()  # free the shared memory, which outlives all processes
     os._exit(1)

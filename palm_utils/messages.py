@@ -1,19 +1,19 @@
 """Errors and messages for students, in English or Simplified Chinese.
 
-Code holds the English text. `CourseError(text, **values)` and its family are translated when they are shown; `tr`
-gives a text in the language that counts now; `mark` marks one for a later `tr`. The translations lie in locale/
-(`make messages`); where one is missing or damaged, the English text is shown.
+The code holds the English texts. `tr` returns a text in the current language. `mark` marks a text for a later `tr`. A
+`CourseError(text, **values)` is translated when it is shown. The translations are in locale/ (`make messages`); where
+one is missing or damaged, the English text is shown.
 
-The environment variable PALM_LANG (en or zh) says which language counts. Where it is not set, it is in a notebook the
-language of its edition, Chinese in a folder zh (or zh/solutions), and on the command line that of the locale: LANGUAGE,
-LC_ALL, LC_MESSAGES, LANG.
+The environment variable PALM_LANG (en or zh) sets the language. Without it, a notebook has the language of its edition
+(Chinese in a folder zh or zh/solutions), and the command line has that of the locale (LANGUAGE, LC_ALL, LC_MESSAGES,
+LANG).
 
-Both editions run the same code and their outputs are compared. So in a notebook errors, the verdicts and hints of
-exercises, and progress are translated, and nothing else that is printed: tables, results, claims, train_pm's lines,
-the names of data sets, texts in figures, and the few errors that a chapter raises on purpose, to show them.
+Both editions run the same code, and tests compare their outputs. So a notebook translates only errors, progress, and
+the verdicts and hints of exercises. All other output stays English: tables, results, claims, train_pm's lines, names
+of data sets, texts in figures, and the few errors that a chapter raises on purpose.
 """
 
-from __future__ import annotations  # the doctor has to run on any Python
+from __future__ import annotations  # `python -m palm_utils doctor` runs on any Python
 
 import copyreg
 import gettext
@@ -29,7 +29,7 @@ _FOLDER = Path(__file__).with_name("locale")
 
 
 def current() -> str:
-    """Return the language that counts now: ENGLISH or CHINESE."""
+    """Return the current language: ENGLISH or CHINESE."""
     if asked := os.environ.get(VARIABLE, "").strip():
         return _known(asked) or ENGLISH
     folder = _notebook_folder()
@@ -37,20 +37,20 @@ def current() -> str:
 
 
 def tr(english: str, /, **values: object) -> str:
-    """Return a text in the language that counts, its {placeholders} filled with `values`."""
-    # The catalogue's own header stands under the empty text.
+    """Return a text in the current language, its {placeholders} filled with `values`."""
+    # gettext would return the catalogue's header for an empty text.
     return _filled(_catalogue(current(), _FOLDER).gettext(english), english, values) if english else ""
 
 
 def trn(singular: str, plural: str, count: int, /, **values: object) -> str:
-    """Return the text for `count` things in the language that counts; {count} is among the placeholders."""
+    """Return the text for `count` things in the current language; {count} is one of the placeholders."""
     values["count"] = count
     translated = _catalogue(current(), _FOLDER).ngettext(singular, plural, count)
     return _filled(translated, singular if count == 1 else plural, values)
 
 
 def mark(text: str) -> str:
-    """Return `text` as it is; `make messages` takes it into the catalogue, for a later `tr`."""
+    """Return `text` unchanged. `make messages` finds it by this call and adds it to the catalogue, for a later `tr`."""
     return text
 
 
@@ -58,7 +58,7 @@ def of_folder(folder: str | Path) -> str:
     """Return the language of the notebooks in a folder: Chinese in zh and zh/solutions, else English."""
     folder = Path(folder)
     edition = folder.parent if folder.name == "solutions" else folder
-    home = os.path.expanduser("~")  # noqa: PTH111 - of a user called zh; Path.home() raises where there is none
+    home = os.path.expanduser("~")  # noqa: PTH111 - a user may be called zh; Path.home() raises where there is no home
     return CHINESE if edition.name.lower() == "zh" and str(edition) != home else ENGLISH
 
 
@@ -66,26 +66,26 @@ def of_locale() -> str:
     """Return the language that the locale of this process asks for."""
     name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None) or _system_locale()
     if name.split(".")[0] in ("", "C", "POSIX"):
-        return ENGLISH  # whatever LANGUAGE says, as everywhere
+        return ENGLISH  # as in gettext, LANGUAGE has no effect here
     wishes = [*os.environ.get("LANGUAGE", "").split(":"), name]
     return next(filter(None, map(_known, wishes)), ENGLISH)
 
 
 def width(text: str) -> int:
-    """Return how many columns of a terminal a text takes; a Chinese character takes two."""
+    """Return how many terminal columns a text takes; a Chinese character takes two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def pad(text: str, columns: int) -> str:
-    """Return `text` filled up with spaces to `columns` of a terminal."""
+    """Return `text` followed by spaces, `columns` terminal columns wide in all."""
     return text + " " * (columns - width(text))
 
 
 class CourseError(Exception):
-    """Base of the errors that the course raises: what is wrong, where, and what to do, written for the student.
+    """Base class of the course's errors: they tell the student what is wrong, where, and what to do.
 
-    template: the English text with {placeholders}, which `values` fill when it is shown; without values it stays as
-    it is. A value may be an error or a `Text`, which is translated with it.
+    template: the English text with {placeholders}. `values` fill them when the error is shown; without values the text
+    stays as it is. A value may be an error or a `Text`, which is translated too.
     """
 
     def __init__(self, template: str = "", /, **values: object):
@@ -99,16 +99,16 @@ class CourseError(Exception):
         return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self):
-        # For another process: a subclass may ask for more arguments than Python would give it there.
+        # For pickle, between processes: it would call a subclass with the template alone, and some need more arguments.
         return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}
 
 
 class DataError(CourseError, ValueError):
-    """A data set, label table, photograph or archive is missing something or damaged."""
+    """A data set, label table, photograph or archive is incomplete or damaged."""
 
 
 class DataNotFound(DataError, FileNotFoundError):
-    """A file or folder of a data set is not where it was said to be."""
+    """A file or folder is not where it should be."""
 
 
 class DownloadError(CourseError, OSError):
@@ -116,7 +116,7 @@ class DownloadError(CourseError, OSError):
 
 
 class WrongArgument(CourseError, ValueError):
-    """A function of the course was given a value that it can do nothing with."""
+    """A function of the course got a value that it cannot use."""
 
 
 class Text:
@@ -140,28 +140,28 @@ def _filled(translated: str, english: str, values: dict[str, object]) -> str:
 def _catalogue(language: str, folder: Path) -> gettext.NullTranslations:
     try:
         return gettext.translation("palm_utils", str(folder), [language])
-    except Exception:  # there is none for English; a missing or damaged one is no reason to stop
+    except Exception:  # English has no catalogue; a missing or damaged one must not stop the program
         return gettext.NullTranslations()
 
 
 def _known(name: str) -> str | None:
-    """Return the language of a locale's name (zh_CN.UTF-8, zh-Hans, en, C), or None for all others."""
+    """Return CHINESE for a locale such as zh_CN.UTF-8 or zh-Hans, ENGLISH for en_US, and None for any other."""
     return {"zh": CHINESE, "en": ENGLISH}.get(name.strip().lower()[:2])
 
 
 def _notebook_folder() -> str | Path | None:
-    """Return the folder of the notebook that this process is the kernel of, or None where it is none."""
-    interactive = sys.modules.get("IPython")  # a kernel has imported it
+    """Return the folder of the notebook that this process runs, or None outside a notebook."""
+    interactive = sys.modules.get("IPython")  # every kernel has imported it
     shell = interactive.get_ipython() if interactive is not None else None
     if getattr(shell, "kernel", None) is None:
         return None
-    file = shell.user_ns.get("__vsc_ipynb_file__")  # VS Code can start kernels elsewhere
-    # Every front end starts a kernel in the notebook's folder; where it is now, %cd may have changed.
+    file = shell.user_ns.get("__vsc_ipynb_file__")  # VS Code may start a kernel in another folder
+    # All others start it in the notebook's folder. %cd may have changed the current folder since.
     return Path(file).parent if file else shell.starting_dir
 
 
 def _system_locale() -> str:
-    """Return what Windows is set to, which sets no variables; "" elsewhere, where no variable means C."""
+    """Return the display language of Windows, which sets no variables; "" on other systems."""
     if sys.platform != "win32":
         return ""
     import ctypes

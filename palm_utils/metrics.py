@@ -1,8 +1,8 @@
-"""How well a network with one logit tells pathologic myopia (1) from the rest (0): accuracy, AUC, sensitivity.
+"""Metrics of a network with one logit, for pathologic myopia (1) or not (0): loss, accuracy, AUC, sensitivity.
 
-Chapter 2 explains the figures; its exercise 2.3 is to write sensitivity and specificity. scikit-learn computes most of
-them. What is added: the arithmetic of one logit, and nan in place of an error where a class is absent. scikit-learn
-takes seconds to import, so it is imported where it is needed.
+Chapter 2 explains them; in exercise 2.3 you write sensitivity and specificity. scikit-learn computes most of them. This
+module adds the probability of one logit, and nan instead of an error where a class is absent. scikit-learn takes
+seconds to import, so the functions import it when they need it.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Scores:
-    """Logits of a network on labelled images, and every figure that follows from them.
+    """Logits of a network on labelled images, and the metrics computed from them.
 
     logits: float64 [N]. labels: int64 [N], 1 for pathologic myopia. threshold: an image counts as positive when its
     probability is at least this.
@@ -53,7 +53,7 @@ class Scores:
 
     @property
     def accuracy(self) -> float:
-        """Share of the images that are classified right."""
+        """Share of the images that are classified correctly."""
         return float(np.mean(self.predictions == self.labels))
 
     @property
@@ -74,13 +74,13 @@ class Scores:
 
     @property
     def sensitivity(self) -> float:
-        """Share of the pathologic eyes that are found; nan where there are none."""
-        return _share(self.confusion[1, 1], self.confusion[1].sum())
+        """Share of the pathologic eyes that are classified as pathologic; nan where there are none."""
+        return _ratio(self.confusion[1, 1], self.confusion[1].sum())
 
     @property
     def specificity(self) -> float:
-        """Share of the other eyes that are called healthy; nan where there are none."""
-        return _share(self.confusion[0, 0], self.confusion[0].sum())
+        """Share of the other eyes that are classified as not pathologic; nan where there are none."""
+        return _ratio(self.confusion[0, 0], self.confusion[0].sum())
 
     def roc(self) -> tuple[np.ndarray, np.ndarray]:
         """False positive rates and true positive rates of every threshold, both float64 [T]."""
@@ -97,9 +97,9 @@ class Scores:
 
 
 def score(logits: np.ndarray, labels: np.ndarray, threshold: float = 0.5) -> Scores:
-    """Return the Scores of logits and labels, each of any shape with N elements.
+    """Check logits and labels, each of any shape with N elements, and return their Scores.
 
-    Raises WrongArgument when there are none, their numbers differ, or a label is neither 0 nor 1.
+    Raises WrongArgument when N is 0 or differs, or a label is neither 0 nor 1.
     """
     logits, labels = np.ravel(logits).astype(np.float64), np.ravel(labels)
     if logits.size == 0 or logits.size != labels.size:
@@ -113,5 +113,5 @@ def score(logits: np.ndarray, labels: np.ndarray, threshold: float = 0.5) -> Sco
     return Scores(logits, labels.astype(np.int64), threshold)
 
 
-def _share(part: int, whole: int) -> float:
+def _ratio(part: int, whole: int) -> float:
     return float(part / whole) if whole else float("nan")

@@ -1,7 +1,7 @@
-"""From a folder of fundus photographs to the batches that a network takes.
+"""Read a folder of fundus photographs as batches for a network. Chapter 2 builds this step by step.
 
-Chapter 2 builds this step by step. Names, argument order and defaults are the tutorial's; what is new is keyword-only.
-Below: one photograph, the two readers, random changes to photographs, and how decoded ones are kept on the disk.
+Names, argument order and defaults are the tutorial's; additional arguments are keyword-only. In this order: one
+photograph, the two readers, data augmentation, and the disk cache of decoded photographs.
 """
 
 import errno
@@ -29,6 +29,8 @@ IMAGE_SIZE = 224
 LABEL_OF_LETTER = {"P": 1, "H": 0, "N": 0}
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 _RESIZABLE = ("uint8", "uint16", "int16", "float32", "float64")
+# What transform_img computes for each byte value; a look-up is faster and gives the same bits.
+_IN_UNIT_RANGE = np.arange(256, dtype=np.float32) / 255.0 * 2.0 - 1.0
 
 Augment = Callable[[np.ndarray], np.ndarray]
 
@@ -36,20 +38,20 @@ Augment = Callable[[np.ndarray], np.ndarray]
 def read_image(file: str | Path) -> np.ndarray:
     """Return a photograph as uint8 [H, W, 3] in OpenCV's order blue, green, red.
 
-    Grey, CMYK and 16-bit photographs become that too, and one that the camera marked as turned is turned.
-    Raises DataNotFound when it is not there and DataError when it cannot be decoded or is truncated, where
-    cv2.imread would return None or a picture that is grey from some row on.
+    Grey, CMYK and 16-bit photographs are converted; one that the camera marked as rotated is rotated back.
+    Raises DataNotFound when it is missing, DataError when it is damaged or truncated. In these cases cv2.imread
+    returns None, or a picture whose lower part is grey.
     """
     file = Path(file)
     try:
         data = np.frombuffer(file.read_bytes(), np.uint8)
     except FileNotFoundError:
         raise DataNotFound("{file}: no such photograph", file=file) from None
-    except OSError as error:  # not ours to read, a folder, a link that leads to itself
+    except OSError as error:  # no permission, a folder, a link to itself
         template = mark("{file}: cannot be read ({error}). Put the photograph itself there.")
         raise DataError(template, file=file, error=error.strerror) from None
     try:
-        # From memory: cv2.imread cannot open every path that Windows can, and takes truncated files for whole.
+        # From memory: cv2.imread cannot open every Windows path, and reports no error for truncated files.
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:  # more pixels than OpenCV allows
         image = None
@@ -65,8 +67,8 @@ def read_image(file: str | Path) -> np.ndarray:
 
 def transform_img(img: np.ndarray) -> np.ndarray:
     """Turn a photograph, uint8 [H, W, 3], into a network's input, float32 [3, 224, 224] in [-1, 1].
-    Raises WrongArgument for anything but an [H, W, 3] array, such as the None of a failed cv2.imread, and for
-    numbers that OpenCV does not resize (it does uint8, uint16, int16, float32 and float64).
+    Raises WrongArgument for anything but an [H, W, 3] array, such as the None of a failed cv2.imread, and for a dtype
+    that OpenCV cannot resize (it can resize uint8, uint16, int16, float32 and float64).
     """
     _require_image(img)
     img = cv2.resize(img, (IMAGE_SIZE, IMAGE_SIZE))
@@ -79,7 +81,7 @@ def _require_image(img: object) -> None:
         got = Text("an array of shape {shape}", shape=list(img.shape)) if isinstance(img, np.ndarray) else repr(img)
         got = Text("None: cv2.imread returns None where it cannot read the file") if img is None else got
         raise WrongArgument("transform_img takes an image of shape [height, width, 3] and got {got}", got=got)
-    if img.dtype not in _RESIZABLE:  # in this machine's byte order, which others are unequal to
+    if img.dtype not in _RESIZABLE:  # an array in another byte order is refused too
         template = mark("transform_img takes an image of uint8 and got {dtype}: img.astype('uint8') changes it")
         raise WrongArgument(template, dtype=img.dtype)
 
@@ -89,10 +91,10 @@ class Reader:
     """A function without arguments that yields (images, labels) batches, as the tutorial's readers do.
 
     images: float32 [B, 3, 224, 224] in [-1, 1], channels in OpenCV's order blue, green, red;
-    labels: float32 [B, 1]. The last batch holds what is left and may be shorter.
+    labels: float32 [B, 1]. The last batch may be shorter.
     `files` and `labels` list every photograph once, sorted by name (training) or in the order of the
     label table (validation); `len(reader)` is the number of batches.
-    Photographs are decoded once and kept on the disk unless `cache` is False; the batches are the same.
+    Unless `cache` is False, decoded photographs are kept on the disk. The batches do not depend on it.
     """
 
     files: list[Path]
@@ -122,12 +124,12 @@ class Reader:
     def __call__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         order = list(range(len(self.files)))
         if self.shuffle:
-            # From a sorted list every time, so that the order depends on the seed and nothing else.
+            # Starts from the same list in every epoch, so that the order depends only on the seed.
             random.shuffle(order)
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         if self.cache:
-            _keep_decoded(self.files)
-        image_of = _kept_image if self.cache else _decode
+            _fill_cache(self.files)
+        image_of = _cached_image if self.cache else _decode
 
         def load(batch: list[int]) -> np.ndarray:
             images = np.empty((len(batch), 3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
@@ -136,22 +138,18 @@ class Reader:
                     cv2.LUT(plane, _IN_UNIT_RANGE, dst=channel)
             return images
 
-        ahead = min(2, machine.thread_count())  # more would only take the cores from the training
+        ahead = min(2, machine.thread_count())  # more threads would slow the training down
         with closing(loaded_ahead(load, batches, ahead)) as loaded:
             for batch, images in zip(batches, loaded, strict=True):
                 if self.augment is not None:
-                    # Not in the other thread: what it draws must come from numpy's generator in turn.
+                    # Not in the loading threads: the order of random draws must be fixed.
                     images = np.stack([np.asarray(self.augment(image), np.float32) for image in images])
                 yield images, np.array([[self.labels[i]] for i in batch], np.float32)
 
 
-# What transform_img makes of every value of a byte: looking it up gives the same bits in less time.
-_IN_UNIT_RANGE = np.arange(256, dtype=np.float32) / 255.0 * 2.0 - 1.0
-
-
 def loaded_ahead(load: Callable, items: Iterable, ahead: int = 1) -> Generator:
-    """Yield load(item) of each item in order, the next `ahead` of them being loaded in as many threads meanwhile.
-    What `load` raises is raised here, at that item's turn. The threads end with the generator.
+    """Yield load(item) for each item in order, while `ahead` threads load the next ones (prefetching).
+    An error of `load` is raised when its item is due. The threads end with the generator.
     """
     waiting: deque[Future] = deque()
     pool = ThreadPoolExecutor(ahead, thread_name_prefix="palm-ahead")
@@ -169,11 +167,11 @@ def loaded_ahead(load: Callable, items: Iterable, ahead: int = 1) -> Generator:
 def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None = None, cache: bool = True) -> Reader:
     """Return a reader of the photographs in a folder, labelled by the first letter of their names.
 
-    mode: "train" shuffles anew in every epoch (seed with palm_utils.seeds.seed_everything) and applies
+    mode: "train" shuffles anew in every epoch (seed with palm_utils.machine.seed_everything) and applies
     `augment`, a function from float32 [3, 224, 224] to the same; "eval" does neither.
     cache: keep decoded photographs on the disk for the next epoch, chapter or process.
-    Raises DataNotFound for a missing folder, DataError for one without photographs or with a name
-    that starts with another letter than H, N or P, WrongArgument for another mode or batch size.
+    Raises DataNotFound for a missing folder, DataError for a folder without photographs or a name that starts with
+    another letter than H, N or P, WrongArgument for a wrong mode or batch size.
     """
     if mode not in ("train", "eval"):
         raise WrongArgument("mode is {mode!r}; data_loader knows 'train' (shuffled) and 'eval' (in order)", mode=mode)
@@ -193,17 +191,17 @@ def data_loader(datadir, batch_size=10, mode="train", *, augment: Augment | None
 def valid_data_loader(datadir, csvfile, batch_size=10, mode="valid", *, cache: bool = True) -> Reader:
     """Return a reader of the photographs that a label table names, in the order of the table.
 
-    csvfile: columns imgName and Label at least (ID,imgName,Label,Fovea_X,Fovea_Y in iChallenge-PM); a name
-    may differ from the file's in upper and lower case. cache: as for data_loader.
-    Raises DataNotFound when the folder, the table or a photograph it names is missing, DataError for
-    a table that cannot be used, WrongArgument for another mode or batch size.
+    csvfile: a table with at least the columns imgName and Label (ID,imgName,Label,Fovea_X,Fovea_Y in iChallenge-PM);
+    upper and lower case of a name may differ from the file's. cache: as for data_loader.
+    Raises DataNotFound when the folder, the table or a photograph in it is missing, DataError for a table that cannot
+    be used, WrongArgument for a wrong mode or batch size.
     """
-    from palm_course.getting.tables import read_labels  # tables as students' programs leave them, Excel's too
+    from palm_course.getting.tables import read_labels  # reads tables that Excel has saved, too
 
     if mode not in ("valid", "test"):
         template = mark("mode is {mode!r}; valid_data_loader knows 'valid' and 'test', which read alike")
         raise WrongArgument(template, mode=mode)
-    # A missing or empty folder is told as such, not photograph by photograph.
+    # Comes first: a missing or empty folder gets an error of its own.
     photographs = _photographs(Path(datadir))
     by_name = {file.name.casefold(): file for file in photographs} | {file.name: file for file in photographs}
     rows = read_labels(csvfile)
@@ -238,8 +236,7 @@ def _photographs(folder: Path) -> list[Path]:
 
 def _images(folder: Path) -> list[Path]:
     found = folder.iterdir() if folder.is_dir() else ()
-    # Sorted by name: the order in which a folder lists its files differs between machines. Hidden files
-    # are what macOS leaves beside photographs.
+    # Sorted, because the order of files in a folder differs between machines. macOS adds hidden files.
     names = sorted(f.name for f in found if f.suffix.lower() in _SUFFIXES and not f.name.startswith("."))
     files = [folder / name for name in names]
     for file in files:
@@ -253,13 +250,13 @@ def _images(folder: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-# --- random changes that leave the diagnosis as it is, of float32 [3, H, W] in [-1, 1] with black at -1
+# --- data augmentation: random changes that keep the diagnosis, of float32 [3, H, W] in [-1, 1] with black at -1
 
-# Each leaves its input alone and draws from numpy's global generator, which train_pm seeds anew in every epoch.
+# None changes its input. All draw from numpy's global generator, which train_pm seeds anew in every epoch.
 
 
 def flip(image: np.ndarray) -> np.ndarray:
-    """Mirror left and right in half of the cases: a left eye looks like a mirrored right one."""
+    """Mirror left and right with probability 1/2: a left eye looks like a mirrored right one."""
     return image[:, :, ::-1].copy() if np.random.rand() < 0.5 else image
 
 
@@ -270,7 +267,7 @@ def brightness(image: np.ndarray, strength: float = 0.2) -> np.ndarray:
 
 
 def rotate(image: np.ndarray, degrees: float = 20.0) -> np.ndarray:
-    """Turn the photograph about its centre by up to `degrees` either way; corners turn black."""
+    """Rotate the photograph about its centre by a random angle of up to `degrees`; empty corners are black."""
     _, height, width = image.shape
     angle = np.random.uniform(-degrees, degrees)
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
@@ -279,7 +276,7 @@ def rotate(image: np.ndarray, degrees: float = 20.0) -> np.ndarray:
 
 
 def compose(*steps: Augment) -> Augment:
-    """Return one function that takes the steps in order."""
+    """Return one function that applies the steps in order."""
 
     def augment(image: np.ndarray) -> np.ndarray:
         for step in steps:
@@ -289,19 +286,19 @@ def compose(*steps: Augment) -> Augment:
     return augment
 
 
-# --- decoded photographs, kept on the disk
+# --- the disk cache of decoded photographs
 
-# A file for each, which all chapters and processes share: the bytes of uint8 [224, 224, 3]. A file is read whole and
-# closed again: pages of a mapped file (np.memmap) would count as this process's memory, more with every photograph, and
-# touching one that another process has cut off meanwhile would end this process.
+# One file for each photograph, shared by all chapters and processes: the bytes of uint8 [224, 224, 3]. Files are read
+# as a whole, not mapped (np.memmap): mapped pages would count as memory of this process, and reading a mapped file that
+# another process has shortened would crash this process.
 
 _PIXELS = IMAGE_SIZE * IMAGE_SIZE * 3  # bytes
 _SPARE = 256 * 2**20  # bytes left free on the disk for everything else
-_given_up: set[Path] = set()  # cache folders that this process could not write to, which has been said
+_unusable: set[Path] = set()  # cache folders that could not be written to; the message was printed once
 
 
 def cache_folder() -> Path:
-    """Return the folder of the decoded photographs, which PALM_CACHE can name. It can be deleted at any time."""
+    """Return the cache folder, which the environment variable PALM_CACHE can name. You can delete it at any time."""
     return expanded(os.environ.get("PALM_CACHE") or user_cache_folder() / "images")
 
 
@@ -309,14 +306,14 @@ def _decode(file: Path) -> np.ndarray:
     return cv2.resize(read_image(file), (IMAGE_SIZE, IMAGE_SIZE))
 
 
-def _keep_decoded(files: list[Path]) -> None:
-    """Decode those photographs whose pixels are not on the disk yet; one line on stderr says where that cannot be."""
-    if cache_folder() in _given_up or all(map(_is_kept, files)):
+def _fill_cache(files: list[Path]) -> None:
+    """Decode the photographs that are not cached yet. If they cannot be cached, print one line on stderr."""
+    if cache_folder() in _unusable or all(map(_is_cached, files)):
         return
     try:
-        _decode_all(files)
+        _cache_all(files)
     except OSError as error:
-        _given_up.add(cache_folder())
+        _unusable.add(cache_folder())
         template = mark(
             "Decoded photographs cannot be kept in {folder} ({error}); each is decoded whenever it is read. "
             "The environment variable PALM_CACHE names another folder."
@@ -324,46 +321,46 @@ def _keep_decoded(files: list[Path]) -> None:
         print(tr(template, folder=cache_folder(), error=error), file=sys.stderr)
 
 
-def _decode_all(files: list[Path]) -> None:
+def _cache_all(files: list[Path]) -> None:
     decoding = cache_folder() / "decoding"
 
     def keep(file: Path) -> None:
-        with suppress(CourseError):  # one that cannot be decoded raises when it is read
-            image, place = _decode(file), _place(file)
-            part = place.with_name(f".decoding.{place.stem}.part")  # `locked` clears away what a killed process leaves
+        with suppress(CourseError):  # a damaged photograph raises when it is read
+            image, target = _decode(file), _cache_file(file)
+            part = target.with_name(f".decoding.{target.stem}.part")  # `locked` removes it after a killed process
             try:
                 part.write_bytes(image)
-                part.replace(place)
+                part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
 
     with locked(decoding, Text("decoding photographs")):
-        left = [file for file in files if not _is_kept(file)]
+        left = [file for file in files if not _is_cached(file)]
         if lacking := shortage(decoding.parent, len(left) * _PIXELS + _SPARE):
             raise OSError(errno.ENOSPC, str(lacking))
-        with closing(loaded_ahead(keep, left, machine.thread_count())) as kept:
-            # Drawn after a moment only: the sample's pictures are done by then.
-            for _ in tqdm(kept, "decoding photographs, once", len(left), unit="", leave=False, delay=2):
+        with closing(loaded_ahead(keep, left, machine.thread_count())) as cached:
+            # The bar appears after two seconds, when the sample is decoded already.
+            for _ in tqdm(cached, "decoding photographs, once", len(left), unit="", leave=False, delay=2):
                 pass
 
 
-def _kept_image(file: Path) -> np.ndarray:
-    """Return what _decode(file) would, from the disk if it is there."""
+def _cached_image(file: Path) -> np.ndarray:
+    """Return _decode(file), from the cache if it is there."""
     try:
-        return np.fromfile(_place(file), np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE, 3)
+        return np.fromfile(_cache_file(file), np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE, 3)
     except (OSError, ValueError):  # ValueError: it was cut short
         return _decode(file)
 
 
-def _is_kept(file: Path) -> bool:
+def _is_cached(file: Path) -> bool:
     with suppress(OSError):
-        return _place(file).stat().st_size == _PIXELS
+        return _cache_file(file).stat().st_size == _PIXELS
     return False
 
 
-def _place(file: Path) -> Path:
-    """Return where a photograph's pixels are kept as long as it does not change. Raises OSError: it is not there."""
+def _cache_file(file: Path) -> Path:
+    """Return the cache file of a photograph; a changed photograph has another one. Raises OSError: it is missing."""
     status = file.stat()
-    # Other versions of OpenCV may decode or resize to other values.
+    # Another version of OpenCV may return other values.
     key = f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{cv2.__version__}"
     return cache_folder() / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.pixels"

@@ -1,8 +1,8 @@
 """train_pm: the training loop of the iChallenge-PM chapters, which chapter 2 builds step by step.
 
-Names, argument order and defaults are the tutorial's. Several processes that `paddle.distributed.launch` has started
-train one network: all read the same batches, each takes its share of them, paddle.DataParallel averages the gradients,
-and the first prints and saves.
+Names, argument order and defaults are the tutorial's. `paddle.distributed.launch` can start several processes that
+train one network: all read the same batches, each computes its share of them, paddle.DataParallel averages the
+gradients, and the first process prints and saves.
 """
 
 import math
@@ -34,7 +34,7 @@ EPOCH_NUM = 5
 
 
 class TrainingDiverged(CourseError, ArithmeticError):
-    """The loss became nan or infinite. `history` holds the epochs that were finished before."""
+    """The loss became nan or infinite. history: the epochs finished before that."""
 
     def __init__(self, template: str, /, history: History, **values: object):
         super().__init__(template, **values)
@@ -62,20 +62,20 @@ def train_pm(
     """Train a network with one logit on iChallenge-PM, validate and save it after every epoch; return the History.
 
     model: a paddle.nn.Layer from float32 [N, 3, 224, 224] to logits [N, 1].
-    optimizer: one of its parameters; a learning-rate scheduler in it takes a step after every batch.
+    optimizer: made with the model's parameters; its learning-rate scheduler, if any, takes a step after every batch.
     train_loader, valid_loader: readers as data_loader and valid_data_loader return them; by default of the data set
         that palm_utils.datasets.palm() finds, in batches of `batch_size`, the training images changed by `augment`.
     epochs: by default 5 (EPOCH_NUM), or the environment variable PALM_EPOCHS; PALM_BATCHES shortens each epoch.
     folder, name: where `name`.pdparams, .pdopt, .json (the history) and .best.pdparams go (palm_utils.checkpoints).
-    resume: True goes on after the last epoch saved there, to the same figures as without the interruption; False
-        starts anew. A text names the program that trains: a run that it saved, with the same seed and settings, is
-        gone on with, and any other is replaced. By default the text in the environment variable PALM_RESUME.
-    seed: of shuffling, augmentation and dropout; by default drawn from numpy, which seed_everything has seeded.
+    resume: True continues after the last epoch saved there, with the same results as without the interruption; False
+        starts anew. A string identifies your program: a run saved with the same string, seed and settings is
+        continued, any other is replaced. By default the string in the environment variable PALM_RESUME.
+    seed: for shuffling, augmentation and dropout; by default drawn from numpy, which seed_everything seeds.
     device: "cpu" or "gpu"; by default a GPU where there is one.
-    amp: train in mixed precision, float16 where that is safe (O1), which takes a GPU; validation stays in float32.
+    amp: train in mixed precision (O1: float16 where that is safe), which needs a GPU; validation stays in float32.
 
-    Raises TrainingDiverged at the first loss that is not finite, WrongArgument (a ValueError) for a model with another
-    output than one logit an image, CourseError for amp without a GPU. Ctrl-C says where the finished epochs are.
+    Raises TrainingDiverged at the first loss that is not finite, WrongArgument (a ValueError) for a model whose output
+    is not one logit per image, CourseError for amp without a GPU. Ctrl-C prints where the finished epochs are.
     """
     epochs, limit, resume = from_environment(epochs, resume)
     use_device(device)
@@ -97,11 +97,11 @@ def train_pm(
     about = {"model": type(model).__name__, "optimizer": type(optimizer).__name__}
     about["seed"] = _from_first(np.random.randint(2**31) if seed is None else seed, rank, processes)
     about |= {"batch_size": batch_size, **describe_machine()}
-    unusual = {"processes": processes > 1 and processes, "amp": amp, "batches": limit}
-    about |= {what: value for what, value in unusual.items() if value}
+    optional = {"processes": processes if processes > 1 else None, "amp": amp, "batches": limit}
+    about |= {what: value for what, value in optional.items() if value}
     about |= {"code": resume} if isinstance(resume, str) else {}
     run = _Run(History([], about), Checkpoint(folder, name), rank, processes, log_every, progress and processes == 1)
-    scaler = paddle.amp.GradScaler(enable=amp)  # it does nothing without amp
+    scaler = paddle.amp.GradScaler(enable=amp)  # without amp it does nothing
     with run.checkpoint.held(model) if rank == 0 else nullcontext():
         run.say("start training ...", keep=False)
         _resume(run, model, optimizer, scaler, resume, seed, epochs)
@@ -114,18 +114,20 @@ def train_pm(
 
 
 def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, epochs: int) -> None:
-    """Train the epochs that the history does not have yet: a step for each batch, then validation and a checkpoint."""
+    """Train the epochs that are not in the history yet: a step for each batch, then validation and a checkpoint."""
     network = model
     if run.processes > 1:
         network = paddle.DataParallel(model)  # averages the gradients
-        vars(model).setdefault("_parallel", []).append(network)  # to live as long as the hooks that it has set
+        vars(model).setdefault("_parallel", []).append(network)  # keep it alive: its hooks in the model need it
     for epoch in range(len(run.history), epochs):
         started, total, images_seen = time.perf_counter(), 0, 0
         seed = epoch_seed(run.history.about["seed"], epoch)
         seed_everything(seed)
-        paddle.seed(epoch_seed(seed, run.rank) if run.rank else seed)  # processes augment alike and drop other units
+        paddle.seed(
+            epoch_seed(seed, run.rank) if run.rank else seed
+        )  # same augmentation in all processes, different dropout
         model.train()
-        optimizer.clear_grad()  # what a look at the gradients or an interrupted step has left
+        optimizer.clear_grad()  # gradients of an interrupted step, or of a backward pass outside train_pm
         for batch_id, (images, labels, batch_size) in enumerate(_batches(run, train_loader, epoch)):
             with paddle.amp.auto_cast(enable=scaler.is_enable(), level="O1"):
                 logits = network(images)
@@ -145,7 +147,7 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
         if not images_seen:
             raise WrongArgument("train_loader yields no batches; a reader yields them anew each time it is called")
         for value in model.state_dict().values() if run.processes > 1 else []:
-            if value.stop_gradient:  # batch norm's running means, for which each process has seen its own images
+            if value.stop_gradient:  # batch norm's running statistics differ: each process has seen other images
                 paddle.distributed.broadcast(value, src=0)
         scores = predict(model, valid_loader, share=(run.rank, run.processes))
         _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, run.history)
@@ -160,10 +162,10 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
 def evaluation(
     model, params_file_path: str | Path, *, loader: Callable | None = None, batch_size: int = 10, threshold: float = 0.5
 ) -> metrics.Scores:
-    """Load parameters into a model, score it, print the scores and return them.
+    """Load parameters into a model, evaluate it, print the Scores and return them.
 
     loader: a reader of labelled images; by default of the validation set that palm_utils.datasets.palm() finds.
-    threshold: as in `predict`. Raises DataNotFound or DataError for a file that is missing or another network's.
+    threshold: as in `predict`. Raises DataNotFound for a missing file, DataError for a file of another network.
     """
     use_device(None)
     load_parameters(model, params_file_path)
@@ -178,7 +180,7 @@ def evaluation(
 def predict(model, loader: Callable, *, threshold: float = 0.5, share: tuple[int, int] = (0, 1)) -> metrics.Scores:
     """Return the Scores of a model on every image of a reader, in evaluation mode and without gradients.
 
-    threshold: the probability from which on an image counts as pathologic. share: (k, n) in process k, from 0, of n.
+    threshold: an image with at least this probability counts as pathologic. share: (k, n) in process k (from 0) of n.
     """
     answers, (rank, processes) = [], share
     with evaluating(model), paddle.no_grad():
@@ -195,7 +197,7 @@ def predict(model, loader: Callable, *, threshold: float = 0.5, share: tuple[int
 
 @dataclass
 class _Run:
-    """A training under way."""
+    """A running training."""
 
     history: History
     checkpoint: Checkpoint
@@ -203,7 +205,7 @@ class _Run:
     processes: int
     log_every: int
     progress: bool
-    lines: list[str] = field(default_factory=list)  # a resumed run prints those of its beginning too
+    lines: list[str] = field(default_factory=list)  # saved, so that a resumed run can print them again
 
     def say(self, line: str, *, keep: bool = True) -> None:
         self.lines += [line] if keep else []
@@ -217,18 +219,18 @@ def _batches(run: _Run, loader: Callable, epoch: int) -> Iterator[tuple]:
     number = min(len(loader), limit or len(loader)) if hasattr(loader, "__len__") else None
     bar = tqdm(islice(loader(), limit), f"epoch {epoch}", number, leave=False, disable=not run.progress)
     for images, labels in bar:
-        # Of a batch that cannot be shared evenly some images come twice, so that all processes have as many.
+        # If a batch cannot be shared evenly, some images come twice, so that all processes have equally many.
         mine = np.arange(run.rank, math.ceil(len(labels) / step) * step, step) % len(labels)
         yield paddle.to_tensor(np.asarray(images)[mine]), paddle.to_tensor(np.asarray(labels)[mine]), len(labels)
 
 
 def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed: int | None, epochs: int) -> None:
-    """Go on with the run that is saved, where `resume` says so (see train_pm)."""
+    """Continue the saved run if `resume` asks for it (see train_pm)."""
     fresh = run.history.about
     asked = {"seed": seed, "batch_size": fresh["batch_size"], "batches": fresh.get("batches", "all")}
     if named := isinstance(resume, str):
         resume = False
-        with suppress(CourseError):  # no history is there
+        with suppress(CourseError):  # no history is saved there
             saved = History.load(run.checkpoint.state)
             resume = saved.about == fresh and 0 < len(saved) <= epochs
     if not _from_first(bool(resume), run.rank, run.processes):
@@ -243,10 +245,10 @@ def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed
     for what, wanted in asked.items():
         saved = run.history.about.get(what, "all")
         if None not in (wanted, saved) and wanted != saved:
-            told = {"what": what, "asked": wanted, "saved": saved, "file": run.checkpoint.state}
+            values = {"what": what, "asked": wanted, "saved": saved, "file": run.checkpoint.state}
             raise WrongArgument(
                 "{what} is {asked}, but the run saved in {file} has {saved}. Resume with that, or use another folder.",
-                **told,
+                **values,
             )
     scaler.load_state_dict(state.get("scaler") or scaler.state_dict())
     for line in run.lines if named else [f"resuming after {len(run.history)} finished epochs"]:
@@ -254,7 +256,7 @@ def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed
 
 
 def _what_is_saved(run: _Run) -> str:
-    """Say what is on the disk after an interruption, which may have come in the middle of saving."""
+    """Return a message about what is on the disk after an interruption, even in the middle of saving."""
     run.checkpoint.recover()
     params, state = run.checkpoint.params, run.checkpoint.state
     saved = History.load(state).epochs if state.exists() else []
@@ -266,7 +268,7 @@ def _what_is_saved(run: _Run) -> str:
 
 
 def _from_first(number: int, rank: int, processes: int) -> int:
-    """Return the first process's whole number in every process."""
+    """Return, in every process, the whole number of the first process."""
     return int(_sum(number if rank == 0 else 0, processes))
 
 
@@ -281,26 +283,26 @@ def _sum(values, processes: int) -> np.ndarray:
 
 def _refuse_divergence(loss: float, where: str, optimizer, history: History) -> None:
     if not math.isfinite(loss):
-        told = {"loss": loss, "where": where, "rate": optimizer.get_lr(), "number": len(history)}
+        values = {"loss": loss, "where": where, "rate": optimizer.get_lr(), "number": len(history)}
         raise TrainingDiverged(
             "The loss is {loss} in {where}: training has diverged. A smaller learning rate is the first thing to "
             "try (it is {rate:g}). The {number} epochs finished before are in this error's .history.",
             history,
-            **told,
+            **values,
         )
 
 
 def _refuse_other_outputs(model, logits, labels) -> None:
     if list(logits.shape) != [len(labels), 1]:
-        told = {"network": type(model).__name__, "shape": list(logits.shape), "number": len(labels)}
+        values = {"network": type(model).__name__, "shape": list(logits.shape), "number": len(labels)}
         raise WrongArgument(
             "{network} returns shape {shape}; train_pm needs one logit an image, [{number}, 1]. Is num_classes 1?",
-            **told,
+            **values,
         )
 
 
 def refuse(size: int, n: int, amp: bool, device: str) -> None:
-    """Raise CourseError for a batch of a size that n processes cannot share evenly, and for amp without a GPU."""
+    """Raise CourseError if n processes cannot share a batch of `size` evenly, and for amp without a GPU."""
     if size % n:
         raise CourseError(
             "A batch of {size} cannot be shared evenly by {n} processes: choose a multiple of {n}.", size=size, n=n
@@ -314,7 +316,7 @@ def refuse(size: int, n: int, amp: bool, device: str) -> None:
 
 
 def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:
-    """Return epochs, batches an epoch (None: all) and resume: as asked for, else as the environment variables say."""
+    """Return epochs, batches per epoch (None: all) and resume; the environment variables fill in what is None."""
     asked = {name: os.environ[name] for name in ("PALM_EPOCHS", "PALM_BATCHES") if name in os.environ}
     for name, value in asked.items():
         if not value.isdigit() or int(value) < 1:

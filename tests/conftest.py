@@ -77,7 +77,10 @@ def train(readers, tmp_path):
     return run
 
 
-SMALL_NETWORK = """
+@pytest.fixture
+def small_network():
+    """The cell of a chapter that defines the network Small."""
+    return """
 class Small(paddle.nn.Layer):
     def __init__(self, num_classes=1):
         super().__init__()
@@ -90,16 +93,21 @@ class Small(paddle.nn.Layer):
 
 
 @pytest.fixture
-def small_course(palm_folder, tmp_path, monkeypatch):
+def real_data(palm_folder, monkeypatch):
+    """The tiny photographs are found, and taken for real ones."""
+    monkeypatch.delenv("PALM_SAMPLE", raising=False)
+    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+
+
+@pytest.fixture
+def small_course(real_data, small_network, tmp_path, monkeypatch):
     """A course whose one chapter, 03_small, defines the network Small, on the tiny photographs taken for real ones."""
     from palm_course import chapters as notebooks
 
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    model = nbformat.v4.new_code_cell(SMALL_NETWORK, metadata={"tags": ["model"]})
+    model = nbformat.v4.new_code_cell(small_network, metadata={"tags": ["model"]})
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import paddle"), model])
     nbformat.write(book, folder / "03_small.ipynb")
     monkeypatch.setattr(notebooks, "FOLDER", folder)
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
     return folder

@@ -3,6 +3,8 @@
 import numpy as np
 import paddle
 
+from palm_utils.machine import seed_everything
+
 
 class Tiny(paddle.nn.Layer):
     """A network small enough for a test, with what makes runs differ: dropout and batch norm."""
@@ -35,13 +37,14 @@ def momentum(model, learning_rate=0.01):
 
 def momentum_that_breaks(model, after):
     """Momentum for a Tiny whose weights are no numbers from the end of this step on, counted from 1."""
-    steps = []
 
     class Breaks(paddle.optimizer.Momentum):
+        steps = 0
+
         def step(self):
             super().step()
-            steps.append(1)
-            if len(steps) == after:
+            self.steps += 1
+            if self.steps == after:
                 model.fc.weight.set_value(paddle.full([48, 1], float("nan")))
 
     return Breaks(0.01, parameters=model.parameters())
@@ -50,6 +53,18 @@ def momentum_that_breaks(model, after):
 def adam_with_schedule(model):
     schedule = paddle.optimizer.lr.CosineAnnealingDecay(0.01, T_max=12)
     return paddle.optimizer.Adam(schedule, parameters=model.parameters())
+
+
+def fresh(make_optimizer=momentum, network=Tiny, seed=4):
+    """A new network, the same for the same seed, and its optimizer."""
+    seed_everything(seed)
+    model = network()
+    return model, make_optimizer(model)
+
+
+def figures(history):
+    """The rows of a history without what no two runs share."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history.to_dict()["epochs"]]
 
 
 def weights(model):

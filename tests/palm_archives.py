@@ -76,17 +76,18 @@ def label_table():
     return xlsx(("ID", "imgName", "Label", "Fovea_X", "Fovea_Y"), *rows)
 
 
-def ai_studio(folder, training=TRAINING, validation=VALIDATION):
-    """Write training.zip (a zip in a zip), validation.zip and valid_gt.zip."""
+def ai_studio_files(training=TRAINING, validation=VALIDATION):
+    """The files training.zip (a zip in a zip), validation.zip and valid_gt.zip, {name: content}."""
     inner = zipped({f"PALM-Training400/{name}": photograph(name) for name in training})
-    return write(
-        folder,
-        {
-            "training.zip": zipped({"PALM-Training400/PALM-Training400.zip": inner}),
-            "validation.zip": zipped({f"PALM-Validation400/{name}": photograph(name) for name in validation}),
-            "valid_gt.zip": zipped({"PALM-Validation-GT/PM_Label_and_Fovea_Location.xlsx": label_table()}),
-        },
-    )
+    return {
+        "training.zip": zipped({"PALM-Training400/PALM-Training400.zip": inner}),
+        "validation.zip": zipped({f"PALM-Validation400/{name}": photograph(name) for name in validation}),
+        "valid_gt.zip": zipped({"PALM-Validation-GT/PM_Label_and_Fovea_Location.xlsx": label_table()}),
+    }
+
+
+def ai_studio(folder, *args, **options):
+    return write(folder, ai_studio_files(*args, **options))
 
 
 def release_files(test=True):

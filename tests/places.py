@@ -33,10 +33,10 @@ def ordinary_user() -> list[str]:
 
 
 def clone(folder, *, notebooks=False, tests=False):
-    """Copy the checkout's package, with its notebooks and tests where they are needed; return the copy."""
+    """Copy the checkout's packages, with its notebooks and tests where they are needed; return the copy."""
     folder.mkdir(parents=True)
-    names = ["palm_utils", "tools", "pyproject.toml", "Makefile", "README.md", "results", "conftest.py"]
-    names += [path.name for path in ROOT.glob("requirements*.txt")]
+    names = ["palm_utils", "palm_course", "tools", "results", "course.py", "conftest.py", "pyproject.toml", "Makefile"]
+    names += ["README.md", *(path.name for path in ROOT.glob("requirements*.txt"))]
     names += ["tests"] if tests else []
     for name in names:
         source = ROOT / name
@@ -67,18 +67,10 @@ def run(*command, cwd=None, home=None, before=(), check=True, **variables):
     """
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PALM_THREADS": "1"}
     environment |= {} if home is None else {"HOME": str(home), "XDG_CACHE_HOME": "", "PALM_CACHE": ""}
-    for name, value in variables.items():
-        environment[name] = "" if value is None else str(value)
-        if value is None:
-            del environment[name]
-    done = subprocess.run(
-        [*before, sys.executable, *map(str, command)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    environment = {name: str(value) for name, value in (environment | variables).items() if value is not None}
+    command = [*before, sys.executable, *map(str, command)]
+    text = {"encoding": "utf-8", "errors": "replace"}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, **text)
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
@@ -109,9 +101,9 @@ def everything(folder):
 def everything_elsewhere(folder, **variables):
     """Do `everything` in another process with these environment variables; also says its encoding and time zone."""
     folder.mkdir(parents=True)
-    script = f"import sys; sys.path[:0] = [{str(ROOT / 'tests')!r}]; import places; places.main()"
-    # What is printed is ASCII; the folder is not named.
-    found = run("-c", script, cwd=folder, **variables).split("\n")
+    script = "import sys; sys.path[:0] = sys.argv[1:]; import places; places.main()"
+    # What is printed is ASCII; the folder is not named. A script with a folder's name in it need not be.
+    found = run("-c", script, ROOT / "tests", cwd=folder, **variables).split("\n")
     return dict(line.split(": ") for line in found if line.startswith(("zone", "encoding", "decimal", "digest")))
 
 

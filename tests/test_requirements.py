@@ -32,7 +32,7 @@ def test_the_lock_file_holds_everything_the_course_needs_within_its_bounds():
 
 def test_each_python_gets_exactly_one_version_of_each_package():
     locked = requirements("requirements-lock.txt")
-    for version in ("3.10.13", "3.11.7", "3.12.1"):
+    for version in ("3.10.13", "3.11.7", "3.12.1", "3.13.0"):
         environment = {"python_full_version": version, "python_version": version.rpartition(".")[0]}
         names = [one.name for one in locked if one.marker is None or one.marker.evaluate(environment)]
         assert len(names) == len(set(names)) > 100

@@ -1,28 +1,44 @@
-"""tools/setup_env.py: what it decides; a real set-up is what `make test` itself runs on."""
+"""tools/setup_env.py and course.py: what they decide; a real set-up is what `make test` itself runs on."""
 
 import ast
 import importlib.util
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from palm_course import doctor
+from palm_course import installed, supported
 
 ROOT = Path(__file__).parent.parent
 RTX = "GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-1)"
-spec = importlib.util.spec_from_file_location("setup_env", ROOT / "tools" / "setup_env.py")
-setup_env = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(setup_env)
+WHOLE = {"missing": [], "damaged": [], "rivals": [], "broken": {}}
+shell = pytest.mark.skipif(os.name == "nt", reason="shell scripts stand in for programs, or make is used")
 
 
-def make(*arguments):
-    """Run make as from a shell, also when the tests themselves were started by make."""
-    own = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
-    environment = {name: value for name, value in os.environ.items() if name not in own}
-    return subprocess.run(["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+setup_env = load(ROOT / "tools" / "setup_env.py")
+TASKS = list(load(ROOT / "course.py").TASKS)
+
+
+def program(folder, name, script):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+# --- which Python and which PaddlePaddle
 
 
 @pytest.fixture
@@ -30,31 +46,24 @@ def nvidia_smi(tmp_path, monkeypatch):
     """Stands in for the driver's program: what it says to -L, and of the GPU's compute capability."""
 
     def install(gpus, capability="", status=0):
-        tool = tmp_path / "nvidia-smi"
         answers = f"case $1 in -L) echo '{gpus}';; --query-gpu=compute_cap) echo '{capability}';; esac"
-        tool.write_text(f"#!/bin/sh\n{answers}\nexit {status}\n")
-        tool.chmod(0o755)
+        program(tmp_path, "nvidia-smi", f"{answers}\nexit {status}")
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        monkeypatch.setattr(sys, "version_info", (3, 12, 1))
 
     return install
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
-def test_a_gpu_takes_the_gpu_requirements_and_says_so(nvidia_smi, capsys):
-    nvidia_smi(RTX)
+@shell
+@pytest.mark.parametrize("capability", ["6.1", "7.5", "8.9", "", 'Field "compute_cap" is not a valid field to query.'])
+def test_a_gpu_that_the_build_has_code_for_or_does_not_tell_takes_the_gpu_requirements(nvidia_smi, capability, capsys):
+    nvidia_smi(RTX, capability)
     assert setup_env.choose_requirements("") == "requirements-gpu.txt"
     assert "NVIDIA GPU" in capsys.readouterr().out
     assert setup_env.choose_requirements("cpu") == "requirements.txt"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
-@pytest.mark.parametrize("capability", ["6.1", "7.5", "8.9", "", 'Field "compute_cap" is not a valid field to query.'])
-def test_a_gpu_that_the_build_has_code_for_or_does_not_tell_takes_the_gpu_requirements(nvidia_smi, capability):
-    nvidia_smi(RTX, capability)
-    assert setup_env.choose_requirements("") == "requirements-gpu.txt"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
+@shell
 @pytest.mark.parametrize("capability", ["6.0", "9.0", "12.0"])
 def test_a_gpu_that_the_build_has_no_code_for_takes_the_cpu_requirements_and_says_why(nvidia_smi, capability, capsys):
     nvidia_smi(RTX, capability)
@@ -64,91 +73,215 @@ def test_a_gpu_that_the_build_has_no_code_for_takes_the_cpu_requirements_and_say
     assert setup_env.choose_requirements("gpu") == "requirements-gpu.txt"
 
 
-def test_set_up_and_doctor_know_the_same_gpus():
-    assert (setup_env.GPU_BUILD_FROM, setup_env.GPU_BUILD_BELOW) == (doctor.GPU_BUILD_FROM, doctor.GPU_BUILD_BELOW)
+@shell
+def test_a_python_that_the_gpu_build_is_not_made_for_takes_the_cpu_requirements_and_says_why(
+    nvidia_smi, monkeypatch, capsys
+):
+    nvidia_smi(RTX, "8.6")
+    monkeypatch.setattr(sys, "version_info", (3, 13, 0))
+    assert setup_env.choose_requirements("") == "requirements.txt"
+    assert "no GPU package for a Python newer than 3.12" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for nvidia-smi")
+@shell
 def test_a_driver_without_a_gpu_takes_the_cpu_requirements(nvidia_smi):
     nvidia_smi("No devices were found", status=6)
     assert setup_env.choose_requirements("") == "requirements.txt"
     assert setup_env.choose_requirements("gpu") == "requirements-gpu.txt"
 
 
-def test_an_old_python_is_refused_with_a_way_out(monkeypatch):
-    monkeypatch.setattr(setup_env.sys, "version_info", (3, 8, 18))
-    monkeypatch.setattr(setup_env.shutil, "which", lambda name: "x" if name == "python3.11" else None)
-    with pytest.raises(SystemExit, match=r"needs Python 3\.10 to 3\.12.*make setup PYTHON=python3\.11"):
-        setup_env.check_python()
+def test_a_wrong_build_is_refused():
+    with pytest.raises(SystemExit, match="PADDLE is 'tpu'"):
+        setup_env.choose_requirements("tpu")
+
+
+@pytest.mark.parametrize(
+    ("machine", "version", "build", "reason"),
+    [
+        (("linux", "x86_64"), (3, 10), "cpu", ""),
+        (("linux", "x86_64"), (3, 13), "cpu", ""),
+        (("darwin", "aarch64"), (3, 13), "cpu", ""),
+        (("win32", "x86_64"), (3, 12), "gpu", ""),
+        (("linux", "aarch64"), (3, 12), "cpu", ""),
+        (("linux", "x86_64"), (3, 9), "cpu", "The course needs Python 3.10 to 3.13; .* is 3.9"),
+        (("linux", "x86_64"), (3, 14), "cpu", "no CPU package for a Python newer than 3.13; .* is 3.14"),
+        (("linux", "x86_64"), (3, 13), "gpu", "no GPU package for a Python newer than 3.12; .* is 3.13"),
+        (("win32", "arm64"), (3, 12), "cpu", "no CPU package for win32 on arm64"),
+        (("darwin", "aarch64"), (3, 12), "gpu", "no GPU package for darwin on aarch64"),
+        (("linux", "32 bit"), (3, 12), "cpu", "no CPU package for linux on 32 bit"),
+    ],
+)
+def test_what_paddlepaddle_has_no_package_for_is_known_before_anything_is_made(
+    machine, version, build, reason, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(supported, "machine", lambda: machine)
+    monkeypatch.setattr(supported.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr(sys, "version_info", (*version, 1))
+    monkeypatch.setattr(supported, "other_python", lambda build: None)
+    if not reason:
+        setup_env.check_python(build)
+        return
+    with pytest.raises(SystemExit, match=reason):
+        setup_env.check_python(build)
+
+
+@shell
+def test_another_python_is_named_once_it_has_run(tmp_path, monkeypatch):
+    """pyenv's shims have the name of a Python and run none."""
+    shims, real = tmp_path / "shims", tmp_path / "real"
+    for folder in (shims, real):
+        folder.mkdir()
+    program(shims, "python3.13", "echo 'command not found' >&2; exit 127")
+    program(real, "python3.11", f'exec "{sys.executable}" "$@"')
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, (shims, real))))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert supported.other_python() == sys.executable
+    assert f"python course.py setup --python {sys.executable}" in supported.remedy()
+    (real / "python3.11").unlink()
+    assert supported.other_python() is None
+    assert "uv python install 3.12" in supported.remedy()
+
+
+def test_an_old_python_can_read_the_programs_far_enough_to_be_told():
+    for name in ("course.py", "tools/setup_env.py", "palm_course/supported.py", "palm_course/__init__.py"):
+        ast.parse((ROOT / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+# --- what is done: venv, pip and what is installed are stood in for
 
 
 @pytest.fixture
 def set_up(tmp_path, monkeypatch):
-    """Run the program with these arguments; returns what pip was asked for. venv and pip are stood in for."""
-    venv = tmp_path / "venv"
-    calls = []
+    """Run the program with these arguments; returns what pip was asked for. `state` is what is found installed."""
+    venv, calls, state = tmp_path / "venv", [], dict(WHOLE)
 
     def run(command, **options):
         assert command[1:3] == ["-m", "venv"]
         python = setup_env.venv_python(venv)
         python.parent.mkdir(parents=True, exist_ok=True)
         python.write_text("")
-        return subprocess.CompletedProcess(command, 0, b"", b"")
+        return SimpleNamespace(returncode=0, stdout=b"")
 
     def main(*arguments):
         calls.clear()
         monkeypatch.setattr(sys, "argv", ["setup_env.py", "--venv", str(venv), *arguments])
-        assert setup_env.main() == 0
-        return [Path(packages[-1]).name for packages in calls]
+        setup_env.main()
+        return [" ".join([words[0], Path(words[-1]).name]) for words in calls]
+
+    def look_at(venv, requirements, *options):
+        return None if main.gone else {key: value for key, value in state.items() if key != "broken" or options}
 
     monkeypatch.setattr(setup_env.subprocess, "run", run)
-    monkeypatch.setattr(setup_env, "pip_install", lambda venv, packages: calls.append(packages))
+
+    def pip(venv, words):
+        calls.append(words)
+        state.update(WHOLE if main.mends else {})
+
+    monkeypatch.setattr(setup_env, "pip", pip)
+    monkeypatch.setattr(setup_env, "look_at", look_at)
     monkeypatch.setattr(setup_env, "compile_packages", lambda venv: None)
-    monkeypatch.setattr(setup_env, "has_nvidia_gpu", lambda: False)
-    main.venv = venv
+    monkeypatch.setattr(supported, "has_nvidia_gpu", lambda: False)
+    main.venv, main.state, main.gone, main.mends, main.calls = venv, state, False, True, calls
     return main
 
 
+EDITABLE = f"install {ROOT.name}"
+ANEW = ["install requirements.txt", EDITABLE]
+
+
 def test_nothing_is_done_twice_and_choices_are_remembered(set_up, monkeypatch):
-    assert set_up("--paddle", "gpu") == ["requirements-gpu.txt", ROOT.name]
+    assert set_up("--paddle", "gpu") == ["install requirements-gpu.txt", EDITABLE]
     assert set_up("--paddle", "gpu") == set_up() == set_up("--any-python") == []
-    assert set_up("--paddle", "cpu") == ["requirements.txt", ROOT.name]
-    monkeypatch.setattr(setup_env, "has_nvidia_gpu", lambda: pytest.fail("asked although the choice is made"))
+    assert set_up("--paddle", "cpu") == ANEW
+    monkeypatch.setattr(supported, "has_nvidia_gpu", lambda: pytest.fail("asked although the choice is made"))
     assert set_up() == []
 
 
-def test_locked_versions_stay_locked(set_up, monkeypatch):
-    lock = setup_env.ROOT / setup_env.LOCKED
-    assert set_up("--requirements", str(lock)) == ["requirements-lock.txt", ROOT.name]
-    assert set_up() == []
-    monkeypatch.setattr(setup_env, "fingerprint", lambda path: f"changed {path.name}")
-    assert set_up() == ["requirements-lock.txt", ROOT.name]
-    assert set_up("--paddle", "cpu") == ["requirements.txt", ROOT.name]
+def test_locked_versions_stay_locked_and_replace_the_others_in_place(set_up):
+    assert set_up() == ANEW
+    (set_up.venv / "kept").write_text("")
+    set_up.state["missing"] = ["numpy"]  # of another version
+    assert set_up("--requirements", str(ROOT / "requirements-lock.txt")) == ["install requirements-lock.txt"]
+    assert set_up() == [] and (set_up.venv / "kept").exists()
 
 
 def test_another_python_makes_it_anew_unless_any_will_do(set_up, monkeypatch):
     set_up()
     monkeypatch.setattr(setup_env, "python_id", lambda: "/opt/python 3.12.1")
     assert set_up("--any-python") == []
-    assert set_up() != []
+    assert set_up() == ANEW
 
 
-def test_changed_requirements_are_installed(set_up, tmp_path):
-    extra = tmp_path / "requirements-extra.txt"
-    extra.write_text("six\n")
-    assert set_up("--requirements", str(extra)) == ["requirements-extra.txt", ROOT.name]
-    assert set_up("--requirements", str(extra)) == []
-    extra.write_text("six>=1.16\n")
-    assert set_up("--requirements", str(extra)) == ["requirements-extra.txt", ROOT.name]
+def test_an_environment_that_cannot_be_started_is_made_anew(set_up, monkeypatch):
+    set_up()
+    set_up.gone = True
+    with pytest.raises(SystemExit, match="not usable"):  # that is what is found afterwards, too
+        set_up("--any-python")
+    assert len(set_up.calls) == 2
 
 
-def test_a_requirements_file_that_is_not_known_any_more_makes_it_anew(set_up, tmp_path):
+def test_a_new_version_of_the_course_keeps_the_environment_of_the_last(set_up, monkeypatch):
+    """Commit e086845 wrote three lines, the last of them a digest of everything that there was to install."""
+    set_up()
+    (set_up.venv / "kept").write_text("")
+    old = f"{setup_env.python_id()}\nrequirements.txt\n{'a8' * 32}\n"
+    (set_up.venv / setup_env.STAMP).write_text(old)
+    assert set_up() == [EDITABLE] and set_up() == []
+    monkeypatch.setattr(setup_env, "fingerprint", lambda: "another pyproject.toml")
+    assert set_up() == [EDITABLE] and set_up() == []
+    assert (set_up.venv / "kept").exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "calls"),
+    [
+        ({"missing": ["openpyxl"]}, ["install requirements.txt"]),
+        ({"missing": ["palm-utils"]}, [EDITABLE]),
+        ({"damaged": ["palm-utils==0.1.0"]}, [EDITABLE]),
+        ({"damaged": ["numpy==2.3.5"]}, ["install numpy==2.3.5", "install requirements.txt"]),
+        (
+            {"damaged": ["opencv-python-headless==5.0"], "rivals": ["opencv-python"]},
+            ["uninstall opencv-python", "install opencv-python-headless==5.0", "install requirements.txt"],
+        ),
+    ],
+)
+def test_what_is_missing_damaged_or_in_the_way_is_mended(set_up, state, calls):
+    set_up()
+    set_up.state.update(state)
+    assert set_up() == calls
+    assert set_up() == []
+
+
+def test_a_set_up_is_not_finished_before_all_is_well(set_up):
+    set_up()
+    set_up.mends, set_up.state["missing"] = False, ["numpy"]
+    with pytest.raises(SystemExit, match="not usable"):
+        set_up()
+    set_up.mends, set_up.state["missing"] = True, []
+    assert set_up() == [EDITABLE] and set_up() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("ImportError: libgomp.so.1: cannot open shared object file", "apt install libgomp1"),
+        ("ImportError: DLL load failed while importing libpaddle", "Visual C.. Redistributable"),
+        ("Python ended with status -4", "AVX"),
+    ],
+)
+def test_what_is_installed_and_cannot_be_imported_is_told_with_a_remedy(set_up, error, advice):
+    set_up.mends, set_up.state["broken"] = False, {"paddle": error}
+    with pytest.raises(SystemExit, match=rf"(?s)not usable: .*\n.*{advice}"):
+        set_up()
+
+
+def test_a_requirements_file_that_is_not_known_any_more_gives_way_to_the_course_s(set_up, tmp_path):
     extra = tmp_path / "requirements-extra.txt"
     extra.write_text("six\n")
     set_up("--requirements", str(extra))
-    assert set_up() == ["requirements.txt", ROOT.name]
+    assert set_up() == []  # all of the course's is there
     (set_up.venv / setup_env.STAMP).write_text("one\n\nthree\n")
-    assert set_up() == ["requirements.txt", ROOT.name]
+    assert set_up() == ANEW
 
 
 def test_a_folder_of_somebody_else_is_left_alone(set_up):
@@ -161,7 +294,7 @@ def test_a_folder_of_somebody_else_is_left_alone(set_up):
 
 def test_a_place_that_cannot_be_written_to_is_said_with_a_way_out(set_up, tmp_path):
     (tmp_path / "venv").write_text("in the way")
-    with pytest.raises(SystemExit, match=r"venv cannot be written .*make setup VENV=FOLDER"):
+    with pytest.raises(SystemExit, match=r"venv cannot be written .*VENV=FOLDER"):
         set_up()
 
 
@@ -178,11 +311,136 @@ def test_a_folder_whose_name_is_text_in_another_encoding(set_up, tmp_path, monke
     assert set_up() == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Python")
+def test_an_interrupted_set_up_is_not_taken_for_a_finished_one(set_up, monkeypatch):
+    with monkeypatch.context() as no_network:
+        no_network.setattr(setup_env, "pip", lambda venv, words: sys.exit("no network"))
+        with pytest.raises(SystemExit):
+            set_up()
+    assert set_up() == ANEW
+    assert set_up() == []
+
+
+# --- what is installed
+
+
+@pytest.fixture
+def site_packages(tmp_path, monkeypatch):
+    """Install distributions without content; `metadata` then sees only these."""
+
+    def install(name, version="1.0", files=()):
+        info = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        for file in files:
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            (tmp_path / file).write_bytes(b"12345")
+        (info / "RECORD").write_text("".join(f"{file},sha256=x,5\n" for file in files))
+
+    monkeypatch.setattr(
+        installed.metadata, "distributions", lambda: installed.metadata.MetadataPathFinder.find_distributions(
+            installed.metadata.DistributionFinder.Context(path=[str(tmp_path)])
+        ),
+    )  # fmt: skip
+    install.folder = tmp_path
+    return install
+
+
+def faults(*lines):
+    return installed.faults([installed.Requirement(line) for line in lines])
+
+
+def test_what_is_missing_or_of_another_version(site_packages):
+    site_packages("NumPy", "2.3.5")
+    site_packages("tqdm", "3.0")
+    assert faults("numpy>=1.24,<2.4") == {"missing": [], "damaged": [], "rivals": []}
+    assert faults("numpy", "tqdm>=4", "openpyxl")["missing"] == ["tqdm", "openpyxl"]
+
+
+@pytest.mark.parametrize("file", ["numpy/__init__.py", "numpy/core.so", "six.py"])
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"1")])
+def test_files_that_are_gone_or_changed(site_packages, file, change):
+    site_packages("numpy", files=[file, "numpy/other.py"])
+    assert faults("numpy")["damaged"] == []
+    change(site_packages.folder / file)
+    assert faults("numpy")["damaged"] == ["numpy==1.0"]
+
+
+def test_two_distributions_in_one_place(site_packages):
+    for name in ("opencv-python-headless", "opencv-python", "paddle"):
+        site_packages(name)
+    found = faults("opencv-python-headless", "paddlepaddle")
+    assert found["rivals"] == ["opencv-python", "paddle"] and found["missing"] == ["paddlepaddle"]
+    assert found["damaged"] == ["opencv-python-headless==1.0"]  # since taking one away takes files of the other
+
+
+def test_requirements_files_are_read_with_what_they_include(tmp_path):
+    (tmp_path / "more.txt").write_text("six>=1\nwinpty; sys_platform == 'nothing'\n")
+    (tmp_path / "all.txt").write_text("# why\n-r more.txt\n--extra-index-url http://x\nnumpy<2  # why\n")
+    assert [str(one) for one in installed.read(tmp_path / "all.txt")] == ["six>=1", "numpy<2"]
+
+
+def test_this_environment_is_whole():
+    found = setup_env.look_at(Path(sys.prefix), ROOT / "requirements-common.txt")
+    assert found is None or found["missing"] == found["rivals"] == []
+
+
+def test_an_environment_that_was_moved_is_not_taken_for_whole(tmp_path):
+    python = setup_env.venv_python(tmp_path / "venv")
+    python.parent.mkdir(parents=True)
+    python.with_name("pip").write_text("#!/elsewhere/venv/bin/python\n")
+    assert setup_env.look_at(tmp_path / "venv", ROOT / "requirements.txt") is None
+
+
+# --- pip
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("ERROR: No matching distribution found for paddlepaddle<3.4", "mirror (pip config list) may be behind PyPI"),
+        (
+            "WARNING: Retrying after connection broken by 'NewConnectionError(Temporary failure in name resolution)'\n"
+            "ERROR: No matching distribution found for numpy",
+            "pip config set global.index-url ADDRESS",
+        ),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "Make room"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "pip cache purge"),
+        ("ERROR: HTTP error 403 while getting http://mirror/numpy.whl", "The server refuses"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'))", "PIP_CERT"),
+        ("ERROR: [WinError 5] Access is denied: 'C:\\\\course\\\\.venv'", "Close what uses the environment"),
+    ],
+)
+@shell
+def test_the_advice_fits_what_pip_says(said, advice, tmp_path, monkeypatch, capfd):
+    (tmp_path / "said").write_text(said)
+    python = program(tmp_path, "python", f'[ "$1" = -I ] || {{ cat "{tmp_path}/said" >&2; exit 1; }}')
+    monkeypatch.setattr(setup_env, "venv_python", lambda venv: python)
+    with pytest.raises(SystemExit) as left:
+        setup_env.pip(tmp_path, ["install", "numpy"])
+    assert advice in str(left.value) and said in capfd.readouterr().err
+
+
+def test_settings_that_lead_elsewhere_do_not_reach_pip_and_mirrors_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(setup_env, "venv_python", lambda venv: Path(sys.executable))
+    settings = tmp_path / "pip.ini"
+    settings.write_text(
+        "[global]\nindex-url = http://mirror/simple\nuser = true\nretries = 1\n"
+        f"[install]\ntarget = {tmp_path}\nretries = 2\nextra-index-url =\n  http://a\n  http://b\n"
+    )
+    own = {"CONFIG_FILE": settings, "USER": 1, "PREFIX": "/p", "PROXY": "http://proxy", "TIMEOUT": 7}
+    for name, value in own.items():
+        monkeypatch.setenv(f"PIP_{name}", str(value))
+    monkeypatch.setenv("PYTHONPATH", "/foreign")
+    found = setup_env.pip_environment(tmp_path)
+    assert {*found} & {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH"} == set()
+    assert found["PIP_INDEX_URL"] == "http://mirror/simple" and found["PIP_PROXY"] == "http://proxy"
+    assert found["PIP_EXTRA_INDEX_URL"].split() == ["http://a", "http://b"] and found["PIP_RETRIES"] == "2"
+    assert found["PIP_TIMEOUT"] == "7" and found["PIP_CONFIG_FILE"] == os.devnull
+
+
+@shell
 def test_what_went_wrong_is_shown_in_whatever_encoding_it_comes(tmp_path, monkeypatch):
-    python = tmp_path / "python"
-    python.write_bytes(b"#!/bin/sh\nprintf '\\316\\336\\267\\250 ensurepip'\nexit 1\n")
-    python.chmod(0o755)
+    python = program(tmp_path, "python", "printf '\\316\\336\\267\\250 ensurepip'\nexit 1")
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(SystemExit, match=r"could not make a virtual environment:\n.* ensurepip\nOn Debian"):
         setup_env.make_venv(tmp_path / "venv")
@@ -200,59 +458,178 @@ def test_packages_are_compiled_even_where_python_keeps_nothing(tmp_path, monkeyp
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_interrupted_set_up_is_not_taken_for_a_finished_one(set_up, monkeypatch):
-    with monkeypatch.context() as no_network:
-        no_network.setattr(setup_env, "pip_install", lambda venv, packages: sys.exit("no network"))
-        with pytest.raises(SystemExit):
-            set_up()
-    assert set_up() != []
-    assert set_up() == []
+# --- the tasks
 
 
-def test_a_wrong_build_is_refused():
-    with pytest.raises(SystemExit, match="PADDLE is 'tpu'"):
-        setup_env.choose_requirements("tpu")
+def course(*words, cwd=ROOT, python=(sys.executable,), **variables):
+    """What `python course.py` with these words does."""
+    run = [*python, str(ROOT / "course.py"), *words]
+    return subprocess.run(
+        run, cwd=cwd, env=os.environ | variables, capture_output=True, encoding="utf-8", errors="replace"
+    )
 
 
-def test_an_old_python_can_read_the_program_far_enough_to_be_told():
-    ast.parse((ROOT / "tools" / "setup_env.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+def make(*arguments):
+    """Run make as from a shell, also when the tests themselves were started by make."""
+    own = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    return subprocess.run(["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="make")
-def test_an_environment_may_lie_under_a_path_with_a_space(tmp_path):
-    """`make test-matrix` has it in a clone under such a path, and whoever names VENV for a read-only clone."""
+def test_the_tasks_are_listed():
+    done = course()
+    listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert done.returncode == 0 and listed == TASKS
+    wrong = course("labs")
+    assert wrong.returncode == 1 and "no task labs" in wrong.stderr and "  lab " in wrong.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["lab"], "-m jupyterlab --notebook-dir=notebooks"),
+        (["lab"], "--LabApp.default_url=/lab/tree/01_lenet_mnist.ipynb"),
+        (["lab", "--chapter", "zh/03", "--port=8890"], "--LabApp.default_url=/lab/tree/zh/03_alexnet.ipynb"),
+        (["lab", "BROWSER=0", "PORT=8890", "JOBS=2"], "--no-browser --port=8890"),
+        (["test"], "-n auto --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks tests"),
+        (["test", "--chapter", "01 02"], "notebooks/01_lenet_mnist.ipynb notebooks/02_ichallenge_pm.ipynb"),
+        (["test-notebooks", "CH=02", "JOBS=3"], "notebooks/02_ichallenge_pm.ipynb --numprocesses=3"),
+        (["reset", "CH=03", "KEEP=1"], "-m palm_utils reset 03 --keep-answers"),
+        (["reset", "03", "--keep-answers"], "-m palm_utils reset 03 --keep-answers"),
+        (["course", "CH=03", "RUN_JOBS=2", "AGAIN=0"], "-m palm_utils course 03 --jobs=2"),
+        (["data", "mnist", "--download"], "-m palm_utils data mnist --download"),
+        (["bench", "ROWS=reader steps", "ROUNDS=2", "QUICK=1"], "-m benchmarks reader steps --rounds=2 --quick"),
+        (["setup", "LOCKED=1", "PYTHON=python3.12"], "--requirements requirements-lock.txt"),
+        (["setup", "--paddle", "cpu"], "--paddle cpu --any-python"),
+    ],
+)
+def test_what_a_task_runs(words, expected):
+    done = course(*words, "--dry-run")
+    assert done.returncode == 0 and expected in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["test-notebooks", "CH=99"], "no chapter starts with 99"),
+        (["setup", "--port", "1"], "unknown: --port 1"),
+        (["setup", "--python", "no-such-python"], "no-such-python cannot be started"),
+    ],
+)
+def test_what_a_task_cannot_do_is_told(words, message):
+    failed = course(*words)
+    assert failed.returncode and message in failed.stderr
+
+
+def test_the_status_of_what_failed_is_that_of_the_task(tmp_path):
+    done = course("reset", "98", f"VENV={sys.prefix}", "READY=1")
+    assert done.returncode == 1 and "98" in done.stderr
+
+
+@shell
+def test_make_hands_its_variables_on(tmp_path):
+    """Under a path with a space, too, as whoever names VENV for a read-only clone may have it."""
     venv = tmp_path / "my environments" / "venv"
     venv.parent.mkdir()
     venv.symlink_to(sys.prefix)
     done = make("progress", "CH=01", f"VENV={venv}", "READY=1")
     assert done.returncode == 0 and "1.1" in done.stdout, done.stderr
-    # READY is said each time: `make test READY=1` hands it down to the makes of its tests.
-    for target, ready, part in (
-        ("setup", "", f'--venv "{venv}"'),
-        ("test", "1", f'"{venv}/bin/python" -m pytest'),
-        ("lint", "1", f'"{venv}/bin/ruff"'),
-    ):
-        assert part in make("-n", target, f"VENV={venv}", f"READY={ready}").stdout
+    assert make("-n", "test", "JOBS=2", "READY=1").stdout.split()[1:] == ["course.py", "test", '"READY=1"', '"JOBS=2"']
+    windows = make("-n", "doctor", "OS=Windows_NT").stdout.split()
+    assert windows[:3] == ["python", "course.py", "doctor"]
+    assert make().stdout == course().stdout
+    assert make("labs").returncode
 
 
-@pytest.mark.skipif(os.name == "nt", reason="make")
-def test_make_help_lists_every_target_with_one_line():
-    out = make("help").stdout
-    listed = {line.split()[1] for line in out.splitlines()}
-    phony = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
-    assert listed == set(phony.split()[1:])
-    assert all(len(line.split()) > 2 for line in out.splitlines())
+@shell
+def test_a_home_that_cannot_be_written_to_gives_way_to_one_of_this_user_s(tmp_path):
+    code = "import os; print('HOME', os.environ['HOME'])"
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    program(tmp_path / "venv" / "bin", "python", f'exec "{sys.executable}" -c "{code}"')
+    options = {"HOME": "/proc/nowhere", "TMPDIR": str(tmp_path)}
+    done = course("progress", f"VENV={tmp_path / 'venv'}", "READY=1", **options)
+    assert done.stdout.split() == ["HOME", str(tmp_path / f"palm-home-{os.getuid()}")]
+    done = course("progress", f"VENV={tmp_path / 'venv'}", "READY=1", HOME=str(tmp_path))
+    assert done.stdout.split() == ["HOME", str(tmp_path)]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="make")
-@pytest.mark.parametrize(
-    ("chapter", "expected"), [("", "notebooks"), ("02", "02_ichallenge_pm"), ("01 02", "01_lenet")]
-)
-def test_one_chapter_can_be_tested_alone(chapter, expected):
-    assert expected in make("-n", "test-notebooks", f"CH={chapter}", "READY=1").stdout.splitlines()[-1]
+# --- other systems, as far as they can be told from here
 
 
-@pytest.mark.skipif(os.name == "nt", reason="make")
-def test_a_chapter_that_is_not_there_is_an_error():
-    failed = make("-n", "test-notebooks", "CH=99", "READY=1")
-    assert failed.returncode and "no chapter starts with 99" in failed.stderr
+WITHOUT = """
+import builtins, multiprocessing, os, pathlib, runpy, signal, sys
+multiprocessing.set_start_method("spawn", force=True)
+multiprocessing.get_all_start_methods = lambda: ["spawn"]
+for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty", "tty"):
+    sys.modules[name] = None
+for module, names in ((os, "fork forkpty killpg setsid getpgid geteuid getuid sched_getaffinity mkfifo"),
+                      (signal, "SIGALRM SIGKILL alarm setitimer pthread_kill")):
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
+def refuse(*args, **options):
+    raise OSError("no symbolic links")
+os.symlink = pathlib.Path.symlink_to = refuse
+real_open = builtins.open
+def open_(file, *args, **options):
+    if str(file).startswith(("/proc", "/sys")):
+        raise FileNotFoundError(file)
+    return real_open(file, *args, **options)
+builtins.open = open_
+"""
+
+
+def without_unix(code, **variables):
+    """Run code in a process that has only what Windows has too, on a console that speaks GBK."""
+    environment = os.environ | {"PYTHONIOENCODING": "gbk", "PALM_LANG": "zh", **variables}
+    run = [sys.executable, "-c", code]
+    return subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, encoding="gbk", errors="replace")
+
+
+def test_every_task_can_be_told_where_unix_s_functions_are_not():
+    code = (
+        "sys.path.insert(0, '.'); import course; course.WINDOWS = True\n"
+        "for task in course.TASKS: print('task', task); course.main([task, 'VENV=C_课程', '--dry-run'])"
+    )
+    done = without_unix(WITHOUT + code)
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stdout.splitlines() if not line.startswith("removing")]
+    assert [line[5:] for line in told if line.startswith("task")] == TASKS
+    commands = [line for line in told if not line.startswith("task")]
+    assert len(commands) > len(TASKS) and "C_课程" in commands[0]
+    assert all("Scripts/python.exe" in line or f"{sys.executable} " in line for line in commands)
+
+
+def test_every_module_can_be_imported_where_unix_s_functions_are_not():
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).replace(".__init__", "")
+        for package in ("palm_utils", "palm_course")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if path.name != "__main__.py"
+    ]
+    libraries = """import paddle, cv2, matplotlib.pyplot, sklearn.metrics, scipy.stats, joblib, tqdm.auto, requests
+import filelock, platformdirs, nbclient, nbformat, psutil, openpyxl, concurrent.futures.process, ipykernel.ipkernel"""
+    code = f"""
+import importlib, json, sys, warnings
+warnings.simplefilter("ignore")
+{libraries}
+{WITHOUT}
+failed = {{}}
+for name in {modules!r}:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        failed[name] = repr(error)
+print(json.dumps(failed))
+"""
+    done = without_unix(code)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {}
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="there is no Docker here")
+def test_the_docker_image_is_built_and_the_doctor_is_content():
+    if subprocess.run(["docker", "info"], capture_output=True).returncode:
+        pytest.skip("Docker does not run here")
+    subprocess.run(["docker", "build", "-t", "palm-course-test", "."], cwd=ROOT, check=True)
+    subprocess.run(["docker", "run", "--rm", "palm-course-test", "python", "course.py", "doctor"], check=True)

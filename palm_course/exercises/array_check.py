@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from palm_course.exercises.student_values import as_array, describe, describe_shape, is_tensor
 from palm_course.exercises.trial import Case, Mistake, Trial
-from palm_course.exercises.values import as_array, describe, describe_call, describe_shape, is_tensor
 from palm_utils.messages import mark, tr
 
 Arrays = tuple[np.ndarray, ...]
@@ -35,21 +35,17 @@ class ArrayCheck:
     """How a function that returns an array, or several, is judged; the module's text shows an example."""
 
     cases: Callable[[np.random.Generator], Sequence[Case]]
-    reference: Callable[..., np.ndarray | Arrays]
-    """What is right, in shape, dtype and values; a tuple where the answer should return one."""
+    reference: Callable[..., np.ndarray | Arrays]  # what is right, in shape, dtype and values; a tuple for several
     mistakes: Sequence[Mistake]
-    wrong_shape: Callable[..., str]
-    """wrong_shape(shape, right, *args): the fault where an array's shape is not right; args are the call's."""
-    unknown: str
-    """The fault where wrong values come from none of the mistakes; {right} of {count} calls were right."""
+    wrong_shape: Callable[..., str]  # (shape, right, *args of the call): the fault where an array's shape is not right
+    unknown: str  # the fault where wrong values come from none of the mistakes; {right} of {count} calls were right
     show: Callable[..., str]  # of the array or arrays, expected or come
     wrong_dtype: str = ""  # "" where any dtype will do
     not_arrays: str = mark("it does not return an array of numbers.")
     close: Callable[[np.ndarray, np.ndarray], bool] = np.array_equal  # (right, came): is it right?
     near: Callable[[np.ndarray, np.ndarray], bool] | None = None  # (wrong, came): is it this mistake? As `close`.
     kind: str = "array"  # or "tensor"
-    one_by_one: bool = False
-    """Whether a mistake is named by the first call that goes wrong; otherwise it has to show in all of them."""
+    one_by_one: bool = False  # a mistake is named by the first call that goes wrong, and need not show in all of them
 
     def __call__(self, trial: Trial, answer: Any) -> None:
         """Judge an answer: kind, shapes, dtype, values."""
@@ -58,43 +54,29 @@ class ArrayCheck:
             self._compare(trial, answer, group)
 
     def _compare(self, trial: Trial, answer: Any, cases: Sequence[Case]) -> None:
-        wanted = [_arrays(case.apply(self.reference)) for case in cases]
-        came = [self._call(trial, answer, case, right) for case, right in zip(cases, wanted, strict=True)]
+        def all_are(close: Callable) -> Callable[[Any, Arrays], bool]:
+            return lambda ours, arrays: all(map(close, _arrays(ours), arrays))
 
-        def agree(ways: Sequence[Arrays], close: Callable) -> list[bool]:
-            return [all(map(close, way, arrays)) for way, arrays in zip(ways, came, strict=True)]
+        came = [self._call(trial, answer, case) for case in cases]
+        agree, near = all_are(self.close), all_are(self.near or self.close)
+        show, options = lambda arrays: self.show(*_arrays(arrays)), {"unknown": self.unknown, "near": near}
+        trial.need_values(cases, came, self.reference, self.mistakes, agree=agree, show=show, **options)
 
-        def explains(mistake: Mistake) -> bool:
-            wrong = mistake.made_by(self.reference)
-            return all(agree([_arrays(case.apply(wrong)) for case in cases], self.near or self.close))
-
-        right = agree(wanted, self.close)
-        if all(right):
-            return
-        first = right.index(False)
-        trial.fail(
-            next((str(mistake) for mistake in self.mistakes if explains(mistake)), "")
-            or tr(self.unknown, right=sum(right), count=len(cases)),
-            tried=describe_call(trial.exercise.name, cases[first].args, cases[first].kwargs or {}),
-            expected=self.show(*wanted[first]),
-            came=self.show(*came[first]),
-        )
-
-    def _call(self, trial: Trial, answer: Any, case: Case, right: Arrays) -> Arrays:
+    def _call(self, trial: Trial, answer: Any, case: Case) -> Arrays:
         """Return the arrays of one call; anything else, or another shape or dtype, is a fault."""
-        value = trial.call(answer, case.args, case.kwargs)
+        value, right = trial.call(answer, case.args, case.kwargs), _arrays(case.apply(self.reference))
         parts = value if len(right) > 1 and isinstance(value, (tuple, list)) else [value]
         arrays = [as_array(part) for part in parts if self.kind == "array" or is_tensor(part)]
-        fault = ""
         if len(arrays) != len(right) or any(array is None for array in arrays):
             fault = tr(self.not_arrays)
-        for array, wanted in zip(arrays, right, strict=False):
-            fault = fault or self._fault(array, wanted, case.args)
+        else:
+            faults = (self._fault(array, wanted, case.args) for array, wanted in zip(arrays, right, strict=True))
+            fault = next(filter(None, faults), "")
         if fault:
             expected = [describe_shape(self.kind, wanted.shape, wanted.dtype) for wanted in right]
             trial.fail(
                 fault,
-                tried=describe_call(trial.exercise.name, case.args, case.kwargs or {}),
+                tried=trial.describe(case),
                 expected=expected[0] if len(right) == 1 else f"({', '.join(expected)})",
                 came=describe(value),
             )

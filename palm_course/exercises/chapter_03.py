@@ -9,8 +9,8 @@ import numpy as np
 from palm_course.exercises.array_check import ArrayCheck
 from palm_course.exercises.global_settings import kept
 from palm_course.exercises.layer_check import create
+from palm_course.exercises.student_values import as_array, describe, describe_shape, is_tensor
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
-from palm_course.exercises.values import as_array, describe, describe_shape, is_tensor
 from palm_utils.messages import mark, tr
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
+from palm_course.exercises.student_values import describe, describe_call, is_tensor
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
-from palm_course.exercises.values import describe, describe_call, is_tensor
 from palm_utils.messages import mark, tr
 
 

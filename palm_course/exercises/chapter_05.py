@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.layer_check import LayerCheck, Shape, create, normalise, norms_of
+from palm_course.exercises.student_values import describe
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
-from palm_course.exercises.values import describe
 from palm_utils.messages import mark, tr
 
 # 5.1 ------------------------------------------------------------------------------------------

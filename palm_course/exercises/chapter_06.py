@@ -6,8 +6,8 @@ import numpy as np
 
 from palm_course.exercises.array_check import ArrayCheck
 from palm_course.exercises.layer_check import LayerCheck, normalise, norms_of
+from palm_course.exercises.student_values import describe, describe_call
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
-from palm_course.exercises.values import describe, describe_call
 from palm_utils.messages import mark, tr, trn
 
 

@@ -27,18 +27,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from palm_course.exercises.student_values import describe, describe_call, is_tensor
 from palm_course.exercises.trial import Mistake, Trial
-from palm_course.exercises.values import describe, describe_call, is_tensor
 from palm_utils.messages import mark, tr
 
 Shape = list[int]
 Fault = dict[str, str]  # arguments of `Trial.fail`: the fault, and what is not as usual of hint, expected and came
 
 _MODES = {None: "{call}", True: mark("{tried} in training mode"), False: mark("{call} after model.eval()")}
-_LOGITS, _MAPS = (
-    mark("logits of the first image {values}"),
-    mark("first pixel of the first image, first channels {values}"),
-)
+_LOGITS = mark("logits of the first image {values}")
+_MAPS = mark("first pixel of the first image, first channels {values}")
 
 
 def are_flat(shapes: Sequence[Shape]) -> bool:
@@ -48,11 +46,12 @@ def are_flat(shapes: Sequence[Shape]) -> bool:
 
 def _usual_fault(missing: list[Shape], extra: list[Shape]) -> Fault:
     """Name what is wrong with the parameters by the shapes that are missing and those that are too many."""
+    fault = mark("its parameters are not those of the layers asked for.")
     if not extra and are_flat(missing):
-        return {"fault": tr("something with one number per channel or unit is missing, such as a bias.")}
-    if not missing and are_flat(extra):
-        return {"fault": tr("there is something with one number per channel or unit too many, such as a bias.")}
-    return {"fault": tr("its parameters are not those of the layers asked for.")}
+        fault = mark("something with one number per channel or unit is missing, such as a bias.")
+    elif not missing and are_flat(extra):
+        fault = mark("there is something with one number per channel or unit too many, such as a bias.")
+    return {"fault": tr(fault)}
 
 
 def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
@@ -72,30 +71,26 @@ def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] |
 class LayerCheck:
     """How a class of networks is judged, or a function that builds them; the module's text shows an example."""
 
+    # For each network that is tried: args and kwargs to create it with, and the shape of the batch that it gets.
     builds: Sequence[tuple[tuple, dict[str, Any], Shape]]
-    """For each network that is tried: args and kwargs to create it with, and the shape of the batch that it gets."""
+    # (*args, **kwargs): shapes by name; a number is a batch norm of so many channels. The shapes tell which parameter
+    # is which. Where two weights have the same, values are not compared.
     parameters: Callable[..., dict[str, Shape | int]]
-    """parameters(*args, **kwargs): shapes by name; a number is a batch norm of so many channels.
-
-    The shapes tell which parameter is which. Where two weights have the same, values are not compared.
-    """
+    # (p, x, *args, training, **kwargs, **options): the output; p has parameters and batch norms by name.
     reference: Callable[..., Any]
-    """reference(p, x, *args, training, **kwargs, **options): the output; p has parameters and batch norms by name."""
     mistakes: Sequence[Mistake]
-    unknown: str
-    """The fault where wrong values come from none of the mistakes."""
-    wrong_shape: str | Callable[[Any, Shape], Fault]
-    """The fault where the output has another shape, or wrong_shape(output, shape) that finds it."""
+    unknown: str  # the fault where wrong values come from none of the mistakes
+    wrong_shape: str | Callable[[Any, Shape], Fault]  # the fault where the output's shape is another; or finds it
+    # (model, missing, extra, *args, **kwargs): the fault, or {} where the shapes alone tell it.
     wrong_parameters: Callable[..., Fault] = lambda *args, **kwargs: {}
-    """wrong_parameters(model, missing, extra, *args, **kwargs): the fault, or {} where the shapes alone tell it."""
     modes: Sequence[bool | None] = (None,)  # training (True), evaluation (False), or where it makes no difference, None
     tolerance: float = 1e-3
     values_hint: str = ""  # with wrong values; by default the exercise's own
+    # The hint where no parameters are found.
     hidden: str = mark("create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.")
-    """The hint where no parameters are found."""
     create: Callable[..., Any] = create  # (trial, answer, args, kwargs)
+    # (trial, created, model, x) fails the trial where wrong values have a cause beyond the mistakes.
     look_closer: Callable[..., None] | None = None
-    """look_closer(trial, created, model, x) fails the trial where wrong values have a cause beyond the mistakes."""
 
     def __call__(self, trial: Trial, answer: Any) -> None:
         """Judge an answer: parameters, the output's shape, values in each mode, gradients."""

@@ -36,8 +36,7 @@ def _alarm(seconds: float) -> Iterator[None]:
         if running:
             raise OutOfTime
 
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    started = time.monotonic()
+    previous, started = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
     remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT)
     try:
         # Two levels: if the alarm goes off between the block's end and `running = False`, the
@@ -52,8 +51,8 @@ def _alarm(seconds: float) -> Iterator[None]:
         # None means that the handler was not set from Python and cannot be put back.
         signal.signal(signal.SIGALRM, signal.SIG_DFL if previous is None else previous)
         if remaining:
-            elapsed = time.monotonic() - started
-            signal.setitimer(signal.ITIMER_REAL, max(remaining - elapsed, 0.001), interval)
+            left = remaining - (time.monotonic() - started)
+            signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), interval)
 
 
 @contextmanager

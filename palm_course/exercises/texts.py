@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from palm_course.exercises.registry import all_exercises, find
+from palm_course.exercises.student_values import shorten
 from palm_course.exercises.trial import Status
-from palm_course.exercises.values import shorten
 from palm_utils.messages import CHINESE, CourseError, current, mark, pad, tr
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"
@@ -31,11 +31,11 @@ def reference_source(number: str) -> str:
     folders = [FOLDER.parent / "zh" / FOLDER.name, FOLDER] if current() == CHINESE else [FOLDER]
     notebooks = [path for folder in folders for path in sorted(folder.glob(f"{chapter:02d}_*.ipynb"))]
     if not notebooks:
+        values = {"chapter": chapter, "folder": FOLDER}
         raise CourseError(
             "No solutions of chapter {chapter} in {folder}. They are notebooks of the course's repository; "
             "install palm_utils from a checkout of it (pip install -e .) or read them there.",
-            chapter=chapter,
-            folder=FOLDER,
+            **values,
         )
     for cell in nbformat.read(notebooks[0], as_version=4).cells:
         if f"solution:{number}" in cell.metadata.get("tags", []):
@@ -55,14 +55,11 @@ def progress(chapter: int | str, names: dict[str, Any] | None = None) -> None:
     """
     names = vars(sys.modules["__main__"]) if names is None else names
     rows: list[tuple] = []
-    for exercise in all_exercises():
-        if exercise.chapter != str(chapter).lstrip("0"):
-            continue
+    for exercise in (exercise for exercise in all_exercises() if exercise.chapter == str(chapter).lstrip("0")):
+        rows.append((exercise.number, _NOT_RUN, "", ()))
         if exercise.name in names:
             verdict = exercise.examine(names[exercise.name])
-            rows.append((exercise.number, verdict.status.value, verdict.message, verdict.summary))
-        else:
-            rows.append((exercise.number, _NOT_RUN, "", ()))
+            rows[-1] = (exercise.number, verdict.status.value, verdict.message, verdict.summary)
     if not rows:
         raise CourseError("There are no exercises of a chapter {chapter}.", chapter=chapter)
     print_table(rows)

@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -19,7 +19,7 @@ import palm_course
 import palm_utils
 from palm_course.exercises.global_settings import kept
 from palm_course.exercises.limits import OutOfTime, time_limit
-from palm_course.exercises.values import as_numbers, describe, describe_call, duplicate, same, shorten
+from palm_course.exercises.student_values import as_numbers, describe, describe_call, duplicate, same, shorten
 from palm_utils.messages import CourseError, mark, pad, tr, trn
 
 _SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
@@ -32,21 +32,14 @@ class Exercise:
     Title, success and hints are in English, marked for translation; `tr` them where they are shown.
     """
 
-    number: str
-    """Chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with."""
-    name: str
-    """Name of the function or class that the student writes."""
+    number: str  # chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with
+    name: str  # of the function or class that the student writes
     title: str
-    success: str
-    """One sentence on what a right answer shows."""
-    hint: str
-    """Shown with a wrong answer; it leads without giving the answer away."""
-    stronger_hint: str
-    """Shown on request by `hint`."""
-    judge: Callable[["Trial", Any], None]
-    """Tries the answer through the `Trial` and reports a fault with `Trial.fail`; just returns if right."""
-    seconds: float = 10.0
-    """Time that the student's code may take, all calls of one check together."""
+    success: str  # one sentence on what a right answer shows
+    hint: str  # shown with a wrong answer; it leads without giving the answer away
+    stronger_hint: str  # shown on request by `hint`
+    judge: Callable[["Trial", Any], None]  # tries the answer, and reports a fault with `Trial.fail`; returns if right
+    seconds: float = 10.0  # that the student's code may take, all calls of one check together
 
     @property
     def chapter(self) -> str:
@@ -58,11 +51,9 @@ class Exercise:
         trial = Trial(self)
         try:
             if not callable(answer):
-                trial.fail(
-                    tr("the check needs the function or class itself, not what a call of it gives."),
-                    expected=f'exercises.check("{self.number}", {self.name})',
-                    hint=tr("leave out the brackets after {name}.", name=self.name),
-                )
+                fault = tr("the check needs the function or class itself, not what a call of it gives.")
+                hint = tr("leave out the brackets after {name}.", name=self.name)
+                trial.fail(fault, expected=f'exercises.check("{self.number}", {self.name})', hint=hint)
             self.judge(trial, answer)
         except NotAttempted:
             text = tr("not attempted yet.")
@@ -87,8 +78,8 @@ class Verdict:
 
     status: Status
     message: str
+    # The message in parts, without number and hints: what was found, then what was tried, expected, came.
     summary: tuple[str, ...] = field(default=(), compare=False)
-    """The message in parts, without number and hints: what was found, then what was tried, expected, came."""
 
 
 class Wrong(CourseError):
@@ -124,11 +115,11 @@ class Case:
     """The arguments of one call."""
 
     args: tuple = ()
-    kwargs: dict[str, Any] | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, function: Callable) -> Any:
         """Call `function`, one of ours, with these arguments."""
-        return function(*self.args, **(self.kwargs or {}))
+        return function(*self.args, **self.kwargs)
 
 
 class Mistake:
@@ -185,11 +176,9 @@ class Trial:
         parts = [f"{pad(label, 10)}{text}" for label, text in told if text]
         if printed := self._output.getvalue().strip():
             parts.append(tr("Your code printed: {output}", output=shorten(printed, _SHOWN_OUTPUT)))
-        hints = [
-            tr("Hint: {hint}", hint=hint or tr(self.exercise.hint)),
-            tr('Still stuck? exercises.hint("{n}") says more, exercises.solution("{n}") all.', n=number),
-        ]
-        raise Wrong("\n  ".join([not_right(number, fault), *parts, *hints]), (fault, *parts))
+        hint = tr("Hint: {hint}", hint=hint or tr(self.exercise.hint))
+        more = tr('Still stuck? exercises.hint("{n}") says more, exercises.solution("{n}") all.', n=number)
+        raise Wrong("\n  ".join([not_right(number, fault), *parts, hint, more]), (fault, *parts))
 
     def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
         """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
@@ -204,36 +193,28 @@ class Trial:
             self._report(error, tried)
         self._returned_once = True
         if changed:
-            self.fail(
-                tr("it changes {setting} for everything that runs after it. It has been put back.", setting=changed[0]),
-                tried=tried,
-                hint=tr("a function should work with its arguments and leave global settings alone."),
-            )
+            template = mark("it changes {setting} for everything that runs after it. It has been put back.")
+            hint = tr("a function should work with its arguments and leave global settings alone.")
+            self.fail(tr(template, setting=changed[0]), tried=tried, hint=hint)
         if value is None:
             self.fail(tr("it returns nothing: is the `return` missing?"), tried=tried, came="None")
         for before, after in zip((*args, *kwargs.values()), left, strict=True):
             if not same(before, after):
-                self.fail(
-                    tr("it changes its input. The caller may still need it as it was."),
-                    tried=tried,
-                    expected=tr("the argument as it was: {value}", value=describe(before)),
-                    came=tr("after the call: {value}", value=describe(after)),
-                    hint=tr("`*=`, `-=` and assignments to elements work in place; make a new array."),
-                )
+                fault = tr("it changes its input. The caller may still need it as it was.")
+                expected = tr("the argument as it was: {value}", value=describe(before))
+                came = tr("after the call: {value}", value=describe(after))
+                hint = tr("`*=`, `-=` and assignments to elements work in place; make a new array.")
+                self.fail(fault, tried=tried, expected=expected, came=came, hint=hint)
         return value
 
     def call_for_error(self, expected: type[Exception], function: Callable, args: tuple) -> None:
         """Call the student's `function` where `expected` must be raised; anything else is a `Wrong`."""
         tried = describe_call(self.exercise.name, args, {})
         value, error, *_ = self._run(function, args, {}, tried)
-        if isinstance(error, expected):
-            return
-        self.fail(
-            tr("it should raise {error} here.", error=expected.__name__),
-            tried=tried,
-            expected=expected.__name__,
-            came=type(error).__name__ if error is not None else tr("the value {value}", value=describe(value)),
-        )
+        if not isinstance(error, expected):
+            name = expected.__name__
+            came = type(error).__name__ if error is not None else tr("the value {value}", value=describe(value))
+            self.fail(tr("it should raise {error} here.", error=name), tried=tried, expected=name, came=came)
 
     def compare(
         self,
@@ -249,51 +230,65 @@ class Trial:
         When some differ, the first of `mistakes` that gives the student's numbers on every case names
         the fault. `tolerance` is absolute; nan equals nan.
         """
-        wanted = [as_numbers(case.apply(truth), count) for case in cases]
-        came = [self._numbers(function, case, numbers) for case, numbers in zip(cases, wanted, strict=True)]
 
-        def agree(way: Callable) -> list[bool]:
-            pairs = zip(cases, came, strict=True)
-            ours = [(as_numbers(case.apply(way), count), numbers) for case, numbers in pairs]
-            return [np.allclose(*pair, rtol=0, atol=tolerance, equal_nan=True) for pair in ours]
+        def agree(ours: Any, numbers: np.ndarray) -> bool:
+            return np.allclose(as_numbers(ours, count), numbers, rtol=0, atol=tolerance, equal_nan=True)
 
-        right = agree(truth)
+        def show(value: Any) -> str:
+            numbers = [int(n) if n.is_integer() else round(float(n), 6) for n in as_numbers(value, count)]
+            return describe(numbers[0] if count == 1 else tuple(numbers))
+
+        came = []
+        for case in cases:
+            value = self.call(function, case.args, case.kwargs)
+            came.append(as_numbers(value, count))
+            if came[-1] is None:
+                self.fail(
+                    trn("it should return one number.", "it should return {count} numbers.", count),
+                    tried=self.describe(case),
+                    expected=show(case.apply(truth)),
+                    came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
+                )
+        unknown = mark("right for {right} of the {count} inputs tried.")
+        if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
+            unknown = mark("it gives the same answer whatever it is given.")
+        self.need_values(cases, came, truth, mistakes, agree=agree, unknown=unknown, show=show)
+
+    def need_values(self, cases, came, truth, mistakes, *, agree: Callable, unknown: str, show: Callable, near=None):
+        """Refuse what `came` of the calls unless agree(right, came) on all `cases`.
+
+        The first of `mistakes` with near(wrong, came) (by default as `agree`) on all of them names the fault, else
+        `unknown`. show(value) is how a message puts what was expected and what came.
+        """
+
+        def agreeing(way: Callable, agree: Callable) -> list[bool]:
+            return [agree(case.apply(way), value) for case, value in zip(cases, came, strict=True)]
+
+        right = agreeing(truth, agree)
         if all(right):
             return
-        fault = next((str(mistake) for mistake in mistakes if all(agree(mistake.made_by(truth)))), "")
-        if not fault and all(np.array_equal(got, came[0], equal_nan=True) for got in came):
-            fault = tr("it gives the same answer whatever it is given.")
+        faults = (str(mistake) for mistake in mistakes if all(agreeing(mistake.made_by(truth), near or agree)))
         first = right.index(False)
         self.fail(
-            fault or tr("right for {right} of the {count} inputs tried.", right=sum(right), count=len(cases)),
-            tried=describe_call(self.exercise.name, cases[first].args, cases[first].kwargs or {}),
-            expected=_describe_numbers(wanted[first]),
-            came=_describe_numbers(came[first]),
+            next(faults, "") or tr(unknown, right=sum(right), count=len(cases)),
+            tried=self.describe(cases[first]),
+            expected=show(cases[first].apply(truth)),
+            came=show(came[first]),
         )
 
-    def _numbers(self, function: Callable, case: Case, wanted: np.ndarray) -> np.ndarray:
-        value = self.call(function, case.args, case.kwargs)
-        numbers = as_numbers(value, len(wanted))
-        if numbers is None:
-            self.fail(
-                trn("it should return one number.", "it should return {count} numbers.", len(wanted)),
-                tried=describe_call(self.exercise.name, case.args, case.kwargs or {}),
-                expected=_describe_numbers(wanted),
-                came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
-            )
-        return numbers
+    def describe(self, case: Case) -> str:
+        """Return the call of a case as one would write it."""
+        return describe_call(self.exercise.name, case.args, case.kwargs)
 
     def _run(self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str) -> tuple:
         """Return the value, or the exception; the global settings that were changed; what became of the arguments."""
         args, kwargs = tuple(map(duplicate, args)), {key: duplicate(value) for key, value in kwargs.items()}
         try:
-            inspect.signature(function).bind(*args, **kwargs)
+            with suppress(ValueError):  # a function written in C does not tell its arguments
+                inspect.signature(function).bind(*args, **kwargs)
         except TypeError as error:
             self.fail(tr("it cannot be called this way: {error}.", error=error), tried=tried)
-        except ValueError:
-            pass  # a function written in C does not tell its arguments
-        value, error = None, None
-        started = time.monotonic()
+        value, error, started = None, None, time.monotonic()
         with kept() as changed:
             try:
                 with redirect_stdout(self._output), redirect_stderr(Excerpt(0)), time_limit(self._seconds_left):
@@ -310,11 +305,8 @@ class Trial:
         place = _describe_place(own[-1]) if own else tr("code of a library")
         if isinstance(error, OutOfTime):
             late = mark("it did not come back within {seconds:g} seconds and was stopped in {place}.")
-            self.fail(
-                tr(late, seconds=self.exercise.seconds, place=place),
-                tried=tried,
-                hint=tr("is there a loop whose condition never becomes false?"),
-            )
+            hint = tr("is there a loop whose condition never becomes false?")
+            self.fail(tr(late, seconds=self.exercise.seconds, place=place), tried=tried, hint=hint)
         # Libraries raise NotImplementedError too; where the source is unknown, the student is believed.
         raised_by = own[-1].line or "NotImplementedError" if own else ""
         if isinstance(error, NotImplementedError) and "NotImplementedError" in raised_by:
@@ -332,18 +324,11 @@ def _describe_place(frame: traceback.FrameSummary) -> str:
     return tr("{place}: `{source}`", place=place, source=frame.line) if frame.line else place
 
 
-def _describe_numbers(numbers: np.ndarray) -> str:
-    values = tuple(int(number) if number.is_integer() else round(float(number), 6) for number in numbers)
-    return describe(values[0] if len(values) == 1 else values)
-
-
 def _error_text(error: BaseException) -> str:
-    name = type(error).__name__
-    try:
+    text = ""
+    with suppress(Exception):
         text = str(error).split("[Hint:")[0].strip()  # PaddlePaddle appends the place in its C++ source
-    except Exception:
-        text = ""
-    return shorten(f"{name}: {text}" if text else name, _SHOWN_ERROR)
+    return shorten(f"{type(error).__name__}: {text}".removesuffix(": "), _SHOWN_ERROR)
 
 
 _LIBRARIES = tuple(os.path.normcase(Path(m.__file__).resolve().parent) + os.sep for m in (os, palm_utils, palm_course))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from palm_utils.datasets import KINDS, DataSet, PalmData, data_folder, existing, find_real
 from palm_utils.files import can_be_written
-from palm_utils.messages import CourseError, DataError, DataNotFound, pad, tr, width
+from palm_utils.messages import CourseError, DataError, DataNotFound, mark, pad, tr, width
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -45,7 +45,10 @@ def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         return _show()
     if args.name == "sample":
         return _make_sample(args.if_needed)
-    _report(*(_get_palm(args) if args.name == "palm" else _get_files(args)))
+    data, is_new = _get(args)
+    print(data.describe())
+    already = mark("in {folder}: already there; --force gets it again")
+    print(tr(mark("in {folder}") if is_new else already, folder=data.root))
     return 0
 
 
@@ -82,26 +85,18 @@ def _make_sample(if_needed: bool) -> int:
     return 0
 
 
-def _get_palm(args: argparse.Namespace) -> tuple[DataSet, bool]:
-    """Prepare or download iChallenge-PM; return it, and whether anything was done."""
-    from palm_course.getting.prepare import COMPLETE, prepare_palm  # loads OpenCV
-
-    folder, options = _destination(), {"force": args.force, "expected": None if args.allow_incomplete else COMPLETE}
-    if not args.download:
-        return prepare_palm(args.source, folder, **options)
-    from palm_course.getting import download  # loads requests
-
-    return download.download_palm(folder, **options)
-
-
-def _get_files(args: argparse.Namespace) -> tuple[DataSet, bool]:
+def _get(args: argparse.Namespace) -> tuple[DataSet, bool]:
+    """Prepare or download a data set; return it, and whether anything was done."""
     folder = _destination()
-    try:
-        if not args.force and (found := find_real(args.name)):
-            return found, False
-    except DataNotFound:  # incomplete
-        pass
-    if not args.download:
+    if args.name == "palm":
+        from palm_course.getting.prepare import COMPLETE, prepare_palm  # loads OpenCV
+
+        options = {"force": args.force, "expected": None if args.allow_incomplete else COMPLETE}
+        if not args.download:
+            return prepare_palm(args.source, folder, **options)
+    elif not args.force and (found := _found(args.name)):
+        return found, False
+    elif not args.download:
         raise DataNotFound(
             "{title} is not there. Download it: python -m palm_utils data {name} --download",
             title=KINDS[args.name].title,
@@ -109,7 +104,16 @@ def _get_files(args: argparse.Namespace) -> tuple[DataSet, bool]:
         )
     from palm_course.getting import download  # loads requests
 
+    if args.name == "palm":
+        return download.download_palm(folder, **options)
     return {"mnist": download.download_mnist, "cifar10": download.download_cifar10}[args.name](folder), True
+
+
+def _found(name: str) -> DataSet | None:
+    try:
+        return find_real(name)
+    except DataNotFound:  # incomplete
+        return None
 
 
 def _destination() -> Path:
@@ -125,11 +129,3 @@ def _destination() -> Path:
         raise CourseError("{folder} cannot be written to. Set PALM_DATA to a folder that can.", folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _report(data: DataSet, is_new: bool) -> None:
-    print(data.describe())
-    if is_new:
-        print(tr("in {folder}", folder=data.root))
-    else:
-        print(tr("in {folder}: already there; --force gets it again", folder=data.root))

@@ -1,6 +1,5 @@
 """What is inside the files of MNIST and CIFAR-10: looked at before PaddlePaddle reads them, which trusts them."""
 
-import functools
 import gzip
 import hashlib
 import io
@@ -11,7 +10,12 @@ import re
 import struct
 import tarfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
 
 from palm_utils.datasets import CIFAR10_FILE, MNIST_FILES
 from palm_utils.files import expanded
@@ -27,11 +31,6 @@ PUBLISHED_MD5 = {
 }
 # PaddlePaddle's own download cache (paddle.dataset.common.DATA_HOME); to ask for it would take importing paddle.
 _PADDLE_CACHE = Path("~/.cache/paddle/dataset")
-
-# What a file may unpack to before it is taken for a bomb: CIFAR-10 has 186 MB, MNIST's largest file 47 MB.
-_LARGEST = 1 << 29
-
-_TORN = (OSError, EOFError, zlib.error, struct.error)  # gzip.BadGzipFile is an OSError
 
 
 def has_checksum(path: Path, algorithm: str, expected: str) -> bool:
@@ -55,38 +54,11 @@ def paddle_cache(name: str) -> Path | None:
     return root if files and all(has_checksum(root / file, "md5", PUBLISHED_MD5[file]) for file in files) else None
 
 
-# --- CIFAR-10
-
-
-def picture_counts(path: Path) -> dict[str, int]:
-    """Count the pictures of an archive in CIFAR-10's layout: {"training": …, "test": …}.
-
-    Raises DataError: it is damaged, of another layout, too large, or its pickles hold more than pictures and labels:
-    `paddle.vision.datasets.Cifar10` would run whatever they name.
-    """
+@contextmanager
+def _damage_named(path: Path, name: str) -> Iterator[None]:
+    """Turn whatever a damaged file leads to into a DataError that says which it is and how to get it again."""
     try:
-        return dict(_counted(path, path.stat().st_size, path.stat().st_mtime_ns))
-    except OSError as error:
-        raise _damaged(path, "cifar10", error) from None
-
-
-@functools.lru_cache(maxsize=8)
-def _counted(path: Path, size: int, changed: int) -> dict[str, int]:
-    if has_checksum(path, "md5", PUBLISHED_MD5[CIFAR10_FILE]):  # to unpack 170 MB for counting takes seconds
-        return {"training": 50_000, "test": 10_000}
-    counts = {"training": 0, "test": 0}
-    try:
-        with gzip.open(path) as packed:  # read to its end, where a torn file raises
-            content = packed.read(_LARGEST + 1)
-        if len(content) > _LARGEST:
-            raise DataError("it unpacks to far more than CIFAR-10 would")
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-            batches = [member for member in archive if re.search("data_batch|test_batch", member.name)]
-            for member in batches:
-                if not member.isfile() or [other.name for other in batches].count(member.name) > 1:
-                    raise DataError("{name!r} is a link or there twice", name=member.name)
-                split = "training" if "data_batch" in member.name else "test"
-                counts[split] += _pictures(archive.extractfile(member).read())
+        yield
     except UnsafePickle as error:
         raise DataError(
             "{path} is not safe to read: besides pictures and labels it holds what Python would run ({error}). Remove "
@@ -94,14 +66,41 @@ def _counted(path: Path, size: int, changed: int) -> dict[str, int]:
             path=path,
             error=error,
         ) from None
-    except (DataError, tarfile.TarError, *_TORN) as error:
-        raise _damaged(path, "cifar10", error) from None
+    except (DataError, tarfile.TarError, OSError, EOFError, zlib.error, struct.error) as error:
+        template = mark(
+            "{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force"
+        )
+        raise DataError(template, path=path, error=error, name=name) from None
+
+
+# --- CIFAR-10
+
+
+def picture_counts(path: Path) -> dict[str, int]:
+    """Count the pictures of an archive in CIFAR-10's layout: {"training": …, "test": …}.
+
+    Raises DataError: it is damaged, of another layout, or its pickles hold more than pictures and labels:
+    `paddle.vision.datasets.Cifar10` would run whatever they name.
+    """
+    if has_checksum(path, "md5", PUBLISHED_MD5[CIFAR10_FILE]):  # to unpack 170 MB for counting takes seconds
+        return {"training": 50_000, "test": 10_000}
+    counts = {"training": 0, "test": 0}
+    # Unpacked to its end first: only there does a torn file raise.
+    with (
+        _damage_named(path, "cifar10"),
+        tarfile.open(fileobj=io.BytesIO(gzip.decompress(path.read_bytes())), mode="r:") as archive,
+    ):
+        batches = [member for member in archive if re.search("data_batch|test_batch", member.name)]
+        for member in batches:
+            if not member.isfile() or [other.name for other in batches].count(member.name) > 1:
+                raise DataError("{name!r} is a link or there twice", name=member.name)
+            counts["training" if "data_batch" in member.name else "test"] += _pictures(archive.extractfile(member))
     return counts
 
 
-def _pictures(pickled: bytes) -> int:
+def _pictures(file: BinaryIO) -> int:
     """Return the number of pictures in a batch; DataError where it has not one label from 0 to 9 for each."""
-    batch = unpickled(pickled)
+    batch = unpickled(file.read())
     data, labels = (batch.get(key) for key in (b"data", b"labels")) if isinstance(batch, dict) else (None, None)
     is_right = isinstance(data, _Array) and isinstance(labels, list) and data.shape == (len(labels), 3 * 32 * 32)
     if not is_right or not all(label in range(10) for label in labels):
@@ -174,8 +173,7 @@ class _Array:
     def __setstate__(self, state):
         version, self.shape, dtype, _, content = state
         _require(version == 1 and isinstance(dtype, _Bytes) and isinstance(content, bytes))
-        _require(all(type(length) is int and length >= 0 for length in self.shape))
-        _require(len(content) == math.prod(self.shape))
+        _require(np.frombuffer(content, np.uint8).reshape(self.shape).shape == self.shape)
 
 
 def _require(true: object) -> None:
@@ -194,35 +192,25 @@ def digit_count(path: Path) -> int:
 def check_digits(images: Path, labels: Path) -> None:
     """Raise DataError unless two IDX files are whole and hold as many 28 x 28 images as labels from 0 to 9."""
     (count, _), (label_count, values) = _idx(images, (28, 28)), _idx(labels, ())
-    if count != label_count:
-        template = mark("{images} images, but {file} {labels} labels")
-        raise _damaged(images, "mnist", Text(template, images=count, file=labels.name, labels=label_count))
-    if max(values, default=0) > 9:
-        raise _damaged(labels, "mnist", Text("it has a label {label}", label=max(values)))
+    with _damage_named(images, "mnist"):
+        if count != label_count:
+            template = mark("{images} images, but {file} {labels} labels")
+            raise DataError(template, images=count, file=labels.name, labels=label_count)
+    with _damage_named(labels, "mnist"):
+        if max(values, default=0) > 9:
+            raise DataError("it has a label {label}", label=max(values))
 
 
 def _idx(path: Path, shape: tuple[int, ...], whole: bool = True) -> tuple[int, bytes]:
     """Return an IDX file's count and, if `whole`, the bytes after its header, as many as the header must say."""
-    try:
-        with gzip.open(path) as f:
-            magic, count = struct.unpack(">II", f.read(8))
-            found = struct.unpack(f">{len(shape)}I", f.read(4 * len(shape)))
-            size = count * math.prod(shape)
-            if magic != 0x0801 + len(shape) or found != shape or size > _LARGEST:
-                kind = Text("28 x 28 images") if shape else Text("labels")
-                raise DataError("it is not an IDX file of {kind}", kind=kind)
-            content = f.read(size) if whole else b""
-            if whole and (len(content) != size or f.read(1)):
-                raise DataError("it should have {size} bytes after its header, and has another number", size=size)
-    except (DataError, *_TORN) as error:
-        raise _damaged(path, "mnist", error) from None
+    with _damage_named(path, "mnist"), gzip.open(path) as f:
+        magic, count = struct.unpack(">II", f.read(8))
+        found = struct.unpack(f">{len(shape)}I", f.read(4 * len(shape)))
+        if magic != 0x0801 + len(shape) or found != shape or count > 1_000_000:
+            kind = Text("28 x 28 images") if shape else Text("labels")
+            raise DataError("it is not an IDX file of {kind}", kind=kind)
+        size = count * math.prod(shape)
+        content = f.read(size) if whole else b""
+        if whole and (len(content) != size or f.read(1)):
+            raise DataError("it should have {size} bytes after its header, and has another number", size=size)
     return count, content
-
-
-def _damaged(path: Path, name: str, error: object) -> DataError:
-    return DataError(
-        "{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force",
-        path=path,
-        error=error,
-        name=name,
-    )

@@ -1,5 +1,6 @@
 """Downloading the real data sets: resumable, checked before they are put in place, and clear about what went wrong."""
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from palm_course.getting.contents import PUBLISHED_MD5, has_checksum
 from palm_course.getting.prepare import COMPLETE, Expected, is_complete, prepare_palm
 from palm_utils.datasets import CIFAR10_FILE, MNIST_FILES, CifarData, MnistData, PalmData
 from palm_utils.files import is_disk_full, locked, shortage
-from palm_utils.messages import DownloadError, Text
+from palm_utils.messages import DownloadError, Text, mark
 
 # The open PALM release on figshare, doi 10.1038/s41597-024-02911-2.
 PALM_URL = "https://springernature.figshare.com/ndownloader/files/37786152"
@@ -65,6 +66,11 @@ class Remote:
         """Where the bytes are collected until all are there and right."""
         return self.destination.with_name(self.destination.name + ".part")
 
+    @property
+    def arrived(self) -> int:
+        """How many bytes have been collected."""
+        return self.part.stat().st_size if self.part.is_file() else 0
+
     def is_right(self, path: Path) -> bool:
         """Whether `path` is this file with all its bytes."""
         return has_checksum(path, self.algorithm, self.checksum)
@@ -84,107 +90,82 @@ def download(files: list[Remote], by_hand: Text | None = None, timeout: tuple[fl
         with locked(file.destination, Text("downloading {file}", file=file.destination.name)):
             wanted = [file for file in files if not file.is_right(file.destination)]
             for file in wanted:
-                if not file.is_right(file.part):
-                    _Transfer(file, by_hand, timeout).run()
+                _complete(file, timeout)
             for file in wanted:
                 file.part.replace(file.destination)
-    except DownloadError:
-        raise
-    except OSError as error:
-        full, other = Text("the disk is full"), Text("it cannot be written there ({error})", error=error)
-        raise _Transfer(file, by_hand, timeout).error(full if is_disk_full(error) else other) from None
+    except (OSError, urllib3.exceptions.HTTPError) as error:
+        kept = mark("The {arrived:,} bytes that arrived are kept; the same command goes on from there.\n")
+        raise DownloadError(
+            "{name} could not be downloaded: {reason}.\n  address: {address}\n  file:    {file}\n"
+            "{kept}By hand: {by_hand}; then run the same command again.",
+            name=file.destination.name,
+            reason=_reason(error),
+            address=file.url,
+            file=file.destination,
+            kept=Text(kept, arrived=file.arrived) if file.arrived else "",
+            by_hand=by_hand or Text("open the address in a browser and save it as {file}", file=file.destination),
+        ) from None
 
 
-class _Transfer:
-    """Getting one file's bytes into its partial file."""
+def _complete(file: Remote, timeout: tuple[float, float]) -> None:
+    """Receive what the partial file lacks."""
+    if file.is_right(file.part):
+        return
+    # The file may have changed on the server since its first bytes arrived: then it is received from its beginning.
+    for offset in sorted({file.arrived, 0}, reverse=True):
+        _receive(file, offset, timeout)
+        if file.is_right(file.part):
+            return
+        file.part.unlink()
+    template = mark("what arrived has not the {algorithm} sum {checksum}")
+    raise DownloadError(template, algorithm=file.algorithm, checksum=file.checksum)
 
-    def __init__(self, file: Remote, by_hand: Text | None, timeout: tuple[float, float]):
-        self.file, self.by_hand, self.timeout = file, by_hand, timeout
 
-    def run(self) -> None:
-        for resume in (True, False):
-            resumed = self._fetch(resume)
-            if self.file.is_right(self.file.part):
-                return
-            self.file.part.unlink()
-            if not resumed:
-                break
-            # The file may have changed on the server since its first bytes arrived: begin anew.
-        sums = {"algorithm": self.file.algorithm, "checksum": self.file.checksum}
-        raise self.error(Text("what arrived has not the {algorithm} sum {checksum}", **sums))
-
-    def _fetch(self, resume: bool) -> bool:
-        """Receive what is missing, or everything; return whether older bytes were built upon."""
-        part = self.file.part
-        offset = part.stat().st_size if resume and part.is_file() else 0
-        # Compression on the way would give lengths and ranges another meaning.
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
-        try:
-            with requests.get(self.file.url, headers=headers, stream=True, timeout=self.timeout) as response:
-                if offset and response.status_code == 416:
-                    return True  # There is nothing beyond what we have.
-                if response.status_code not in (200, 206):
-                    status = f"{response.status_code} {response.reason}"
-                    raise self.error(Text("the server answers {status}", status=status))
-                if "text/html" in response.headers.get("Content-Type", ""):
-                    raise self.error(_WEB_PAGE)
-                if response.status_code == 200:
-                    offset = 0
-                elif not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
-                    return True  # Other bytes than asked for: of no use here.
-                self._receive(response, offset)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise self.error(Text("the server does not answer in time")) from None
-        except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
-            raise self.error(Text("there is no secure connection to the server ({error})", error=error)) from None
-        except requests.ConnectionError:
-            raise self.error(Text("there is no connection (is this machine online, and its proxy set?)")) from None
-        except urllib3.exceptions.HTTPError as error:
-            raise self.error(Text("the connection broke, the file is truncated ({error})", error=error)) from None
-        except requests.RequestException as error:
-            raise self.error(error) from None
-        return offset > 0
-
-    def _receive(self, response: requests.Response, offset: int) -> None:
-        part, length = self.file.part, response.headers.get("Content-Length", "")
+def _receive(file: Remote, offset: int, timeout: tuple[float, float]) -> None:
+    """Write the bytes from `offset` on, or all where the server sends all, into the partial file."""
+    # Compression on the way would give lengths and ranges another meaning.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
+    with requests.get(file.url, headers=headers, stream=True, timeout=timeout) as response:
+        status, sent = response.status_code, response.headers
+        is_other = status == 206 and not sent.get("Content-Range", "").startswith(f"bytes {offset}-")
+        if offset and (status == 416 or is_other):
+            return  # There is nothing beyond what we have, or other bytes than asked for come.
+        if status not in (200, 206):
+            answer = f"{status} {response.reason}"
+            raise DownloadError("the server answers {status}", status=answer)
+        # The bytes as they come: requests would decode what a server calls compressed.
+        blocks = response.raw.stream(1 << 16, decode_content=False)
+        first = next(blocks, b"")
+        if "text/html" in sent.get("Content-Type", "") or first.lstrip().lower().startswith((b"<!doctype", b"<html")):
+            raise DownloadError("the server sends a web page instead of the file")
+        offset, length = offset if status == 206 else 0, sent.get("Content-Length", "")
+        if length.isdigit() and (lacking := shortage(file.part.parent, int(length))):
+            raise DownloadError(str(lacking))
         total = offset + int(length) if length.isdigit() else None
-        if total is not None and (lacking := shortage(part.parent, total - offset)):
-            raise self.error(lacking)
-        name, size = self.file.destination.name, offset
         # disable=None: no bar where the output is a file
+        options = {"initial": offset, "unit": "B", "unit_scale": True, "disable": None}
         with (
-            tqdm(desc=name, total=total, initial=offset, unit="B", unit_scale=True, disable=None) as bar,
-            open(part, "ab" if offset else "wb") as out,
+            tqdm(desc=file.destination.name, total=total, **options) as bar,
+            open(file.part, "ab" if offset else "wb") as out,
         ):
-            # The bytes as they come: requests would decode what a server calls compressed.
-            for block in response.raw.stream(1 << 16, decode_content=False):
-                if size == 0 and block[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
-                    raise self.error(_WEB_PAGE)
+            for block in itertools.chain([first], blocks):
                 out.write(block)
-                size += len(block)
                 bar.update(len(block))
             out.flush()
             os.fsync(out.fileno())
-        if total is not None and size != total:
-            of = Text("{size} of {total} bytes", size=size, total=total)
-            raise self.error(Text("the connection broke, the file is truncated ({error})", error=of))
-
-    def error(self, reason: object) -> DownloadError:
-        part, destination = self.file.part, self.file.destination
-        arrived = part.stat().st_size if part.is_file() else 0
-        kept = Text(
-            "The {arrived:,} bytes that arrived are kept; the same command goes on from there.\n", arrived=arrived
-        )
-        return DownloadError(
-            "{name} could not be downloaded: {reason}.\n  address: {address}\n  file:    {file}\n"
-            "{kept}By hand: {by_hand}; then run the same command again.",
-            name=destination.name,
-            reason=reason,
-            address=self.file.url,
-            file=destination,
-            kept=kept if arrived else "",
-            by_hand=self.by_hand or Text("open the address in a browser and save it as {file}", file=destination),
-        )
 
 
-_WEB_PAGE = Text("the server sends a web page instead of the file")
+def _reason(error: Exception) -> Text:
+    if isinstance(error, OSError) and is_disk_full(error):
+        return Text("the disk is full")
+    no_ssl = mark("there is no secure connection to the server ({error})")
+    reasons = (
+        (DownloadError, "{error}"),
+        ((requests.Timeout, urllib3.exceptions.TimeoutError), mark("the server does not answer in time")),
+        ((requests.exceptions.SSLError, urllib3.exceptions.SSLError), no_ssl),
+        (requests.ConnectionError, mark("there is no connection (is this machine online, and its proxy set?)")),
+        (urllib3.exceptions.HTTPError, mark("the connection broke, the file is truncated ({error})")),
+        (requests.RequestException, "{error}"),
+        (OSError, mark("it cannot be written there ({error})")),
+    )
+    return Text(next(text for kind, text in reasons if isinstance(error, kind)), error=error)

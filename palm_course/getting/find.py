@@ -1,6 +1,5 @@
 """Finding the photographs and label tables of iChallenge-PM in whatever a user has of it."""
 
-import filecmp
 import os
 import re
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ _ARCHIVE = re.compile(r"(training|validation|valid_gt|palm.*)\.zip", re.IGNORECA
 _LABEL_TABLE = re.compile(r".*label.*\.(xlsx|csv)", re.IGNORECASE)
 _FOVEA_TABLE = re.compile(r".*(label|fovea).*\.(xlsx|csv)", re.IGNORECASE)
 _PHOTOGRAPH = re.compile(r"[A-Z]\d{4}\.jpe?g", re.IGNORECASE)
-# Editions of the release carry drawings under the photographs' own names.
-_NOT_PHOTOGRAPHS = re.compile(r"mask|annotation|illustration", re.IGNORECASE)
+# Hidden folders; editions of the release carry drawings under the photographs' own names.
+_NO_FOLDER = re.compile(r"^\.|^__MACOSX|mask|annotation|illustration", re.IGNORECASE)
 # Deep enough for an archive unpacked into a folder of its name: x/PALM/PALM/Training/Images.
 _MAX_DEPTH = 6
 
@@ -87,12 +86,8 @@ def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith((".", "__MACOSX"))
-            and not _NOT_PHOTOGRAPHS.search(name)
-            and not sample.is_sample(Path(place, name))
+            if not (_NO_FOLDER.search(name) or sample.is_sample(Path(place, name)) or len(inner) == _MAX_DEPTH)
         )
-        if len(inner) == _MAX_DEPTH:
-            folders.clear()
         for name in sorted(names):
             if not name.startswith((".", "~$")):  # hidden files; Excel's lock files
                 yield (*parts, *inner, name), Path(place, name)
@@ -108,7 +103,7 @@ def _add_photograph(photographs: dict[str, Path], path: Path) -> None:
     known = photographs.setdefault(published_name(path.name), path)
     try:
         content = path.read_bytes()
-        is_same = known is path or filecmp.cmp(known, path, shallow=False)
+        is_same = known is path or known.read_bytes() == content
     except OSError as error:  # a link that leads nowhere, a file that is not ours to read
         raise DataError("{path} cannot be read ({error}). Get it again.", path=path, error=error.strerror) from None
     if not content.startswith(b"\xff\xd8"):
@@ -137,12 +132,9 @@ def _add_labels(labels: dict[str, int], path: Path) -> None:
     for row in read_labels(path):
         known = labels.setdefault(published_name(row.name), row.label)
         if known != row.label:
+            values = {"path": path, "line": row.line, "photograph": row.name, "label": row.label, "known": known}
             raise DataError(
                 "{path} line {line}: {photograph} has label {label} here and {known} in another table. Remove the "
                 "wrong table.",
-                path=path,
-                line=row.line,
-                photograph=row.name,
-                label=row.label,
-                known=known,
+                **values,
             )

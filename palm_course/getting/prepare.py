@@ -10,7 +10,7 @@ from palm_course.getting.find import Split, find, published_name
 from palm_course.getting.tables import read_labels, write_labels
 from palm_utils.datasets import LABELS, TEST, TEST_LABELS, TRAINING, VALIDATION, PalmData, jpegs
 from palm_utils.files import expanded, is_disk_full, locked, replacing_folder
-from palm_utils.messages import DataError, DataNotFound, Text, mark
+from palm_utils.messages import DataError, DataNotFound, Text
 
 AI_STUDIO_FOLDER = Path("~/data/data19065")
 AI_STUDIO_ARCHIVES = ("training.zip", "validation.zip", "valid_gt.zip")
@@ -60,8 +60,9 @@ def prepare_palm(
         raise
     except OSError as error:
         if is_disk_full(error):
-            template = mark("The disk is full: {target} was not prepared. Make room and try again.")
-            raise DataError(template, target=target) from None
+            raise DataError(
+                "The disk is full: {target} was not prepared. Make room and try again.", target=target
+            ) from None
         raise DataError(
             "{target} was not prepared: {error}. Make that accessible, or set PALM_DATA to a folder that can be "
             "written to, and try again.",
@@ -76,14 +77,12 @@ def is_complete(target: Path, expected: Expected | None) -> bool:
     data = PalmData(target, "real")
     if data.missing():
         return False
-    splits = {"validation": (data.DATADIR2, data.CSVFILE), "test": (data.test_dir, data.test_csv)}
     found = {"training": Split({name: Path(name) for name in jpegs(data.DATADIR)}), "test": Split()}
     try:
-        for split, (folder, table) in splits.items():
-            if folder:
-                photographs = {published_name(name): Path(folder, name) for name in jpegs(folder)}
-                labels = {published_name(row.name): row.label for row in read_labels(table)}
-                found[split] = Split(photographs, labels)
+        splits = (("validation", data.DATADIR2, data.CSVFILE), ("test", data.test_dir, data.test_csv))
+        for split, folder, table in splits if data.test_dir else splits[:1]:
+            photographs = {published_name(name): Path(folder, name) for name in jpegs(folder)}
+            found[split] = Split(photographs, {published_name(row.name): row.label for row in read_labels(table)})
     except DataError:
         return False
     return not _shortcomings(found, expected)
@@ -93,16 +92,14 @@ def _shortcomings(splits: dict[str, Split], expected: Expected | None) -> list[T
     """Return what is missing or wrong, one phrase each."""
     training = list(splits["training"].photographs)
     kinds = Counter(name[0].upper() for name in training)
-    found = []
+    found = [] if training else [Text("there are no training photographs")]
     for kind in sorted(set(kinds) - set("HNP")):
         names = _some([name for name in training if name[0].upper() == kind])
         found.append(Text("training photographs start with H, N or P, but there is {names}", names=names))
-    if not training:
-        found.append(Text("there are no training photographs"))
     for kind, count in expected.training.items() if expected and training else ():
         if kinds[kind] != count:
-            template = mark("{found} of {count} training photographs {kind}….jpg")
-            found.append(Text(template, found=kinds[kind], count=count, kind=kind))
+            values = {"found": kinds[kind], "count": count, "kind": kind}
+            found.append(Text("{found} of {count} training photographs {kind}….jpg", **values))
     counts = expected and (expected.validation, expected.validation_positive)
     found += _labelled_shortcomings(splits["validation"], Text("validation"), counts)
     if splits["test"].photographs:
@@ -116,20 +113,17 @@ def _labelled_shortcomings(split: Split, title: Text, counts: tuple[int, int] | 
         return [Text("there are no {split} photographs", split=title)]
     if not split.labels:
         return [Text("there is no label table of the {split} photographs (columns imgName and Label)", split=title)]
-    photographs, labels, found = set(split.photographs), set(split.labels), []
-    if names := sorted(photographs - labels):
-        found.append(Text("no label for the {split} photographs {names}", split=title, names=_some(names)))
-    if counts is None:
-        return found
-    if len(photographs) != counts[0]:
-        template = mark("{found} of {count} {split} photographs")
-        found.append(Text(template, found=len(photographs), count=counts[0], split=title))
-    if names := sorted(labels - photographs):
-        found.append(Text("labels, but no {split} photographs, for {names}", split=title, names=_some(names)))
-    positive = sum(split.labels.values())
-    if positive != counts[1]:
-        template = mark("{positive} {split} photographs are labelled 1, not {count}")
-        found.append(Text(template, positive=positive, split=title, count=counts[1]))
+    photographs, labels, positive = set(split.photographs), set(split.labels), sum(split.labels.values())
+    unlabelled, gone = _some(sorted(photographs - labels)), _some(sorted(labels - photographs))
+    found = [Text("no label for the {split} photographs {names}", split=title, names=unlabelled)] if unlabelled else []
+    if counts and len(photographs) != counts[0]:
+        values = {"found": len(photographs), "count": counts[0]}
+        found.append(Text("{found} of {count} {split} photographs", split=title, **values))
+    if counts and gone:
+        found.append(Text("labels, but no {split} photographs, for {names}", split=title, names=gone))
+    if counts and positive != counts[1]:
+        values = {"positive": positive, "count": counts[1]}
+        found.append(Text("{positive} {split} photographs are labelled 1, not {count}", split=title, **values))
     return found
 
 
@@ -162,44 +156,35 @@ def _require(splits: dict[str, Split], source: Path, expected: Expected | None) 
             archives=", ".join(AI_STUDIO_ARCHIVES),
         )
     if lacking := _shortcomings(splits, expected):
-        remedy = Text(
-            "Nothing was changed. Get what is missing and try again; --allow-incomplete takes any number of labelled "
-            "photographs."
-        )
-        raise DataError(
-            "iChallenge-PM in {source} is not complete:\n  {lacking}\n{remedy}",
-            source=source,
-            lacking="\n  ".join(map(str, lacking)),
-            remedy=remedy if expected else Text("Nothing was changed. Get what is missing and try again."),
-        )
+        remedy = Text("Nothing was changed. Get what is missing and try again.")
+        if expected:
+            remedy = Text(
+                "Nothing was changed. Get what is missing and try again; --allow-incomplete takes any number of "
+                "labelled photographs."
+            )
+        values = {"source": source, "lacking": "\n  ".join(map(str, lacking)), "remedy": remedy}
+        raise DataError("iChallenge-PM in {source} is not complete:\n  {lacking}\n{remedy}", **values)
 
 
 def _place(splits: dict[str, Split], fresh: Path, unpacked: Path) -> None:
     folders = {"training": (TRAINING, None), "validation": (VALIDATION, LABELS), "test": (TEST, TEST_LABELS)}
-    for name, (folder, table) in folders.items():
-        split = splits[name]
-        if not split.photographs:
-            continue
-        (fresh / folder).mkdir()
+    for name, split in splits.items():
+        folder, table = folders[name]
         for photograph, path in split.photographs.items():
-            if path.is_relative_to(unpacked):
-                path.replace(fresh / folder / photograph)
-            else:
-                shutil.copyfile(path, fresh / folder / photograph)
-        if table:
+            (fresh / folder).mkdir(exist_ok=True)
+            place = os.replace if path.is_relative_to(unpacked) else shutil.copyfile
+            place(path, fresh / folder / photograph)
+        if table and split.photographs:
             labels = [(photograph, split.labels[photograph]) for photograph in sorted(split.photographs)]
             write_labels(fresh / table, labels, split.fovea)
 
 
 def _keep_others(target: Path, fresh: Path) -> None:
     """Carry over what a user has put into `target` besides the data set, archives for instance."""
-    for entry in target.iterdir() if target.is_dir() else ():
-        if (fresh / entry.name).exists():
-            continue
-        if entry.is_dir():
-            shutil.copytree(entry, fresh / entry.name, copy_function=_link_or_copy)
-        else:
-            _link_or_copy(entry, fresh / entry.name)
+    taken = {entry.name for entry in fresh.iterdir()}
+    if target.is_dir():
+        ignored = lambda folder, names: taken if Path(folder) == target else ()  # noqa: E731
+        shutil.copytree(target, fresh, copy_function=_link_or_copy, ignore=ignored, dirs_exist_ok=True)
 
 
 def _link_or_copy(source: str | Path, target: str | Path) -> None:

@@ -7,7 +7,6 @@ spacing of the columns, the separator and the encoding may all differ, and a wor
 import csv
 import io
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,6 @@ from pathlib import Path
 from palm_utils.datasets import HEADER
 from palm_utils.files import replacing
 from palm_utils.messages import DataError, DataNotFound, Text, mark
-
-# A table of a thousand photographs has some 50 KB. What is larger is something else, or a bomb.
-_LARGEST = 32 << 20
 
 _Line = tuple[int, list[str]]  # its number and its cells, not all of them empty
 
@@ -40,8 +36,8 @@ def read_labels(csvfile: str | Path) -> list[LabelRow]:
     column is missing or there twice, two sheets could be meant, a name is empty, a label is neither 0 nor 1, or a
     photograph is listed with two different labels.
     """
-    path, found = Path(csvfile), {}
-    table, rows = _read(path, "imgName", "Label")
+    found = {}
+    table, rows = _read(Path(csvfile), "imgName", "Label")
     for line, (name, text) in rows:
         where = Text("{table} line {line}", table=table, line=line)
         if not name:
@@ -51,17 +47,14 @@ def read_labels(csvfile: str | Path) -> list[LabelRow]:
             raise DataError("{where}: label {text!r} is not 0 or 1. Correct it in the table.", where=where, text=text)
         known = found.setdefault(name, LabelRow(name, int(label), line))
         if known.label != label:
+            values = {"where": where, "name": name, "label": int(label), "line": known.line, "other": known.label}
             raise DataError(
                 "{where}: {name} has label {label}, but line {line} gives it {other}. Delete the line that is wrong.",
-                where=where,
-                name=name,
-                label=int(label),
-                line=known.line,
-                other=known.label,
+                **values,
             )
     if not found:
         template = mark("{table} has no rows below its first line. Put the whole table there: {path}.")
-        raise DataError(template, table=table, path=path)
+        raise DataError(template, table=table, path=csvfile)
     return list(found.values())
 
 
@@ -77,13 +70,11 @@ def read_fovea(path: Path) -> dict[str, tuple[float, float]]:
             continue
         fovea[name] = _number(x), _number(y)
         if None in fovea[name]:
+            values = {"table": table, "line": line, "x": x, "y": y}
             raise DataError(
                 "{table} line {line}: the fovea's place {x!r}, {y!r} is not two numbers. Correct it in the table, or "
                 "leave it empty.",
-                table=table,
-                line=line,
-                x=x,
-                y=y,
+                **values,
             )
     return fovea
 
@@ -111,7 +102,7 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
 
     Of several sheets the one with these columns counts. optional: no line is returned where there is none.
     """
-    sheets = {title: lines for title, lines in _sheets(path).items() if lines}
+    sheets = _sheets(path)
     if not sheets:
         raise DataError("{file} is empty ({path}). Put the label table there again.", file=path.name, path=path)
     keys = {title: [_normalised(cell) for cell in lines[0][1]] for title, lines in sheets.items()}
@@ -121,8 +112,8 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
         return path.name, []
     title = (fitting or list(sheets))[0]
     name = Text("{file} (sheet {title!r})", file=path.name, title=title) if len(sheets) > 1 else path.name
-    missing = [column for column, key in zip(columns, wanted, strict=True) if key not in keys[title]]
-    if missing:
+    counts = {column: keys[title].count(_normalised(column)) for column in columns}
+    if missing := [column for column, count in counts.items() if count == 0]:
         raise DataError(
             "{table} has no column {missing}; its first line names {columns}. Write {header} in the first line of "
             "{path}.",
@@ -132,24 +123,23 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
             header=",".join(HEADER),
             path=path,
         )
-    if twice := [column for column, key in zip(columns, wanted, strict=True) if keys[title].count(key) > 1]:
+    if twice := [column for column, count in counts.items() if count > 1]:
         template = mark("{table} has two columns {column!r}. Delete the one that is wrong: {path}.")
         raise DataError(template, table=name, column=twice[0], path=path)
-    picked = [_picked(sheets[title], [keys[title].index(key) for key in wanted]) for title in fitting]
-    if any(lines != picked[0] for lines in picked):
+    picked = []
+    for title in fitting:
+        places = [keys[title].index(key) for key in wanted]
+        # A short row lacks its last cells.
+        rows = [(line, [*cells, *[""] * len(keys[title])]) for line, cells in sheets[title][1:]]
+        picked.append([(line, [cells[place] for place in places]) for line, cells in rows])
+    if any(rows != picked[0] for rows in picked):
+        values = {"path": path, "count": len(fitting), "columns": ", ".join(columns)}
         raise DataError(
             "{path} has {count} different sheets with the columns {columns}. Delete those that are not meant, or save "
             "the right one as CSV (UTF-8).",
-            path=path,
-            count=len(fitting),
-            columns=", ".join(columns),
+            **values,
         )
     return name, picked[0]
-
-
-def _picked(lines: list[_Line], places: list[int]) -> list[_Line]:
-    # A short row lacks its last cells.
-    return [(line, [cells[place] if place < len(cells) else "" for place in places]) for line, cells in lines[1:]]
 
 
 def _normalised(column: str) -> str:
@@ -157,10 +147,9 @@ def _normalised(column: str) -> str:
 
 
 def _sheets(path: Path) -> dict[str, list[_Line]]:
-    """Return the lines of each sheet of a workbook by its title, those of a text table by ""."""
+    """Return the lines of each sheet of a workbook by its title, those of a text table by ""; none is blank."""
     try:
-        with open(path, "rb") as f:
-            content = f.read(_LARGEST + 1)
+        content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
         raise DataNotFound(
             "There is no label table {path}. `python -m palm_utils data` shows where the data sets are.", path=path
@@ -170,11 +159,13 @@ def _sheets(path: Path) -> dict[str, list[_Line]]:
         raise DataError(template, path=path, error=error.strerror) from None
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise DataError("{path} is in Excel's old .xls format. Save it as .xlsx or .csv.", path=path)
-    if len(content) > _LARGEST:
-        template = mark("{path} is too large for a label table: more than {size} MiB. Give the table itself.")
-        raise DataError(template, path=path, size=_LARGEST >> 20)
     # The content decides, not the suffix: a renamed .xlsx is still one.
-    return _workbook(path, content) if content.startswith(b"PK\x03\x04") else {"": _text_lines(path, content)}
+    is_workbook = content.startswith(b"PK\x03\x04")
+    sheets = _workbook(path, content) if is_workbook else {"": _text_lines(path, content)}
+    for title, lines in sheets.items():
+        stripped = [(line, [cell.strip() for cell in cells]) for line, cells in lines]
+        sheets[title] = [(line, cells) for line, cells in stripped if any(cells)]
+    return {title: lines for title, lines in sheets.items() if lines}
 
 
 def _text_lines(path: Path, content: bytes) -> list[_Line]:
@@ -186,14 +177,13 @@ def _text_lines(path: Path, content: bytes) -> list[_Line]:
         raise DataError("{path} is not a text table in UTF-8. Save it as CSV (UTF-8) or .xlsx.", path=path)
     # csv.Sniffer guesses from the whole text and fails on short tables; the first line suffices.
     separator = max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    # Excel may write which separator it took into a line of its own.
+    text = re.sub(r"^sep=.?(?=[\r\n])", "", text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     lines, start = [], 1
     try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            # Excel may write which separator it took into a line of its own.
-            if any(cells) and not (start == 1 and re.fullmatch("sep=.?", "".join(cells))):
-                lines.append((start, cells))
+        for cells in reader:
+            lines.append((start, cells))
             start = reader.line_num + 1  # a quoted cell can go over several lines
     except csv.Error as error:
         template = mark("{file} line {start}: {error}. Correct it in the table, {path}.")
@@ -205,23 +195,13 @@ def _workbook(path: Path, content: bytes) -> dict[str, list[_Line]]:
     import openpyxl
 
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as parts:
-            # What a part declares is all that is read of it.
-            size = sum(part.file_size for part in parts.infolist())
-        if size <= _LARGEST:
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            return {sheet.title: _sheet_lines(sheet) for sheet in book.worksheets}
+        sheets = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets
+        for sheet in sheets:
+            sheet.reset_dimensions()  # some programs write wrong ones, and rows would be missed
+        return {
+            sheet.title: [(line, ["" if cell is None else str(cell) for cell in cells]) for line, cells in rows]
+            for sheet, rows in ((sheet, enumerate(sheet.iter_rows(values_only=True), 1)) for sheet in sheets)
+        }
     except Exception as error:  # openpyxl raises whatever a damaged part leads to
         template = mark("{path} is damaged or not an Excel table ({error}). Get it again.")
         raise DataError(template, path=path, error=error) from None
-    template = mark("{path} is too large for a label table: it unpacks to {size} MiB. Get it again.")
-    raise DataError(template, path=path, size=size >> 20)
-
-
-def _sheet_lines(sheet) -> list[_Line]:
-    sheet.reset_dimensions()  # some programs write wrong ones, and rows would be missed
-    lines = (
-        (number, ["" if cell is None else str(cell).strip() for cell in cells])
-        for number, cells in enumerate(sheet.iter_rows(values_only=True), 1)
-    )
-    return [(number, cells) for number, cells in lines if any(cells)]

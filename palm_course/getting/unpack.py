@@ -1,23 +1,20 @@
 """Unpacking zip archives, zips in zips included; an entry that would leave the folder is refused."""
 
-import errno
 import lzma
 import re
-import shutil
 import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from palm_utils.files import is_disk_full
 from palm_utils.messages import DataError, DataNotFound, Text, mark
 
 _AGAIN = Text("Download it again from its source.")
 # macOS and Windows leave these behind.
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$)", re.IGNORECASE)
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
-# What systems answer to a name that is too long, has characters they do not allow, or is a folder's already.
-_IMPOSSIBLE_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
 def unpack(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
@@ -28,8 +25,8 @@ def unpack(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
     """
     if not archive.is_file():
         raise DataNotFound("There is no archive {archive}.", archive=archive)
-    with open(archive, "rb") as f:
-        _unpack(f, archive, folder, suffixes)
+    with open(archive, "rb") as file:
+        _unpack(file, archive, folder, suffixes)
 
 
 def _unpack(file: BinaryIO, archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
@@ -42,17 +39,16 @@ def _unpack(file: BinaryIO, archive: Path, folder: Path, suffixes: tuple[str, ..
             if info.flag_bits & 0x1:
                 template = mark("{archive} is encrypted ({name}). Unpack it by hand and give the folder.")
                 raise DataError(template, archive=archive.name, name=name)
-            target = folder / name
+            target, info.filename = folder / name, name
             try:
-                with opened.open(info) as source:
-                    if target.suffix.lower() == ".zip":
-                        _unpack(source, target, target.parent, suffixes)
-                        continue
+                if target.suffix.lower() != ".zip":
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    with open(target, "wb") as out:
-                        shutil.copyfileobj(source, out)
-            except (*_DAMAGE, OSError) as error:
-                if isinstance(error, OSError) and error.errno not in _IMPOSSIBLE_NAME:
+                    opened.extract(info, folder)
+                    continue
+                with opened.open(info) as inner:
+                    _unpack(inner, target, target.parent, suffixes)
+            except (*_DAMAGE, OSError) as error:  # a name that no file can have, too
+                if isinstance(error, OSError) and is_disk_full(error):
                     raise
                 raise DataError(
                     "{archive} is damaged at {entry} ({error}). {remedy}",

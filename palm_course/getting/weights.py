@@ -38,17 +38,15 @@ def pretrained_weights(architecture: str, *, download_it: bool = False, timeout=
     Raises at once DataNotFound where the file is not here and no download is asked for; DownloadError where
     the server cannot be reached in time.
     """
-    found = find_weights(architecture)
-    if found is not None:
+    if found := find_weights(architecture):
         return found
     url, md5 = _source(architecture)
     if not download_it:
+        values = {"architecture": architecture, "folder": _PADDLE_CACHE.as_posix(), "url": url}
         raise DataNotFound(
             "No ImageNet weights of {architecture} on this machine ({folder}). Download them: "
             "pretrained_weights({architecture!r}, download_it=True); or by hand: {url}",
-            architecture=architecture,
-            folder=_PADDLE_CACHE.as_posix(),
-            url=url,
+            **values,
         )
     own, shared = _folders()
     target = (shared if shared.is_absolute() and can_be_written(shared) else own) / url.rpartition("/")[2]

@@ -65,20 +65,20 @@ class Answers:
 
     def is_missing(self, number: str) -> bool:
         """Tell whether there is nothing for an exercise, neither its stub nor an answer."""
-        return self.fault(number) == "" and not self._binding(*self._wanted(number))
+        return not self.fault(number) and not self._binding(*self._wanted(number))
 
     def is_untouched(self, number: str) -> bool:
         """Tell whether an exercise is as it came: nothing in it but `raise NotImplementedError`."""
         binding = self._binding(*self._wanted(number))
-        return self.fault(number) == "" and bool(binding) and _is_stub(binding[-1].node)
+        return not self.fault(number) and bool(binding) and _is_stub(binding[-1].node)
 
     def fault(self, number: str) -> str:
         """Return why the cell of an exercise is no Python, or ""."""
         error = self._broken.get(self._cell(f"exercise:{number}", -1))
-        if not isinstance(error, SyntaxError):
-            return tr("its cell is not Python: {error}.", error=error) if error else ""
-        text = mark("its cell is not Python: {error} in line {line}: `{quoted}`.")
-        return tr(text, error=error.msg, line=error.lineno, quoted=(error.text or "").strip())
+        if isinstance(error, SyntaxError):
+            values = {"error": error.msg, "line": error.lineno, "quoted": (error.text or "").strip()}
+            return tr("its cell is not Python: {error} in line {line}: `{quoted}`.", **values)
+        return tr("its cell is not Python: {error}.", error=error) if error else ""
 
     def run(self, number: str) -> Any:
         """Run what the answer to an exercise needs, and return it: the student's function or class.
@@ -102,9 +102,9 @@ class Answers:
 
     def _binding(self, name: str, end: int) -> list[_Statement]:
         """Return the statements that give a name its value in cell `end`, if cells run in their order."""
-        binding = [statement for statement in self._statements if name in statement.binds]
+        everywhere = [statement for statement in self._statements if name in statement.binds]
         # A cell further down serves where none above binds the name: it was run out of order.
-        binding = [statement for statement in binding if statement.cell <= end] or binding[:1]
+        binding = [statement for statement in everywhere if statement.cell <= end] or everywhere[:1]
         start = len(binding) - 1
         while start > 0 and name in binding[start].uses:  # x += 1 and Net.forward = … change what was there
             start -= 1
@@ -155,7 +155,7 @@ def _is_stub(node: ast.stmt) -> bool:
     body = node.body if ast.get_docstring(node) is None else node.body[1:]
     if isinstance(node, ast.ClassDef):
         return bool(body) and all(map(_is_stub, body))
-    lines = [ast.unparse(statement) for statement in body]
+    lines = map(ast.unparse, body)
     return [line for line in lines if line != "super().__init__()"] == ["raise NotImplementedError"]
 
 
@@ -179,20 +179,16 @@ def _names(node: ast.stmt) -> tuple[set[str], set[str]]:
     tables = [symtable.symtable(ast.unparse(node), "<statement>", "exec")]
     for table in tables:
         tables += table.get_children()
-        for symbol in table.get_symbols():
-            if table.get_type() == "module" or symbol.is_global():
-                if symbol.is_referenced():
-                    uses.add(symbol.get_name())
-                if symbol.is_assigned() or symbol.is_imported():
-                    binds.add(symbol.get_name())
+        shared = [s for s in table.get_symbols() if table.get_type() == "module" or s.is_global()]
+        uses |= {symbol.get_name() for symbol in shared if symbol.is_referenced()}
+        binds |= {symbol.get_name() for symbol in shared if symbol.is_assigned() or symbol.is_imported()}
     for target in getattr(node, "targets", [getattr(node, "target", None)]):
         changed = target
         while isinstance(changed, ast.Attribute | ast.Subscript):
             changed = changed.value
         # Net.forward = … and x += 1: Net and x are not what they were
         if isinstance(changed, ast.Name) and (changed is not target or isinstance(node, ast.AugAssign)):
-            binds.add(changed.id)
-            uses.add(changed.id)
+            binds, uses = binds | {changed.id}, uses | {changed.id}
     if isinstance(node, ast.Import | ast.ImportFrom):
         names = {alias.name for alias in node.names if not alias.asname}
         binds |= names & {"*"}

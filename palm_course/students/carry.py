@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from palm_course.students.answers import tags_of
-from palm_utils.messages import tr, trn
+from palm_utils.messages import mark, tr, trn
 
 
 def carry_answers(mine: Any, fresh: bytes, base: bytes | None = None) -> tuple[bytes, list[str]]:
@@ -52,20 +52,18 @@ def _homes(answers: list, stubs: dict[str, str], came: dict[str, str]) -> dict[s
 
 
 def _lines(carried: list[str], homeless: list[str], own: int) -> list[str]:
-    lines = [tr("there are no answers to carry over")]
-    if carried:
-        lines = [tr("answers carried over: {numbers}", numbers=_list(carried))]
+    told = mark("answers carried over: {numbers}") if carried else mark("there are no answers to carry over")
+    lines = [tr(told, numbers=_list(carried))]
     if homeless:
-        text = tr("the chapter has no exercise for your {numbers} any more; see your copy", numbers=_list(homeless))
-        lines.append(text)
+        told = mark("the chapter has no exercise for your {numbers} any more; see your copy")
+        lines.append(tr(told, numbers=_list(homeless)))
     if own:
-        lines.append(
-            trn(
-                "of your own, new or changed, and in your copy only: {count} cell",
-                "of your own, new or changed, and in your copy only: {count} cells",
-                own,
-            )
+        said = trn(
+            "of your own, new or changed, and in your copy only: {count} cell",
+            "of your own, new or changed, and in your copy only: {count} cells",
+            own,
         )
+        lines.append(said)
     return lines
 
 

@@ -73,16 +73,14 @@ def run(args: argparse.Namespace) -> int:
         try:
             work = pool.map(lambda job: judging.judge(job[1], args.seconds, int(args.memory * 2**30), stop), jobs)
             results = list(tqdm(work, total=len(jobs), unit="notebook", desc=tr("grading"), disable=None))
-        except BaseException:  # Ctrl-C above all
+        finally:  # Ctrl-C: those that have begun end early, the others with nothing
             stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
     rows = list(make_rows(students, dict(zip(jobs, results, strict=True))))
     write(rows, args.output)
     verdicts = Counter(row.verdict for row in rows).most_common()
-    counted = ", ".join(f"{count} {tr(verdict)}" for verdict, count in verdicts)
-    counts = {"students": len(students), "rows": len(rows), "counts": counted, "file": args.output}
-    print(tr("{students} students, {rows} rows ({counts}): {file}", **counts))
+    counts = ", ".join(f"{count} {tr(verdict)}" for verdict, count in verdicts)
+    values = {"students": len(students), "rows": len(rows), "counts": counts, "file": args.output}
+    print(tr("{students} students, {rows} rows ({counts}): {file}", **values))
     return 0
 
 
@@ -95,12 +93,12 @@ def find_students(folder: Path) -> dict[str, list[Path]]:
         raise CourseError("{folder} is not a folder", folder=folder)
     students: dict[str, list[Path]] = {}
     hidden = re.compile(r"(^|/)(\.|__MACOSX)")  # what systems and Jupyter put there
-    for entry in sorted(entry for entry in folder.iterdir() if not hidden.match(entry.name)):
-        inside = sorted(entry.rglob("*")) if entry.is_dir() else [entry]
-        found = [path for path in inside if path.suffix.lower() == ".ipynb" and not path.is_dir()]
-        shown = [path for path in found if not hidden.search(path.relative_to(folder).as_posix())]
-        if shown or entry.is_dir():
-            students.setdefault(entry.name if entry.is_dir() else entry.stem, []).extend(shown)
+    for path in sorted(path for path in folder.rglob("*") if not hidden.search(path.relative_to(folder).as_posix())):
+        student = path.relative_to(folder).parts[0]
+        if path.parent == folder and path.is_dir():
+            students.setdefault(student, [])
+        elif path.suffix.lower() == ".ipynb" and not path.is_dir():
+            students.setdefault(path.stem if path.parent == folder else student, []).append(path)
     if not any(students.values()):
         raise CourseError("{folder} holds no notebooks: neither NAME.ipynb nor NAME/….ipynb", folder=folder)
     return students
@@ -111,20 +109,16 @@ def make_rows(students: dict[str, list[Path]], results: dict[tuple[str, Path], l
     for student, paths in students.items():
         if not paths:
             yield Row(student, "", NO_NOTEBOOK, tr("the folder holds no notebook."))
-        best: dict[str, Row] = {}
+        rows = []
         for path in paths:
-            where = f" ({path.name})" if len(paths) > 1 else ""
-            for result in results[student, path]:
-                row = Row(student, result.number, result.verdict, one_line(result) + where)
-                if not result.number:
-                    yield row
-                elif row.exercise not in best or _rank(row) < _rank(best[row.exercise]):
-                    best[row.exercise] = row
-        yield from (best[number] for number in sorted(best, key=lambda number: [int(n) for n in number.split(".")]))
-
-
-def _rank(row: Row) -> int:
-    return _ORDER.index(row.verdict) if row.verdict in _ORDER else len(_ORDER)
+            where, found = f" ({path.name})" if len(paths) > 1 else "", results[student, path]
+            rows += [Row(student, one.number, one.verdict, one_line(one) + where) for one in found]
+        yield from (row for row in rows if not row.exercise)
+        for number in sorted({row.exercise for row in rows if row.exercise}, key=lambda n: [*map(int, n.split("."))]):
+            yield min(
+                (row for row in rows if row.exercise == number),
+                key=lambda row: (*_ORDER, row.verdict).index(row.verdict),
+            )
 
 
 def one_line(result: judging.Result) -> str:

@@ -31,27 +31,24 @@ _PRELOAD = ["palm_utils", "palm_course.students.judging", "numpy", "cv2", "paddl
 _PREPARING = 20.0  # seconds for what an answer needs besides the function itself
 _STARTING = 300.0  # seconds for a process to import PaddlePaddle and to read a notebook
 _FILE = 2**30  # bytes that a file may have which an answer writes
+_MEMORY = Path("/proc/self/statm")  # begins with how many pages of memory this process has
 
 MISSING, UNREADABLE, NO_EXERCISES = mark("missing"), mark("unreadable"), mark("no exercises")
 TIMEOUT, CRASHED = mark("timeout"), mark("crashed")
 
 
 class Result(NamedTuple):
-    """What was found for one exercise, or, with number "", for the notebook as a whole.
-
-    verdict: a value of Status, or one of the words above. summary: as in a Verdict; empty where the process told
-    nothing.
-    """
+    """What was found for one exercise, or, with number "", for the notebook as a whole."""
 
     number: str
-    verdict: str
+    verdict: str  # a value of Status, or one of the words above
     message: str
-    summary: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()  # as in a Verdict; empty where the process told nothing
 
 
 def can_limit_memory() -> bool:
     """Tell whether a process can limit its own memory here: on Linux."""
-    return Path("/proc/self/statm").exists()
+    return _MEMORY.exists()
 
 
 def one_core_each() -> None:
@@ -102,10 +99,11 @@ def _wait_for(process, connection: Connection, number: str, seconds: float, stop
                 return Result(number, verdict, text, tuple(map(str, lines)))
     process.join(5)
     code = process.exitcode
-    if code is None or code >= 0:
-        return Result(number, CRASHED, tr("it ended its process (exit status {status}).", status=code))
-    names = {one.value: one.name for one in signal.Signals}
-    return Result(number, CRASHED, tr("its process crashed ({signal}).", signal=names.get(-code, -code)))
+    text = tr("it ended its process (exit status {status}).", status=code)
+    if code is not None and code < 0:
+        names = {one.value: one.name for one in signal.Signals}
+        text = tr("its process crashed ({signal}).", signal=names.get(-code, -code))
+    return Result(number, CRASHED, text)
 
 
 @contextmanager
@@ -162,36 +160,31 @@ def _limit(memory: int) -> None:
     if can_limit_memory():
         import resource
 
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        room = pages * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (room, room))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE, _FILE))
+        room = int(_MEMORY.read_text().split()[0]) * resource.getpagesize() + memory
+        for kind, most in ((resource.RLIMIT_AS, room), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, _FILE)):
+            resource.setrlimit(kind, (most, most))
 
 
 def judge_one(answers: Answers, number: str) -> Result:
     """Judge one exercise in this process; stubs are told without running anything."""
     exercise = find(number)
+    verdict, fault = Status.WRONG.value, answers.fault(number)
     if answers.is_missing(number):
-        text = tr("{file} has neither its cell nor a {name}.", file=answers.name, name=exercise.name)
-        return Result(number, MISSING, remark(number, text), (text,))
-    if answers.is_untouched(number):
-        text = tr("not attempted yet.")
-        return Result(number, Status.NOT_ATTEMPTED.value, remark(number, text), (text,))
-    if fault := answers.fault(number):
-        return _wrong(number, fault)
-    try:
-        nothing = Excerpt(room=0)
-        with redirect_stdout(nothing), redirect_stderr(nothing), time_limit(_PREPARING):
-            answer = answers.run(number)
-    except OutOfTime:
-        return _wrong(number, tr("what it needs of the notebook takes over {seconds:g} seconds.", seconds=_PREPARING))
-    except BaseException as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return _wrong(number, tr("its cell, or another that it needs, raises {error}", error=text))
-    verdict = exercise.examine(answer)
-    return Result(number, verdict.status.value, verdict.message, verdict.summary)
-
-
-def _wrong(number: str, fault: str) -> Result:
-    return Result(number, Status.WRONG.value, not_right(number, fault), (fault,))
+        verdict, fault = MISSING, tr("{file} has neither its cell nor a {name}.", file=answers.name, name=exercise.name)
+    elif answers.is_untouched(number):
+        verdict, fault = Status.NOT_ATTEMPTED.value, tr("not attempted yet.")
+    elif not fault:
+        try:
+            nothing = Excerpt(room=0)
+            with redirect_stdout(nothing), redirect_stderr(nothing), time_limit(_PREPARING):
+                answer = answers.run(number)
+        except OutOfTime:
+            fault = tr("what it needs of the notebook takes over {seconds:g} seconds.", seconds=_PREPARING)
+        except BaseException as error:
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            fault = tr("its cell, or another that it needs, raises {error}", error=text)
+        else:
+            found = exercise.examine(answer)
+            return Result(number, found.status.value, found.message, found.summary)
+    told = not_right if verdict == Status.WRONG.value else remark
+    return Result(number, verdict, told(number, fault), (fault,))

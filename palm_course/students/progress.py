@@ -11,7 +11,7 @@ from palm_course.exercises.trial import Status
 from palm_course.students import judging
 from palm_course.students.answers import Answers, UnreadableNotebook, read
 from palm_utils import messages
-from palm_utils.messages import CourseError, tr
+from palm_utils.messages import CourseError, Text, tr
 
 
 def add_parser(subparsers) -> None:
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             answers = read(path)
         except UnreadableNotebook as error:
             if is_own:
-                remedy = tr(
+                remedy = Text(
                     "`python -m palm_utils reset {chapter}` puts a fresh one in place", chapter=chapter.split("_")[0]
                 )
                 print("\n" + tr("{chapter}: {error}; {remedy}", chapter=chapter, error=error, remedy=remedy))

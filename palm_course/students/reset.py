@@ -47,12 +47,8 @@ def run(args: argparse.Namespace) -> int:
     for start in args.chapters:
         found = [name for name in source.names if name.startswith(start)]
         if len(found) != 1:
-            raise CourseError(
-                "No single chapter starts with {start!r} in {source}; there are: {known}",
-                start=start,
-                source=source.place,
-                known=", ".join(source.names),
-            )
+            values = {"start": start, "source": source.place, "known": ", ".join(source.names)}
+            raise CourseError("No single chapter starts with {start!r} in {source}; there are: {known}", **values)
         names += found
     for name in names:
         print("\n".join(reset(chapters.FOLDER / name, source.read(name), keep_answers=args.keep_answers)))
@@ -111,12 +107,11 @@ def find_source(wanted: str | None = None) -> Source:
     """
     try:
         source = download(Path(wanted)) if wanted and Path(wanted).is_dir() else commit(wanted or course_commit())
-    except GitFailed as error:
-        reason = str(error).split("\n")[0]
-        problem = Text("A fresh chapter comes from git, and it has none here ({reason}).", reason=reason)
-        raise CourseError("{problem} {remedy}", problem=problem, remedy=_REMEDY) from None
-    if not source.names:
         problem = Text("There are no chapters in {source}.", source=source.place)
+    except GitFailed as error:
+        source, reason = None, str(error).split("\n")[0]
+        problem = Text("A fresh chapter comes from git, and it has none here ({reason}).", reason=reason)
+    if not source or not source.names:
         raise CourseError("{problem} {remedy}", problem=problem, remedy=_REMEDY)
     return source
 

@@ -16,8 +16,8 @@ import pytest
 
 from conftest import ROOT, Watched
 
-COURSE = ("Makefile", "pyproject.toml", "conftest.py", "data/README.md")
-FOLDERS = ("notebooks", "palm_utils", "results", "tools")
+COURSE = ("Makefile", "course.py", "pyproject.toml", "conftest.py", "data/README.md")
+FOLDERS = ("notebooks", "palm_utils", "palm_course", "results", "tools")
 VENV = Path(os.environ.get("LAB_VENV", ROOT / ".venv")).resolve()
 CHAPTER = "01_lenet_mnist.ipynb"
 EDITIONS = {"en": "", "zh": "zh/"}
@@ -77,21 +77,12 @@ def lab(copy, tmp_path_factory):
         "JUPYTER_TOKEN": token,
         "PALM_SAMPLE": "tiny",
         "PALM_EPOCHS": "1",
-        "PYTHONPATH": str(copy),  # the copy's palm_utils, not the one that the environment was made with
+        "PYTHONPATH": str(copy),  # the copy's packages, not those that the environment was made with
     }  # fmt: skip
     command = ["make", "lab", "READY=1", f"VENV={VENV}", "BROWSER=0", f"PORT={port}"]
     # A group of its own: make, the server and the kernels end together.
-    server = subprocess.Popen(
-        command,
-        cwd=copy,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "errors": "replace"}
+    server = subprocess.Popen(command, cwd=copy, env=env, start_new_session=True, **pipes)
     try:
         said = []
         for line in server.stdout:  # Jupyter names its address once it answers

@@ -9,13 +9,16 @@ import sys
 from pathlib import Path
 
 import nbformat
+import paddle
 import pytest
 from course_notebooks import read_committed
+from student_notebooks import write as write_book
 
 from palm_course import chapters as notebooks
 from palm_course import rebuild as course
 from palm_course.results import recipes
 from palm_course.results import stored as results
+from palm_utils.layers import count_parameters
 from palm_utils.messages import CourseError
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -73,10 +76,8 @@ def _of_tags(cell, own: bool, cleared: bool) -> list[str]:
     found = []
     if cell.outputs and not own and not tags & {"nbval-check-output", "measured", "results"} | of_exercise:
         found.append("output, but no tag that says whether it is a fact")
-    # nbval does not compare pictures.
-    compared = [
-        o for o in cell.outputs if o.output_type == "stream" or set(o.get("data", {})) - {"image/png", "text/plain"}
-    ]
+    pictures = {"image/png", "text/plain"}  # nbval does not compare them
+    compared = [o for o in cell.outputs if o.output_type == "stream" or set(o.get("data", {})) - pictures]
     if "nbval-check-output" in tags and not compared and not cleared:
         found.append("nbval-check-output without a stored output checks nothing")
     if "nbval-check-output" in tags and tags & NO_COMPARISON:
@@ -106,19 +107,14 @@ def test_the_committed_notebooks_are_in_good_form(path):
     assert problems(nbformat.read(path, as_version=4), read_committed(path)) == []
 
 
-def test_there_are_notebooks_to_look_at():
-    assert len(CHAPTERS) >= 2
-
-
 def test_a_student_s_copy_may_be_run_in_any_order_and_extended():
     committed = nbformat.read(CHAPTERS[0], as_version=4)
     edited = nbformat.from_dict(committed)
     code = [cell for cell in edited.cells if cell.cell_type == "code"]
     code[1].execution_count = 77
     code[1].outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="x"))
-    edited.cells.append(
-        nbformat.v4.new_code_cell("print('mine')", outputs=[nbformat.v4.new_output("stream", text="x")])
-    )
+    own = nbformat.v4.new_code_cell("print('mine')", outputs=[nbformat.v4.new_output("stream", text="x")])
+    edited.cells.append(own)
     assert len(problems(edited)) >= 3
     assert problems(edited, committed) == []
 
@@ -205,13 +201,7 @@ def test_figures_in_the_readme_are_those_stored_in_the_chapter(path, measured):
         ("07", "LeNetReLU", {"num_classes": 10}, [2, 3, 32, 32], 59_386),
     ],
 )
-def test_networks_have_the_parameters_of_the_course_and_gradients_reach_all_of_them(
-    chapter, name, options, shape, parameters
-):
-    import paddle
-
-    from palm_utils.layers import count_parameters
-
+def test_networks_have_the_parameters_of_the_course_and_gradients_reach_all(chapter, name, options, shape, parameters):
     paddle.seed(0)
     model = getattr(notebooks.definitions(notebooks.find(chapter)[0]), name)(**options)
     assert count_parameters(model) == parameters
@@ -219,20 +209,14 @@ def test_networks_have_the_parameters_of_the_course_and_gradients_reach_all_of_t
     assert list(logits.shape) == [shape[0], options.get("num_classes", 1)]
     logits.square().sum().backward()
     for parameter_name, p in model.named_parameters():
-        if p.stop_gradient:  # the running mean and variance of a batch norm
-            continue
-        assert p.grad is not None and float(p.grad.abs().max()) > 0, parameter_name
+        if not p.stop_gradient:  # as those of the running mean and variance of a batch norm do
+            assert p.grad is not None and float(p.grad.abs().max()) > 0, parameter_name
 
 
 def test_definitions_run_imports_and_model_cells_and_nothing_else(tmp_path):
-    path = write_book(
-        tmp_path / "01_x.ipynb", "import math\nprint(1 / 0)", "def area(r):\n    return math.pi * r * r", "x = 1"
-    )
-    book = nbformat.read(path, as_version=4)
-    book.cells[1].metadata["tags"] = ["model"]
-    for mine in ("%matplotlib inline\nimport seaborn_is_not_here", "import seaborn_is_not_here", "def unfinished("):
-        book.cells.append(nbformat.v4.new_code_cell(mine))
-    nbformat.write(book, path)
+    model = "def area(r):\n    return math.pi * r * r"
+    mine = "%matplotlib inline\nimport seaborn_is_not_here", "import seaborn_is_not_here", "def unfinished("
+    path = write_book(tmp_path / "01_x.ipynb", "import math\nprint(1 / 0)", (model, "model"), "x = 1", *mine)
     module = notebooks.definitions(path)
     assert module.area(2) == pytest.approx(12.566, abs=1e-3)
     assert not hasattr(module, "x")
@@ -242,12 +226,6 @@ def test_definitions_run_imports_and_model_cells_and_nothing_else(tmp_path):
 
 
 # --- running them
-
-
-def write_book(path, *sources):
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    nbformat.write(book, path)
-    return path
 
 
 def test_execute_stores_outputs_and_starts_in_the_notebook_s_folder(tmp_path):
@@ -300,17 +278,18 @@ def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
         notebooks.find("09", tmp_path)
 
 
-def test_nbval_tells_a_wrong_stored_fact_and_passes_over_what_was_measured(tmp_path):
-    path = write_book(tmp_path / "01_x.ipynb", "print([3, 6, 24, 24])", "import time\nprint(time.time())")
-    book = nbformat.read(path, as_version=4)
-    for cell, tag in zip(book.cells, ("nbval-check-output", "measured"), strict=True):
-        cell.metadata["tags"] = [tag]
-    nbformat.write(book, path)
-    notebooks.execute(path, path)
+def nbval(path, cwd):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
-    assert subprocess.run([*command, path], cwd=tmp_path, capture_output=True).returncode == 0
+    return subprocess.run([*command, path], cwd=cwd, capture_output=True, text=True)
+
+
+def test_nbval_tells_a_wrong_stored_fact_and_passes_over_what_was_measured(tmp_path):
+    fact, figure = ("print([3, 6, 24, 24])", "nbval-check-output"), ("import time\nprint(time.time())", "measured")
+    path = write_book(tmp_path / "01_x.ipynb", fact, figure)
+    notebooks.execute(path, path)
+    assert nbval(path, cwd=tmp_path).returncode == 0
     path.write_text(path.read_text("utf-8").replace("[3, 6, 24, 24]\\n", "[3, 6, 25, 24]\\n"), "utf-8")
-    failed = subprocess.run([*command, path], cwd=tmp_path, capture_output=True, text=True)
+    failed = nbval(path, cwd=tmp_path)
     assert failed.returncode == 1 and "[3, 6, 25, 24]" in failed.stdout
 
 
@@ -319,17 +298,15 @@ def test_nbval_leaves_alone_what_was_trained_in_the_notebooks_folder(tmp_path):
         "from pathlib import Path\nassert Path('mine.txt').read_text() == 'mine'",
         "Path('checkpoints/x').mkdir(parents=True)\nPath('checkpoints/x/palm.txt').write_text('of the test')",
     )
-    folder = (
-        FOLDER.parent / "build" / f"test-{tmp_path.parent.name}-{tmp_path.name}"
-    )  # below the conftest.py in question
-    (folder / "checkpoints" / "x").mkdir(parents=True)
+    folder = FOLDER.parent / "build" / f"test-{tmp_path.parent.name}-{tmp_path.name}"  # below the conftest.py meant
+    trained = folder / "checkpoints" / "x" / "palm.txt"
+    trained.parent.mkdir(parents=True)
     try:
         write_book(folder / "01_x.ipynb", *cells)
         (folder / "mine.txt").write_text("mine")
-        (folder / "checkpoints" / "x" / "palm.txt").write_text("trained for hours")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
-        done = subprocess.run([*command, folder], cwd=FOLDER.parent, capture_output=True, text=True)
+        trained.write_text("trained for hours")
+        done = nbval(folder, cwd=FOLDER.parent)
         assert done.returncode == 0, done.stdout
-        assert (folder / "checkpoints" / "x" / "palm.txt").read_text() == "trained for hours"
+        assert trained.read_text() == "trained for hours"
     finally:
         shutil.rmtree(folder)

@@ -1,7 +1,5 @@
 """tools/sync_zh.py, on a small course: what comes over from the English notebooks, and what stays Chinese."""
 
-import json
-
 import nbformat
 import pytest
 from editions import sync_zh, zh_texts
@@ -75,6 +73,10 @@ def cells(path):
     return {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
 
 
+def in_chinese(folder):
+    return cells(folder / "zh" / "01_circles.ipynb")
+
+
 def content(folder):
     return {path: path.read_bytes() for path in sorted((folder / "zh").rglob("*")) if path.is_file()}
 
@@ -95,7 +97,7 @@ def test_what_is_there_to_translate():
 
 
 def test_the_chinese_notebook_is_the_same_program_with_chinese_texts(translated):
-    english, chinese = (cells(folder / "01_circles.ipynb") for folder in (translated, translated / "zh"))
+    english, chinese = cells(translated / "01_circles.ipynb"), in_chinese(translated)
     assert list(chinese) == list(english)
     assert chinese["c"].source == CHINESE_CODE
     assert chinese["b"] == english["b"] and chinese["d"] == english["d"]
@@ -117,10 +119,10 @@ def test_prose_whose_english_changed_is_kept_and_listed(translated, capsys):
     for _ in range(2):
         run(translated)
         assert "  English changed since: a\n" in capsys.readouterr().out
-        assert cells(translated / "zh" / "01_circles.ipynb")["a"].source.startswith("# 圆")
+        assert in_chinese(translated)["a"].source.startswith("# 圆")
     assert translate(translated, a="# 圆形") == 0
     assert "changed since" not in capsys.readouterr().out
-    assert cells(translated / "zh" / "01_circles.ipynb")["a"].source == "# 圆形"
+    assert in_chinese(translated)["a"].source == "# 圆形"
 
 
 def test_a_translation_of_english_that_changed_after_the_export_is_not_lost(translated, capsys):
@@ -131,15 +133,16 @@ def test_a_translation_of_english_that_changed_after_the_export_is_not_lost(tran
     edit(translated / "01_circles.ipynb", "a", "# Round things, once more")
     assert run(translated, "import", "01") == 0
     assert "English changed since: a" in capsys.readouterr().out
-    assert cells(translated / "zh" / "01_circles.ipynb")["a"].source.startswith("# 圆形")
+    assert in_chinese(translated)["a"].source.startswith("# 圆形")
 
 
 def test_chinese_remarks_stay_where_code_around_them_changes(translated, capsys):
-    edit(translated / "01_circles.ipynb", "c", CODE.replace("3 * x", "np.pi * x").replace("r * r", "r**2"))
+    def changed(code):
+        return code.replace("3 * x", "np.pi * x").replace("r * r", "r**2")
+
+    edit(translated / "01_circles.ipynb", "c", changed(CODE))
     run(translated)
-    assert cells(translated / "zh" / "01_circles.ipynb")["c"].source == CHINESE_CODE.replace(
-        "3 * x", "np.pi * x"
-    ).replace("r * r", "r**2")
+    assert in_chinese(translated)["c"].source == changed(CHINESE_CODE)
     assert capsys.readouterr().out.startswith("zh/01_circles.ipynb: brought up to date\nzh/solutions")
 
 
@@ -147,20 +150,16 @@ def test_a_changed_remark_is_listed_and_the_others_stay(translated, capsys):
     edit(translated / "01_circles.ipynb", "c", f"# a new remark\n{CODE.replace('the square', 'squared')}")
     run(translated)
     new = CHINESE_CODE.replace("平方", "squared")
-    assert cells(translated / "zh" / "01_circles.ipynb")["c"].source == f"# a new remark\n{new}"
+    assert in_chinese(translated)["c"].source == f"# a new remark\n{new}"
     assert "  not translated: c/1, c/3\n" in capsys.readouterr().out
 
 
-def test_code_edited_in_the_chinese_notebook_is_the_english_one_s_again(translated):
+def test_of_edits_in_the_chinese_notebook_prose_is_kept_and_code_is_the_english_one_s_again(translated):
+    edit(translated / "zh" / "01_circles.ipynb", "a", "# 圆形")
     edit(translated / "zh" / "01_circles.ipynb", "c", CHINESE_CODE.replace("3 * x", "4 * x"))
     run(translated)
-    assert cells(translated / "zh" / "01_circles.ipynb")["c"].source == CHINESE_CODE
-
-
-def test_prose_edited_in_the_chinese_notebook_is_kept(translated):
-    edit(translated / "zh" / "01_circles.ipynb", "a", "# 圆形")
-    run(translated)
-    assert cells(translated / "zh" / "01_circles.ipynb")["a"].source == "# 圆形"
+    assert in_chinese(translated)["a"].source == "# 圆形"
+    assert in_chinese(translated)["c"].source == CHINESE_CODE
 
 
 def test_outputs_new_cells_and_order_come_from_the_english_chapter(translated, capsys):
@@ -171,7 +170,7 @@ def test_outputs_new_cells_and_order_come_from_the_english_chapter(translated, c
     book.cells = [book.cells[3], new, *book.cells[:1]]
     nbformat.write(book, translated / "01_circles.ipynb")
     run(translated)
-    chinese = cells(translated / "zh" / "01_circles.ipynb")
+    chinese = in_chinese(translated)
     assert list(chinese) == ["d", "e", "a"]
     assert chinese["d"].outputs[0].text == "3.14\n"
     assert chinese["e"].source == "More to come." and chinese["a"].source.startswith("# 圆")
@@ -183,7 +182,7 @@ def test_prose_follows_its_english_to_another_cell_and_notebook(translated):
     store(translated / "02_squares.ipynb", ("x", new_code_cell(CODE)), ("y", new_markdown_cell("Squares.")))
     edit(english, "b", "Solutions: `a[i](x)`")
     run(translated)
-    assert cells(translated / "zh" / "01_circles.ipynb")["b"].source == "答案：`a[i](x)`"
+    assert in_chinese(translated)["b"].source == "答案：`a[i](x)`"
     assert translate(translated, "02", y="正方形。") == 0
     assert cells(translated / "zh" / "02_squares.ipynb")["x"].source == CHINESE_CODE
 
@@ -194,7 +193,7 @@ def test_what_the_package_says_to_the_student_is_said_in_chinese(translated, cap
     silent = new_code_cell(said.source, metadata={"tags": ["progress"]})
     store(translated / "01_circles.ipynb", ("p", said), ("q", silent))
     assert run(translated) == 0
-    chinese = cells(translated / "zh" / "01_circles.ipynb")
+    chinese = in_chinese(translated)
     assert [output.text for output in chinese["p"].outputs] == ["1 done zh_CN\n"]
     assert chinese["q"].outputs == []
     before = content(translated)
@@ -205,16 +204,14 @@ def test_what_the_package_says_to_the_student_is_said_in_chinese(translated, cap
 
 
 def test_links_point_to_chinese_chapters_where_there_are_some(translated):
-    def source():
-        return cells(translated / "zh" / "01_circles.ipynb")["a"].source
-
-    assert "[下一章](../02_squares.ipynb)" in source() and "[数据](../../data/README.md)" in source()
+    source = in_chinese(translated)["a"].source
+    assert "[下一章](../02_squares.ipynb)" in source and "[数据](../../data/README.md)" in source
     store(translated / "02_squares.ipynb", ("y", new_markdown_cell("Squares.")))
     assert translate(translated, "02", y="正方形，[网页](https://example.org/x)，[前](01_circles.ipynb)。") == 0
-    assert "[下一章](02_squares.ipynb)" in source() and "[数据](../../data/README.md)" in source()
-    assert "[网页](https://example.org/x)，[前](01_circles.ipynb)" in json.dumps(
-        cells(translated / "zh" / "02_squares.ipynb")["y"], ensure_ascii=False
-    )
+    source = in_chinese(translated)["a"].source
+    assert "[下一章](02_squares.ipynb)" in source and "[数据](../../data/README.md)" in source
+    squares = cells(translated / "zh" / "02_squares.ipynb")["y"].source
+    assert "[网页](https://example.org/x)，[前](01_circles.ipynb)" in squares
 
 
 @pytest.mark.parametrize(

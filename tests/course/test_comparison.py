@@ -1,6 +1,5 @@
 """The networks side by side: equal to the stored histories, with gaps where nothing is stored."""
 
-import json
 import math
 
 import numpy as np
@@ -66,15 +65,6 @@ def test_what_is_not_stored_is_a_gap_and_no_error(small, capsys):
     assert lines[2].split()[-1] == "-", "the tutorial claims nothing of it"
 
 
-def test_a_table_has_columns_of_one_width(small, capsys):
-    small(NETWORK, "tutorial", 0, ALL_RIGHT)
-    small(NETWORK, "tutorial", 1, ONE_WRONG)
-    comparison.table(comparison.rows([NETWORK, OTHER]), {NETWORK: Cost(134_264_641, 15_466_172_416)})
-    lines = capsys.readouterr().out.splitlines()
-    assert len({len(line) for line in lines[1:]}) == 1
-    assert max(map(len, lines)) <= 100, "wider than a notebook"
-
-
 def test_a_damaged_result_is_an_error_and_no_gap(small):
     small(NETWORK, "tutorial", 0, ALL_RIGHT)
     Run(NETWORK, "tutorial", 0).path.write_text("{", "utf-8")
@@ -83,6 +73,7 @@ def test_a_damaged_result_is_an_error_and_no_gap(small):
 
 
 def test_answers_are_of_the_steady_recipe_where_it_is_stored(small):
+    assert comparison.answers([NETWORK]) == {}
     small(NETWORK, "tutorial", 0, ONE_WRONG)
     _, of_lowest = small(NETWORK, "steady", 1, ALL_RIGHT)
     small(NETWORK, "steady", 2, ONE_WRONG)
@@ -92,10 +83,6 @@ def test_answers_are_of_the_steady_recipe_where_it_is_stored(small):
     for answered, expected in zip(answers.values(), (of_lowest, of_other), strict=True):
         np.testing.assert_array_equal(answered.logits, expected.logits)
         np.testing.assert_array_equal(answered.labels, LABELS)
-
-
-def test_without_stored_results_there_are_no_answers(small):
-    assert comparison.answers([NETWORK]) == {}
 
 
 def test_labels_are_kept_once_and_those_of_other_photographs_refused(small, palm_folder):
@@ -118,17 +105,18 @@ def test_damaged_labels_are_named(small, content):
 
 def test_the_stored_accuracies_follow_from_the_stored_answers():
     """Of the results that this repository keeps: anyone can check them."""
-    checked = 0
-    for network in comparison.NETWORKS:
-        for recipe in ("tutorial", "steady"):
-            if network not in {"tutorial": TUTORIAL, "steady": STEADY}[recipe]:
-                continue
-            logits, histories = stored.valid_logits(network, recipe), stored.load(network, recipe)
-            for seed, history in histories.items():
-                scores = score(logits[seed], stored.valid_labels())
-                assert scores.accuracy == pytest.approx(history.last["valid_accuracy"], abs=1e-9), (network, seed)
-                assert scores.auc == pytest.approx(history.last["valid_auc"], abs=1e-6), (network, seed)
-                checked += 1
+    checked, labels = 0, stored.valid_labels()
+    assert len(labels) == 400 and sum(labels) == 211
+    recipes = [("tutorial", network) for network in TUTORIAL] + [("steady", network) for network in STEADY]
+    for recipe, network in recipes:
+        if network not in comparison.NETWORKS:
+            continue
+        logits = stored.valid_logits(network, recipe)
+        for seed, history in stored.load(network, recipe).items():
+            scores = score(logits[seed], labels)
+            assert scores.accuracy == pytest.approx(history.last["valid_accuracy"], abs=1e-9), (network, seed)
+            assert scores.auc == pytest.approx(history.last["valid_auc"], abs=1e-6), (network, seed)
+            checked += 1
     assert checked == sum(1 for path in stored.FOLDER.rglob("0[2-6]*/*seed*.json")) >= 6
 
 
@@ -152,8 +140,3 @@ def test_scores_on_the_test_photographs(palm_folder, tmp_path):
     truth = [line.split(",")[2] for line in (palm_folder / "test_labels.csv").read_text("utf-8-sig").split()[1:]]
     assert scores.labels.tolist() == [int(label) for label in truth]
     assert len(set(scores.logits)) == len(truth), "an answer for each photograph"
-
-
-def test_stored_labels_are_a_plain_list():
-    content = json.loads((stored.FOLDER / stored.LABELS).read_text("utf-8"))
-    assert len(content["labels"]) == 400 and sum(content["labels"]) == 211

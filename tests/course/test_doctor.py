@@ -2,38 +2,125 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from palm_course import doctor
 from palm_course.command import main
 
+PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"))
+
 
 def status_of(lines, what):
     return {name: status for status, name, _ in lines}[what]
 
 
+def found_of(lines, what):
+    return {name: found for _, name, found in lines}[what]
+
+
 @pytest.mark.parametrize(
-    ("version", "status"), [((3, 9, 1), "FAIL"), ((3, 10, 0), "OK"), ((3, 12, 9), "OK"), ((3, 13, 0), "WARN")]
+    ("version", "status"),
+    [((3, 9, 1), "FAIL"), ((3, 10, 0), "OK"), ((3, 12, 9), "OK"), ((3, 13, 0), "OK"), ((3, 14, 0), "FAIL")],
 )
 def test_python_versions(version, status):
-    assert doctor.check_python(version)[0] == status
+    assert status_of(doctor.check_python(version), "Python") == status
 
 
-def test_a_package_outside_its_bounds_and_one_that_is_missing(monkeypatch):
-    real = doctor.metadata.version
+@pytest.fixture
+def packages(monkeypatch):
+    """Let these distributions, and all the others that the course needs, be installed and imported without a fault."""
 
-    def version(name):
-        if name == "tqdm":
-            return "3.0"
-        if name == "openpyxl":
-            raise doctor.metadata.PackageNotFoundError
-        return real(name)
+    def install(versions, imports=None, *, set_up=True):
+        needed = doctor.installed.read(doctor._ROOT / "requirements-common.txt")
+        found = {one.name: next(iter(one.specifier)).version for one in needed} | versions
+        there = {name: SimpleNamespace(version=version) for name, version in found.items() if version}
+        monkeypatch.setattr(doctor.installed, "distributions", lambda: there)
+        files = dict.fromkeys(map(doctor.installed.module_of, [*found, "palm-utils", "paddlepaddle"]), ("", ""))
+        monkeypatch.setattr(doctor, "imported", lambda modules: files | (imports or {}))
+        monkeypatch.setattr(doctor.supported, "STARTED", "bin" if set_up else "nowhere")
 
-    monkeypatch.setattr(doctor.metadata, "version", version)
+    return install
+
+
+def test_packages_outside_their_bounds_missing_and_from_elsewhere(packages):
+    foreign = {"tqdm": ("/foreign/tqdm/__init__.py", "")}
+    packages({"numpy": "2.9", "openpyxl": None, "tqdm": "4.70", "matplotlib": "3.9"}, foreign)
     lines = list(doctor.check_packages())
-    assert status_of(lines, "tqdm") == "WARN" and status_of(lines, "openpyxl") == "FAIL"
+    assert status_of(lines, "numpy") == "WARN" and "tested with" in found_of(lines, "numpy")
+    assert status_of(lines, "openpyxl") == "FAIL" and "python course.py setup" in found_of(lines, "openpyxl")
+    assert status_of(lines, "tqdm") == "WARN" and "PYTHONPATH" in found_of(lines, "tqdm")
     assert status_of(lines, "matplotlib") == "OK"
+
+
+def test_a_package_that_is_there_and_cannot_be_imported(packages):
+    packages({}, {"cv2": ("", "ModuleNotFoundError: No module named 'cv2'"), "palm_utils": ("", "no")}, set_up=False)
+    lines = list(doctor.check_packages())
+    assert status_of(lines, "opencv-python-headless") == status_of(lines, "palm_utils") == "FAIL"
+    assert "No module named 'cv2'" in found_of(lines, "opencv-python-headless")
+    remedy = '-m pip install --force-reinstall --no-deps "opencv-python-headless'
+    assert remedy in found_of(lines, "opencv-python-headless")  # in an environment of the student's own
+
+
+def test_two_packages_in_one_place(packages):
+    packages({"opencv-python": "4.12", "paddlepaddle": "3.3.1", "paddle": "1.2"}, set_up=False)
+    lines = [*doctor.check_packages(), *doctor.check_paddle()]
+    assert status_of(lines, "opencv-python-headless") == "WARN"
+    assert "pip uninstall -y opencv-python`" in found_of(lines, "opencv-python-headless")
+    assert status_of(lines, "paddle") == "FAIL" and "nothing to do with PaddlePaddle" in found_of(lines, "paddle")
+    assert "pip uninstall -y paddle`" in found_of(lines, "paddle")
+
+
+def test_where_nothing_was_set_up_one_line_says_so(packages):
+    needed = doctor.installed.read(doctor._ROOT / "requirements-common.txt")
+    packages({one.name: None for one in needed})
+    (line,) = doctor.check_packages()
+    assert line[0] == "FAIL" and f"{len(needed)} are not installed" in line[2]
+
+
+def test_an_import_that_ends_python_is_told_and_the_others_follow(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "crashing.py").write_text("import os; os._exit(9)")
+    (tmp_path / "notebooks" / "leaving.py").write_text("print('news'); raise SystemExit('no licence')")
+    monkeypatch.setattr(doctor, "_ROOT", tmp_path)
+    found = doctor.imported(["json", "crashing", "leaving", "zipfile"])
+    assert [bool(error) for _, error in found.values()] == [False, True, True, False]
+    assert "status 9" in found["crashing"][1] and found["leaving"][1] == "SystemExit: no licence"
+    assert found["json"][0].endswith("__init__.py")
+
+
+@pytest.mark.parametrize("error", [ValueError("damaged"), SystemExit(3), RecursionError()])
+def test_whatever_a_check_raises_is_its_line_and_the_rest_follows(error, monkeypatch):
+    def check(*args):
+        raise error
+
+    for name in ("check_packages", "check_paddle", "check_data", "check_memory", "check_disk"):
+        monkeypatch.setattr(doctor, name, check)
+    lines = list(doctor.lines())
+    assert [status for status, _, _ in lines] == ["OK", *["FAIL"] * 7]
+    assert all(type(error).__name__ in found for _, _, found in lines[1:])
+
+
+def test_a_label_table_that_cannot_be_read(palm_folder, monkeypatch):
+    monkeypatch.delenv("PALM_SAMPLE", raising=False)
+    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+    (palm_folder / "labels.csv").write_bytes(b"PK\x03\x04 not a table")
+    monkeypatch.setattr(doctor, "check_packages", list)
+    monkeypatch.setattr(doctor, "check_paddle", list)
+    lines = list(doctor.lines())
+    assert status_of(lines, "data: palm") == "FAIL" and status_of(lines, "data: mnist") == "WARN"
+
+
+@pytest.mark.parametrize(("free", "status"), [(2, "WARN"), (6, "OK")])
+def test_memory(free, status, monkeypatch):
+    import psutil
+
+    memory = SimpleNamespace(available=free * 2**30, total=8 * 2**30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # no container's limit
+    (line,) = doctor.check_memory()
+    assert line[0] == status and f"{free}.0 of 8.0 GiB free" in line[2] and ("VGG" in line[2]) == (status == "WARN")
 
 
 @pytest.mark.parametrize(
@@ -47,11 +134,12 @@ def test_a_gpu_that_paddlepaddle_has_no_code_for(version, capability, status, mo
     monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: True)
     for name, value in (("device_count", 1), ("get_device_name", "H100"), ("get_device_capability", capability)):
         monkeypatch.setattr(paddle.device.cuda, name, lambda *args, value=value: value)
+    monkeypatch.setattr(doctor, "imported", lambda modules: {"paddle": (paddle.__file__, "")})
     lines = list(doctor.check_paddle())
     assert status_of(lines, "device") == status
     if status == "FAIL":
         assert f"no code for H100 (compute capability {capability[0]}.{capability[1]})" in str(lines)
-        assert "PADDLE=cpu" in str(lines)
+        assert "--paddle cpu" in str(lines)
 
 
 def test_little_space_is_a_warning_with_its_remedy(monkeypatch):
@@ -77,7 +165,7 @@ def test_real_data_is_ok_and_absent_data_a_warning(palm_folder, monkeypatch):
     monkeypatch.delenv("PALM_SAMPLE", raising=False)
     monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
     monkeypatch.setenv("HOME", str(palm_folder))  # no download cache there
-    lines = list(doctor.check_data())
+    lines = [line for name in ("palm", "mnist", "cifar10") for line in doctor.check_data(name)]
     assert status_of(lines, "data: palm") == "OK"
     assert status_of(lines, "data: mnist") == status_of(lines, "data: cifar10") == "WARN"
 
@@ -91,12 +179,16 @@ def test_the_first_line_comes_before_paddle_is_imported():
     assert run.stdout.split() == ["Python", "False", "False"]
 
 
-def test_it_runs_where_nothing_is_installed():
+@pytest.mark.parametrize("python", [Path(sys.executable), *PYTHONS], ids=str)
+def test_it_runs_where_nothing_is_installed(python):
+    version = subprocess.run([python, "-c", "import sys; print(sys.version_info >= (3, 8))"], capture_output=True)
+    if version.stdout.strip() != b"True":
+        pytest.skip("the doctor needs Python 3.8")
     # -S leaves site-packages out: a Python on which no set-up was made.
-    command = [sys.executable, "-S", "-m", "palm_utils", "doctor"]
+    command = [python, "-S", "-m", "palm_utils", "doctor"]
     run = subprocess.run(command, cwd=Path(doctor.__file__).parents[1], capture_output=True, text=True)
     assert run.returncode == 1 and "Traceback" not in run.stderr
-    assert run.stdout.startswith("OK    Python") and "FAIL  paddle" in run.stdout
+    assert "Python " in run.stdout.splitlines()[0] and "FAIL  paddle" in run.stdout and "free disk" in run.stdout
 
 
 # --- the command

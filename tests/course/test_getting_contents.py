@@ -52,41 +52,26 @@ def test_a_batch_as_python_2_wrote_it():
     assert found == expected == {b"labels": [7], b"name": b"x.png"}
 
 
+MORE_THAN_VALUES = {
+    "call": Calls(os.mkdir, "made by a pickle"),
+    "eval": {b"data": [Calls(eval, "1")]},
+    "call in an array": np.array([Calls(os.mkdir, "made by a pickle")]),
+    "objects": np.array([{}]),
+    "texts": np.array(["text"]),
+    "records": np.array([(1, 2)], "i4,i4"),
+    "floats": np.zeros(3, np.float32),
+    "address": Calls(np.ndarray, (1,), "O", b"12345678"),
+    "dtype": Calls(np.dtype, "O"),
+    "class": PermissionError,
+    "attr": Calls(getattr, 1, "real"),
+}
+
+
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-@pytest.mark.parametrize(
-    "value",
-    [
-        Calls(os.mkdir, "made by a pickle"),
-        {b"data": [Calls(eval, "1")]},
-        np.array([Calls(os.mkdir, "made by a pickle")]),
-        np.array([{}]),
-        np.array(["text"]),
-        np.array([(1, 2)], "i4,i4"),
-        np.zeros(3, np.float32),
-        Calls(np.ndarray, (1,), "O", b"12345678"),
-        Calls(np.dtype, "O"),
-        PermissionError,
-        Calls(getattr, 1, "real"),
-    ],
-    ids=[
-        "call",
-        "eval",
-        "call in an array",
-        "objects",
-        "texts",
-        "records",
-        "floats",
-        "address",
-        "dtype",
-        "class",
-        "attr",
-    ],
-)
+@pytest.mark.parametrize("value", MORE_THAN_VALUES.values(), ids=MORE_THAN_VALUES)
 def test_what_is_more_than_values_and_bytes_is_refused_before_it_is_called(tmp_path, monkeypatch, value, protocol):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        DataError, match=r"it would call (\w+\.)+(mkdir|eval|getattr|\w+Error|\w+)|in which NumPy does not"
-    ):
+    with pytest.raises(DataError, match=r"it would call (\w+\.)+\w+|in which NumPy does not"):
         contents.unpickled(pickle.dumps(value, protocol))
     assert not list(tmp_path.iterdir())
 
@@ -173,22 +158,21 @@ def test_an_archive_of_something_else(cifar, batch):
         _ = data.data_file
 
 
-def test_members_that_are_there_twice_or_links(cifar):
-    with pytest.raises(DataError, match="'x/test_batch' is a link or there twice"):
-        cifar(tar_gz(("x/test_batch", cifar_batch(1)), ("x/test_batch", cifar_batch(2)))).counts()
+def a_link():
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        member = tarfile.TarInfo("x/data_batch_1")
+        member = tarfile.TarInfo("x/test_batch")
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(member)
-    with pytest.raises(DataError, match="'x/data_batch_1' is a link or there twice"):
-        cifar(buffer.getvalue()).counts()
+    return buffer.getvalue()
 
 
-def test_an_archive_that_unpacks_to_too_much(cifar, monkeypatch):
-    content = tar_gz(("x/padding", bytes(100_000)), ("x/test_batch", cifar_batch(1)))
-    monkeypatch.setattr(contents, "_LARGEST", 90_000)
-    with pytest.raises(DataError, match="unpacks to far more than CIFAR-10 would"):
+TWICE = tar_gz(("x/test_batch", cifar_batch(1)), ("x/test_batch", cifar_batch(2)))
+
+
+@pytest.mark.parametrize("content", [TWICE, a_link()], ids=["twice", "link"])
+def test_members_that_are_there_twice_or_links(cifar, content):
+    with pytest.raises(DataError, match="'x/test_batch' is a link or there twice"):
         cifar(content).counts()
 
 

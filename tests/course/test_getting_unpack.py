@@ -3,6 +3,7 @@
 import io
 import stat
 import struct
+import warnings
 import zipfile
 
 import pytest
@@ -10,6 +11,9 @@ from palm_archives import tree, zipped
 
 from palm_course.getting.unpack import unpack
 from palm_utils.messages import DataError, DataNotFound
+
+LINK = (stat.S_IFLNK | 0o777) << 16
+LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"  # what the two headers of an entry begin with
 
 
 @pytest.fixture
@@ -28,50 +32,78 @@ def unpacked(tmp_path):
     assert {path.name for path in tmp_path.glob("folder/*")} <= {"inner"}
 
 
-def entry(name, content=b"x", **attributes):
-    """A zip archive with one entry whose header has these attributes."""
-    info = zipfile.ZipInfo("placeholder")
-    info.filename = name
-    for key, value in attributes.items():
-        setattr(info, key, value)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(info, content)
+def archive_of(*entries, start=b""):
+    """A zip archive of (name, content, external attributes), names as they are, added to the archive `start`."""
+    buffer = io.BytesIO(start)
+    with zipfile.ZipFile(buffer, "a") as archive, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Duplicate name")
+        for name, content, attributes in entries:
+            info = zipfile.ZipInfo("placeholder")
+            info.filename, info.external_attr = name, attributes
+            archive.writestr(info, content)
     return buffer.getvalue()
 
 
+def entry(name, content=b"x", attributes=0):
+    return archive_of((name, content, attributes))
+
+
+def patched(content, value, changes):
+    """Overwrite a number of the headers, at {start of a header: offset in it}."""
+    content = bytearray(content)
+    for header, offset in changes.items():
+        start = content.index(header) + offset
+        content[start : start + len(value)] = value
+    return bytes(content)
+
+
+JUNK = {"__MACOSX/a/._B.jpg": b"4", "._d.jpg": b"5", "a/__macosx/f.jpg": b"7", "a/.ds_store": b"8", "Thumbs.db": b"9"}
+
+
 def test_only_what_is_wanted_comes_out(unpacked):
-    content = zipped(
-        {
-            "a/B.JPG": b"1",
-            "a/b.bmp": b"2",
-            "c.txt": b"3",
-            "__MACOSX/a/._B.jpg": b"4",
-            "._d.jpg": b"5",
-            "e.jpg": b"6",
-        }
-        | {"a/__macosx/f.jpg": b"7", "a/.ds_store": b"8", "Thumbs.db": b"9"}
-    )
-    assert unpacked(content) == {"a/B.JPG": b"1", "e.jpg": b"6"}
-    assert unpacked(content, suffixes=(".jpg", ".txt", ".db", "store")) == {
-        "a/B.JPG": b"1",
-        "e.jpg": b"6",
-        "c.txt": b"3",
-    }
+    wanted = {"a/B.JPG": b"1", "e.jpg": b"6"}
+    content = zipped({**wanted, "a/b.bmp": b"2", "c.txt": b"3", **JUNK})
+    assert unpacked(content) == wanted
+    assert unpacked(content, suffixes=(".jpg", ".txt", ".db", "store")) == {**wanted, "c.txt": b"3"}
 
 
-def test_zips_in_zips_unpack_where_they_lie(unpacked):
-    inner = zipped({"c/d.jpg": b"1", "deeper.ZIP": zipped({"e.jpg": b"2"})})
-    assert unpacked(zipped({"a/b.zip": inner})) == {"a/c/d.jpg": b"1", "a/e.jpg": b"2"}
+def holding_its_own_name():
+    content = zipped({"a.jpg": b"1"})
+    for _ in range(2):
+        content = zipped({"a.zip": content, "b.jpg": b"2"})
+    return content
 
 
-def test_folders_and_entries_without_a_name_are_passed_over(unpacked):
-    assert unpacked(zipped({"a.jpg/": b"", "b.zip/": b"", "c/d.jpg": b"1"})) == {"c/d.jpg": b"1"}
-    assert unpacked(entry("\0.jpg")) == {"c/d.jpg": b"1"}  # a name ends where a zero is
+def holding_each_others_names():
+    first = zipped({"b.zip": zipped({"a.jpg": b"1"}), "0.jpg": b"0", "0.part/c.jpg": b"3"})
+    second = zipped({"a.zip": zipped({"b.jpg": b"2"})})
+    return zipped({"a.zip": first, "b.zip": second, "0.part/d.jpg": b"4", "1.part/e.jpg": b"5"})
 
 
-def test_backslashes_separate_folders(unpacked):
-    assert unpacked(entry("a\\b.jpg")) == {"a/b.jpg": b"x"}
+def mended():
+    """An archive to which the mended files were added; unzip takes the later ones, too."""
+    old = zipped({"a.jpg": b"old", "inner.zip": zipped({"b.jpg": b"old"})})
+    return archive_of(("a.jpg", b"mended", 0), ("inner.zip", zipped({"b.jpg": b"mended"}), 0), start=old)
+
+
+PARTS = {"0.part/c.jpg": b"3", "0.part/d.jpg": b"4", "1.part/e.jpg": b"5"}
+UNPACKED = {
+    "zips in zips unpack where they lie": (
+        zipped({"a/b.zip": zipped({"c/d.jpg": b"1", "deeper.ZIP": zipped({"e.jpg": b"2"})})}),
+        {"a/c/d.jpg": b"1", "a/e.jpg": b"2"},
+    ),
+    "folders": (zipped({"a.jpg/": b"", "b.zip/": b"", "c/d.jpg": b"1"}), {"c/d.jpg": b"1"}),
+    "no name": (entry("\0.jpg"), {}),  # a name ends where a zero is
+    "backslashes": (entry("a\\b.jpg"), {"a/b.jpg": b"x"}),
+    "two entries of one name": (mended(), {"a.jpg": b"mended", "b.jpg": b"mended"}),
+    "its own name": (holding_its_own_name(), {"a.jpg": b"1", "b.jpg": b"2"}),
+    "each other's name": (holding_each_others_names(), {"0.jpg": b"0", "a.jpg": b"1", "b.jpg": b"2", **PARTS}),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), UNPACKED.values(), ids=UNPACKED)
+def test_what_comes_out(unpacked, content, expected):
+    assert unpacked(content) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,29 +119,50 @@ def test_entries_that_would_leave_the_folder(unpacked, name):
     assert repr(name) in str(caught.value)
 
 
-def test_symbolic_links(unpacked):
-    with pytest.raises(DataError, match=r"'link\.jpg' is a symbolic link"):
-        unpacked(entry("link.jpg", b"/etc/passwd", external_attr=(stat.S_IFLNK | 0o777) << 16))
+WHOLE, LONG_NAME = zipped({"a.jpg": b"x"}), "x" * 300
+NINE = zipped({f"{i}.jpg": bytes([i]) * 500 for i in range(9)})
+IS_TRUNCATED = r"archive\.zip is truncated or damaged .*Download it again"
+REFUSED = {
+    "link": (entry("link.jpg", b"/etc/passwd", LINK), r"'link\.jpg' is a symbolic link"),
+    "link among two of one name": (archive_of(("a.jpg", b"/etc", LINK), start=WHOLE), "symbolic link"),
+    # A file that would be written through it follows.
+    "link to a folder": (
+        archive_of(("images", b"../..", LINK), ("images/a.jpg", b"x", 0)),
+        "'images' is a symbolic link",
+    ),
+    "unsafe inner archive": (zipped({"inner.zip": entry("../evil.jpg")}), r"inner\.zip is not safe"),
+    "empty": (b"", r"archive\.zip is empty"),
+    "rar": (b"Rar!\x1a\x07", r"archive\.zip is not a zip archive"),
+    "doctype": (b"\n<!DOCTYPE html><html>", r"archive\.zip is a web page"),
+    "html": (b"<HTML><body>502</body>", r"archive\.zip is a web page"),
+    **{f"{keep} of it": (NINE[: int(len(NINE) * keep)], IS_TRUNCATED) for keep in (0.3, 0.6, 0.9, 0.99)},
+    "encrypted": (patched(WHOLE, b"\1", {CENTRAL: 8}), r"archive\.zip is encrypted \(a\.jpg\)"),
+    "damaged entry": (
+        entry("a.jpg", b"a photograph").replace(b"a photograph", b"a fotograf??"),
+        r"archive\.zip is damaged at a\.jpg",
+    ),
+    "unknown compression": (
+        patched(WHOLE, struct.pack("<H", 99), {LOCAL: 8, CENTRAL: 10}),
+        r"archive\.zip is damaged at a\.jpg",
+    ),
+    "file where a folder should be": (
+        zipped({"a.jpg": b"x", "a.jpg/b.jpg": b"y"}),
+        r"archive\.zip is damaged at a\.jpg/b\.jpg",
+    ),
+    **{
+        f"long {kind}": (entry(name), r"archive\.zip is damaged at [xz].*Download it again")
+        for kind, name in {
+            "name": f"{LONG_NAME}.jpg",
+            "folder": f"{LONG_NAME}/a.jpg",
+            "path": "z/" * 3000 + "a.jpg",
+        }.items()
+    },
+}
 
 
-def test_an_unsafe_entry_in_an_inner_archive(unpacked):
-    with pytest.raises(DataError, match=r"inner\.zip is not safe"):
-        unpacked(zipped({"inner.zip": entry("../evil.jpg")}))
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "is empty"),
-        (b"Rar!\x1a\x07", "is not a zip archive"),
-        (b"\n<!DOCTYPE html><html>", "is a web page"),
-        (b"<HTML><body>502</body>", "is a web page"),
-        (zipped({"a.jpg": b"x" * 99})[:-30], "is truncated or damaged"),
-    ],
-    ids=["empty", "rar", "doctype", "html", "truncated"],  # a zip holds the time: no name for a test
-)
-def test_what_is_no_whole_zip(unpacked, content, said):
-    with pytest.raises(DataError, match=rf"archive\.zip {said}"):
+@pytest.mark.parametrize(("content", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_is_unsafe_or_no_whole_zip(unpacked, content, said):
+    with pytest.raises(DataError, match=said):
         unpacked(content)
 
 
@@ -118,105 +171,8 @@ def test_a_missing_archive(tmp_path):
         unpack(tmp_path / "gone.zip", tmp_path / "folder", (".jpg",))
 
 
-def test_an_encrypted_archive(unpacked):
-    content = bytearray(zipped({"a.jpg": b"x"}))
-    content[content.index(b"PK\x01\x02") + 8] |= 1
-    with pytest.raises(DataError, match=r"archive\.zip is encrypted \(a\.jpg\)"):
-        unpacked(bytes(content))
-
-
-def test_a_damaged_entry(unpacked):
-    content = zipfile_stored("a.jpg", b"a photograph").replace(b"a photograph", b"a fotograf??")
-    with pytest.raises(DataError, match=r"archive\.zip is damaged at a\.jpg"):
-        unpacked(content)
-
-
-def test_a_compression_that_cannot_be_undone(unpacked):
-    content = bytearray(zipped({"a.jpg": b"x"}))
-    for start, offset in ((content.index(b"PK\x03\x04"), 8), (content.index(b"PK\x01\x02"), 10)):
-        content[start + offset : start + offset + 2] = struct.pack("<H", 99)
-    with pytest.raises(DataError, match=r"archive\.zip is damaged at a\.jpg"):
-        unpacked(bytes(content))
-
-
-@pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "y" * 300 + "/a.jpg", "z/" * 3000 + "a.jpg"])
-def test_a_name_that_no_file_can_have(unpacked, name):
-    with pytest.raises(DataError, match=r"archive\.zip is damaged at [xyz].*Download it again"):
-        unpacked(zipped({name: b"x"}))
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_of_two_entries_of_one_name_the_later_one_counts(unpacked):
-    """An archive to which the mended file was added; unzip takes the later one, too."""
-    buffer = io.BytesIO(zipped({"a.jpg": b"old", "inner.zip": zipped({"b.jpg": b"old"})}))
-    with zipfile.ZipFile(buffer, "a") as archive:
-        archive.writestr("a.jpg", b"mended")
-        archive.writestr("inner.zip", zipped({"b.jpg": b"mended"}))
-    assert unpacked(buffer.getvalue()) == {"a.jpg": b"mended", "b.jpg": b"mended"}
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_of_two_entries_of_one_name_both_are_checked(unpacked):
-    buffer = io.BytesIO(zipped({"a.jpg": b"x"}))
-    with zipfile.ZipFile(buffer, "a") as archive:
-        info = zipfile.ZipInfo("a.jpg")
-        info.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(info, "/etc")
-    with pytest.raises(DataError, match="symbolic link"):
-        unpacked(buffer.getvalue())
-
-
-def test_an_archive_that_holds_its_own_name(unpacked):
-    content = zipped({"a.jpg": b"1"})
-    for _ in range(2):
-        content = zipped({"a.zip": content, "b.jpg": b"2"})
-    assert unpacked(content) == {"a.jpg": b"1", "b.jpg": b"2"}
-
-
-def test_archives_that_hold_each_other_s_name(unpacked):
-    first = zipped({"b.zip": zipped({"a.jpg": b"1"}), "0.jpg": b"0", "0.part/c.jpg": b"3"})
-    second = zipped({"a.zip": zipped({"b.jpg": b"2"})})
-    content = zipped({"a.zip": first, "b.zip": second, "0.part/d.jpg": b"4", "1.part/e.jpg": b"5"})
-    assert unpacked(content) == {
-        "0.jpg": b"0", "a.jpg": b"1", "b.jpg": b"2", "0.part/c.jpg": b"3", "0.part/d.jpg": b"4", "1.part/e.jpg": b"5",
-    }  # fmt: skip
-
-
-def test_links_are_refused_wherever_they_lead(unpacked):
-    """A link to a folder, and then a file that would be written through it."""
-    link, file = zipfile.ZipInfo("images"), zipfile.ZipInfo("images/a.jpg")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(link, "../..")
-        archive.writestr(file, b"x")
-    with pytest.raises(DataError, match="'images' is a symbolic link"):
-        unpacked(buffer.getvalue())
-
-
-@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9, 0.99])
-def test_truncated_archives(unpacked, keep):
-    content = zipped({f"{i}.jpg": bytes([i]) * 500 for i in range(9)})
-    with pytest.raises(DataError, match=r"archive\.zip is truncated or damaged .*Download it again"):
-        unpacked(content[: int(len(content) * keep)])
-
-
-def test_a_file_where_a_folder_should_be(unpacked):
-    with pytest.raises(DataError, match=r"archive\.zip is damaged at a\.jpg/b\.jpg"):
-        unpacked(zipped({"a.jpg": b"x", "a.jpg/b.jpg": b"y"}))
-
-
-def zipfile_stored(name, content):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(name, content)
-    return buffer.getvalue()
-
-
 def test_an_archive_that_declares_too_little_gives_no_more_than_that(unpacked, tmp_path):
-    content = bytearray(zipped({"a.jpg": bytes(100_000)}))
-    for start, offset in ((content.index(b"PK\x03\x04"), 22), (content.index(b"PK\x01\x02"), 24)):
-        content[start + offset : start + offset + 4] = struct.pack("<I", 10)
+    content = patched(zipped({"a.jpg": bytes(100_000)}), struct.pack("<I", 10), {LOCAL: 22, CENTRAL: 24})
     with pytest.raises(DataError, match=r"is damaged at a\.jpg"):
-        unpacked(bytes(content))
+        unpacked(content)
     assert all(len(content) <= 10 for content in tree(tmp_path / "folder").values())

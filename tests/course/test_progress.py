@@ -31,6 +31,9 @@ def judged(tmp_path, script):
 
 # what an answer needs of its notebook -------------------------------------------------------------
 
+MINE = RIGHT.replace("conv_output_size", "mine")
+USES_BOTH = RIGHT.replace("return", "xml.dom, xml.sax; return")
+OWN_MODEL = RIGHT.replace("return", "model = size; size = model; return")
 GOOD = {
     "the answer alone": f"{FIRST}{RIGHT}",
     "a helper, its constant and its import": f"""# %%
@@ -53,17 +56,10 @@ model = open("no such file")
 
 model = conv_output_size(1 / 0)
 """,
-    "names of its own that the notebook has too": f"""# %%
-model = 1 / 0
-{FIRST}{SIZE}    model = size
-    return (model + 2 * padding - kernel) // stride + 1
-""",
+    "names of its own that the notebook has too": f"# %%\nmodel = 1 / 0\n{FIRST}{OWN_MODEL}",
     "mended in a cell between answer and check": f"{FIRST}{WRONG}\n# %%\n{RIGHT}{CHECK}",
     "spoilt below the check": f"{FIRST}{RIGHT}{CHECK}# %%\n{WRONG}",
-    "under another name": f"""{FIRST}{RIGHT.replace("conv_output_size", "mine")}
-# %% check:1.1
-exercises.check("1.1", mine)
-""",
+    "under another name": f"{FIRST}{MINE}\n# %% check:1.1\nexercises.check('1.1', mine)\n",
     "a name that is changed in steps": f"# %%\nONE = 0\n# %%\nONE += 1\n{FIRST}{RIGHT.replace('+ 1', '+ ONE')}",
     "a class that is given its method later": f"""{FIRST}class Size:
     pass
@@ -74,13 +70,8 @@ exercises.check("1.1", mine)
 
 Size.of = of
 {CHECK}""",
-    "two parts of one package": f"""# %%
-import xml.dom
-# %%
-import xml.sax
-{FIRST}{RIGHT.replace("return", "xml.dom, xml.sax; return")}
-""",
-    "the check that counts is not a comment": f"""{FIRST}{RIGHT.replace("conv_output_size", "mine")}
+    "two parts of one package": f"# %%\nimport xml.dom\n# %%\nimport xml.sax\n{FIRST}{USES_BOTH}",
+    "the check that counts is not a comment": f"""{FIRST}{MINE}
 {WRONG}
 # %% check:1.1
 exercises.check('1.1', mine)

@@ -46,6 +46,12 @@ def edit(path, cell, source):
     nbformat.write(book, path)
 
 
+def add(path, place, source, tag):
+    book = nbformat.read(path, as_version=4)
+    book.cells.insert(place, nbformat.v4.new_code_cell(source, metadata={"tags": [tag]}))
+    nbformat.write(book, path)
+
+
 def test_a_chapter_that_is_done_is_not_run_again_unless_asked(course, capsys):
     first, second = course("01_a", COUNT.format("a")), course("02_b", COUNT.format("b"))
     runs = first.parent / "runs.txt"
@@ -70,66 +76,57 @@ def test_new_code_makes_a_chapter_undone_and_new_text_or_an_answer_do_not(course
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "2\n"
 
 
-def shows_results(path):
-    """Give a chapter a cell that shows what lies in its folder of results; return that folder."""
-    folder = stored.FOLDER / path.stem
-    book = nbformat.read(path, as_version=4)
-    book.cells.append(nbformat.v4.new_code_cell("import math", metadata={"tags": ["measured"]}))
-    source = f"print(math.floor(1.5), x, sorted(f.name for f in Path({str(folder)!r}).iterdir()))"
-    book.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": ["results"]}))
-    nbformat.write(book, path)
+@pytest.fixture
+def chapter(course):
+    """A chapter that notes each run and has a last cell that shows its folder of results, and that folder."""
+    folder = stored.FOLDER / "01_a"
     folder.mkdir(parents=True)
     (folder / "A-tutorial-seed0.json").write_text("{}")
-    return folder
+    path = course("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
+    add(path, 3, "import math", "measured")
+    add(path, 4, f"print(math.floor(1.5), x, sorted(f.name for f in Path({str(folder)!r}).iterdir()))", "results")
+    return path, folder
+
+
+TRAINS = "with Path('trained.txt').open('a') as f:\n    f.write('t')\nPath('trained.txt').read_text()"
 
 
 @pytest.mark.parametrize("name", ["A-steady-seed0.json", "A-tutorial-seed1.json", "choice/A-x-fold0.json"])
-def test_a_result_measured_apart_is_shown_without_training_again(course, name, capsys):
-    path = course("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
-    runs, folder = path.parent / "runs.txt", shows_results(path)
-    trains = "with Path('trained.txt').open('a') as f:\n    f.write('t')\nPath('trained.txt').read_text()"
-    edit(path, 2, "text")
-    book = nbformat.read(path, as_version=4)
-    book.cells.insert(1, nbformat.v4.new_code_cell(trains))
-    nbformat.write(book, path)
+def test_a_result_measured_apart_is_shown_without_training_again(course, chapter, name, capsys):
+    (path, folder), other = chapter, course("02_b", "print(1)")
+    add(path, 1, TRAINS, "measured")
     assert main(["course"]) == 0
     before = nbformat.read(path, as_version=4)
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("{}")
-    assert not rebuild.is_done(path)
+    assert not rebuild.is_done(path) and rebuild.is_done(other)
     assert main(["course"]) == 0
     assert "stored results alone" in capsys.readouterr().out
     after = nbformat.read(path, as_version=4)
     assert rebuild.is_done(path)
-    assert (path.parent / "trained.txt").read_text() == "t" and runs.read_text() == "aa"
-    assert (
-        after.cells[-1].outputs[0].text.startswith("1 2 ['A-") and name.split("/")[0] in after.cells[-1].outputs[0].text
-    )
+    assert [(path.parent / name).read_text() for name in ("trained.txt", "runs.txt")] == ["t", "aa"]
+    shown = after.cells[-1].outputs[0].text
+    assert shown.startswith("1 2 ['A-") and name.split("/")[0] in shown
     assert after.cells[:-1] == before.cells[:-1]
-    assert [c.get("execution_count") for c in after.cells] == [c.get("execution_count") for c in before.cells]
+    assert after.cells[-1].execution_count == before.cells[-1].execution_count
     assert after.metadata.language_info == before.metadata.language_info
 
 
-def test_a_cell_of_results_that_is_new_takes_its_number_among_the_others(course):
-    path = course("01_a", "from pathlib import Path\nx = 2")
-    shows_results(path)
+def test_a_cell_of_results_that_is_new_takes_its_number_among_the_others(chapter):
+    path, _ = chapter
     assert main(["course"]) == 0
-    book = nbformat.read(path, as_version=4)
-    added = nbformat.v4.new_code_cell("x + 1", metadata={"tags": ["results"]})
-    book.cells.insert(2, added)
-    nbformat.write(book, path)
+    add(path, 2, "x + 1", "results")
     assert rebuild.is_trained(path) and not rebuild.is_done(path)
     assert main(["course"]) == 0
     code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
-    assert code[2].id == added.id
+    assert code[2].source == "x + 1"
     assert [(o.data["text/plain"], o.execution_count) for o in code[2].outputs] == [("3", 3)]
 
 
-def test_a_new_result_of_the_chapter_s_own_training_trains_it_again(course):
-    path = course("01_a", "from pathlib import Path\nx = 2\nwith Path('runs.txt').open('a') as f:\n    f.write('a')")
-    folder = shows_results(path)
-    edit(path, 3, "with open('trained.txt', 'a') as f:\n    f.write('t')\nimport math")
+def test_a_new_result_of_the_chapter_s_own_training_trains_it_again(chapter):
+    path, folder = chapter
+    add(path, 1, TRAINS, "measured")
     assert main(["course"]) == 0
     (folder / "A-tutorial-seed0.json").write_text('{"other": 1}')
     assert not rebuild.is_trained(path)
@@ -137,14 +134,11 @@ def test_a_new_result_of_the_chapter_s_own_training_trains_it_again(course):
     assert (path.parent / "trained.txt").read_text() == "tt"
 
 
-def test_a_cell_of_results_that_needs_more_than_the_first_cell_is_named_and_the_chapter_stays(course, capsys):
-    path = course("01_a", "from pathlib import Path\nx = 2")
-    folder = shows_results(path)
+def test_a_cell_of_results_that_needs_more_than_the_first_cell_is_named_and_the_chapter_stays(chapter, capsys):
+    path, folder = chapter
     edit(path, 3, "import math\ny = 3")
     assert main(["course"]) == 0
-    book = nbformat.read(path, as_version=4)
-    book.cells[-1].source = "print(y)"
-    nbformat.write(book, path)
+    edit(path, -1, "print(y)")
     before = path.read_bytes()
     (folder / "A-steady-seed0.json").write_text("{}")
     assert main(["course"]) == 1
@@ -152,22 +146,10 @@ def test_a_cell_of_results_that_needs_more_than_the_first_cell_is_named_and_the_
     assert path.read_bytes() == before and not rebuild.is_done(path)
 
 
-def test_a_new_result_makes_its_chapter_undone(course, tmp_path):
-    first, second = course("01_a", "print(1)"), course("02_b", "print(1)")
-    assert main(["course"]) == 0
-    (tmp_path / "results" / "01_a").mkdir(parents=True)
-    (tmp_path / "results" / "01_a" / "Small-steady-seed0.json").write_text("{}")
-    assert not rebuild.is_done(first) and rebuild.is_done(second)
-    assert main(["course"]) == 0
-    assert rebuild.is_done(first)
-
-
 def test_what_a_chapter_stores_while_it_runs_belongs_to_it(course, tmp_path):
     folder = tmp_path / "results" / "01_a"
-    store = (
-        f"from pathlib import Path\nPath({str(folder)!r}).mkdir(parents=True)\nPath({str(folder)!r}, 'x.json').touch()"
-    )
-    path = course("01_a", store)
+    store = "from pathlib import Path\n{0}.mkdir(parents=True)\n({0} / 'x.json').touch()"
+    path = course("01_a", store.format(f"Path({str(folder)!r})"))
     assert main(["course"]) == 0
     assert (folder / "x.json").exists() and rebuild.is_done(path)
 

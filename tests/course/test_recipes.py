@@ -1,7 +1,7 @@
 import paddle
 import pytest
 
-from palm_course.results.recipes import STEADY, TUTORIAL, Recipe
+from palm_course.results.recipes import Recipe
 
 
 def rates(recipe, steps_per_epoch=4):
@@ -56,17 +56,3 @@ def test_what_a_recipe_does_not_know(wrong):
     recipe = Recipe(**{"optimizer": "Adam", "learning_rate": 0.1, **wrong})
     with pytest.raises(KeyError, match=next(iter(wrong.values()))):
         recipe.make_optimizer(paddle.nn.Linear(1, 1), 2)
-
-
-def test_a_recipe_in_words():
-    assert str(Recipe("Adam", 0.001)) == "Adam, learning rate 0.001,\nweight decay 0, 5 epochs, augmentation: none"
-    steady = Recipe("Momentum", 0.002, 1e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=("flip", "rotate"))
-    assert str(steady) == (
-        "Momentum, learning rate 0.002 after 1 epoch(s) of warm-up, then down to 0 along a cosine,\n"
-        "weight decay 0.0001, 12 epochs, augmentation: flip + rotate"
-    )
-
-
-def test_a_steady_recipe_costs_at_most_two_and_a_half_times_the_tutorial_s():
-    for network, recipe in STEADY.items():
-        assert recipe.epochs <= 2.5 * TUTORIAL[network].epochs

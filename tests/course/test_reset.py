@@ -157,11 +157,10 @@ def test_without_a_history_or_without_git_at_all(clones, tmp_path, monkeypatch, 
     _, student = clones
     shutil.rmtree(student.parent / ".git")
     run(student.parent, "init")
-    assert main(["reset", "01"]) == 1
-    assert "A fresh chapter comes from git, and it has none here" in capsys.readouterr().err
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["reset", "01"]) == 1
-    assert "git is not installed" in capsys.readouterr().err
+    for said in ("A fresh chapter comes from git, and it has none here", "git is not installed"):
+        assert main(["reset", "01"]) == 1
+        assert said in capsys.readouterr().err
+        monkeypatch.setenv("PATH", str(tmp_path))
 
 
 def test_one_chapter_at_a_time(clones, capsys):
@@ -211,18 +210,10 @@ def test_a_chapter_of_the_chinese_edition(clones, capsys):
     assert main(["update"]) == 0
     english = edit(student / NAME, {"1.1": WRONG})
     edit(student / "zh" / NAME, {"1.1": RIGHT})
-    capsys.readouterr()
     assert main(["reset", "zh/01", "--keep-answers"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"{NAME}: fresh; yours is 01_lenet_mnist.mine.ipynb",
-        "  answers carried over: 1.1",
-    ]
     found = sources(student / "zh" / NAME)
-    assert (found["1.1"], found["text"], copies(student / "zh")) == (
-        RIGHT,
-        "text = 'zh'",
-        ["01_lenet_mnist.mine.ipynb"],
-    )
+    assert (found["1.1"], found["text"]) == (RIGHT, "text = 'zh'")
+    assert copies(student / "zh") == ["01_lenet_mnist.mine.ipynb"]
     assert (student / NAME).read_bytes() == english
     chapter_one(course / "zh" / NAME, text="newer")
     publish(course, "newer")

@@ -20,6 +20,7 @@ from palm_utils.datasets import PalmData
 from palm_utils.history import History
 from palm_utils.messages import CourseError, DataError
 from palm_utils.metrics import score
+from palm_utils.training import Checkpoint
 
 NETWORK = "03_small:Small"
 LABELS = np.array([1, 0, 1, 0, 1, 0, 1])
@@ -64,14 +65,13 @@ def test_a_stored_result_comes_back_as_it_was(small, scores, data):
 
 
 def test_neither_the_sample_nor_half_a_run_is_stored(small, scores, data):
-    with pytest.raises(CourseError, match="only what was measured on real data"):
-        stored.store(Run(NETWORK, "steady", 0), history([0.5, 0.75]), scores, PalmData(data.root, "sample"))
-    with pytest.raises(CourseError, match="1 epochs were trained, not 2 whole ones: not stored"):
-        stored.store(Run(NETWORK, "steady", 0), history([0.5]), scores, data)
-    short = history([0.5, 0.75])
+    whole, short = history([0.5, 0.75]), history([0.5, 0.75])
     short.about["batches"] = 1
-    with pytest.raises(CourseError, match="2 epochs were trained, not 2 whole ones: not stored"):
-        stored.store(Run(NETWORK, "steady", 0), short, scores, data)
+    with pytest.raises(CourseError, match="only what was measured on real data"):
+        stored.store(Run(NETWORK, "steady", 0), whole, scores, PalmData(data.root, "sample"))
+    for epochs, half in ((1, history([0.5])), (2, short)):
+        with pytest.raises(CourseError, match=f"{epochs} epochs were trained, not 2 whole ones: not stored"):
+            stored.store(Run(NETWORK, "steady", 0), half, scores, data)
     assert not stored.FOLDER.exists()
 
 
@@ -152,24 +152,19 @@ def test_missing_results_are_made_and_those_there_are_left(course, capsys):
     assert "All 4 results are stored already" in capsys.readouterr().out
 
 
-def test_a_result_is_what_the_chapter_s_cells_give(course, palm_folder, tmp_path):
-    assert main(["results", NETWORK, "--seeds", "5"]) == 0
-    for recipe in ("tutorial", "steady"):
-        loaders = train.make_loaders(PalmData(palm_folder, "real"), RECIPES[recipe][NETWORK])
-        network = train.find_network(NETWORK)[1]
-        _, expected = train.train(network, RECIPES[recipe][NETWORK], *loaders, 5, tmp_path / recipe)
-        measured = stored.load(NETWORK, recipe)[5]
-        assert measured["train_loss"] == expected["train_loss"]
-        assert score(stored.valid_logits(NETWORK, recipe)[5], LABELS).loss == pytest.approx(
-            expected.last["valid_loss"], rel=1e-6
-        )
+@pytest.mark.parametrize("recipe", ["tutorial", "steady"])
+def test_a_result_is_what_the_chapter_s_cells_give(course, palm_folder, tmp_path, recipe):
+    assert main(["results", NETWORK, "--recipe", recipe, "--seeds", "5"]) == 0
+    wanted = RECIPES[recipe][NETWORK]
+    loaders = train.make_loaders(PalmData(palm_folder, "real"), wanted)
+    _, expected = train.train(train.find_network(NETWORK)[1], wanted, *loaders, 5, tmp_path / recipe)
+    assert stored.load(NETWORK, recipe)[5]["train_loss"] == expected["train_loss"]
+    loss = score(stored.valid_logits(NETWORK, recipe)[5], LABELS).loss
+    assert loss == pytest.approx(expected.last["valid_loss"], rel=1e-6)
 
 
 def test_a_stopped_measurement_goes_on(course, monkeypatch):
-    from palm_utils.training import Checkpoint
-
-    saved = []
-    save = Checkpoint.save
+    saved, save = [], Checkpoint.save
 
     def stop_after_the_first(self, *args, **options):
         save(self, *args, **options)
@@ -178,22 +173,22 @@ def test_a_stopped_measurement_goes_on(course, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Checkpoint, "save", stop_after_the_first)
-    assert main(["results", NETWORK, "--recipe", "steady", "--seeds", "0"]) == 130
+    arguments = ["results", NETWORK, "--recipe", "steady", "--seeds", "0"]
+    assert main(arguments) == 130
     assert not Run(NETWORK, "steady", 0).path.exists()
-    assert main(["results", NETWORK, "--recipe", "steady", "--seeds", "0"]) == 0
+    assert main(arguments) == 0
     assert len(saved) == 2  # two epochs, the first of them not again
     assert len(stored.load(NETWORK, "steady")[0]) == 2
 
 
-def test_only_real_photographs_are_measured_on(course, monkeypatch, palm_folder, capsys):
-    monkeypatch.setenv("PALM_SAMPLE", "tiny")
-    assert main(["results", NETWORK, "--seeds", "0"]) == 1
-    assert "only the sample is here" in capsys.readouterr().err
-
-
-def test_an_unknown_network_is_refused(course, capsys):
-    assert main(["results", "03:Small"]) == 1
-    assert "'03:Small' is not one of the networks that are measured" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("sample", "network", "said"),
+    [("tiny", NETWORK, "only the sample is here"), ("", "03:Small", "'03:Small' is not one of the networks that")],
+)
+def test_what_is_not_measured(course, monkeypatch, sample, network, said, capsys):
+    monkeypatch.setenv("PALM_SAMPLE", sample)
+    assert main(["results", network, "--seeds", "0"]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_runs_at_the_same_time_have_a_process_each(course, monkeypatch):

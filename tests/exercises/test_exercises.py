@@ -11,7 +11,7 @@ from course_notebooks import FOLDER, exercise_cells
 
 from palm_course import chapters as notebooks
 from palm_course import exercises
-from palm_course.exercises import Status, Wrong, texts, values
+from palm_course.exercises import Status, Wrong, student_values, texts
 from palm_course.students import answers
 from palm_utils.messages import CourseError, tr
 
@@ -56,11 +56,7 @@ def test_wrong_raises_one_message_for_scripts_and_notebooks():
     lines = str(caught.value).splitlines()
     assert lines == caught.value._render_traceback_()
     assert lines[0].startswith("✗ Exercise 1.1 is not right yet: it is one too small")
-    assert lines[1:4] == [
-        "  tried:    conv_output_size(28, 5)",
-        "  expected: 24",
-        "  came:     23",
-    ]
+    assert lines[1:4] == ["  tried:    conv_output_size(28, 5)", "  expected: 24", "  came:     23"]
     assert lines[4] == f"  Hint: {exercises.find('1.1').hint}"
     assert 'exercises.hint("1.1")' in lines[5] and 'exercises.solution("1.1")' in lines[5]
     assert isinstance(caught.value, CourseError)
@@ -142,9 +138,9 @@ def test_both_editions_have_the_cells_of_every_exercise(exercise, edition, headi
 
 def test_missing_values_in_an_untouched_input_are_no_change():
     before = np.array([1.0, np.nan])
-    assert values.same(before, before.copy())
-    assert not values.same(before, np.array([2.0, np.nan]))
-    assert not values.same(before, before.astype(np.float32))
+    assert student_values.same(before, before.copy())
+    assert not student_values.same(before, np.array([2.0, np.nan]))
+    assert not student_values.same(before, before.astype(np.float32))
 
 
 # in Jupyter -------------------------------------------------------------------------------------

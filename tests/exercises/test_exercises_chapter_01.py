@@ -1,18 +1,15 @@
-"""Exercises 1.1 and 1.2: the reference passes, so do other right ways; wrong answers are named."""
+"""Exercises of chapter 1: right answers written in several ways pass; in wrong ones the fault is named."""
 
 import math
 
 import numpy as np
-import pytest
-from exercise_verdicts import assert_right, assert_wrong, reference
+import paddle
+from exercise_verdicts import answer_tests, hidden_in_a_list, variant
 
-paddle = pytest.importorskip("paddle")
+nn = paddle.nn
+F = paddle.nn.functional
 
-
-@pytest.mark.parametrize("number", ["1.1", "1.2"])
-def test_reference_solution_passes(number):
-    assert_right(number, reference(number, {}))
-
+RIGHT, WRONG = {}, {}
 
 # 1.1 ------------------------------------------------------------------------------------------
 
@@ -25,65 +22,43 @@ def size_by_counting(size, kernel, stride=1, padding=0):
 
 
 def size_of_an_actual_convolution(size, kernel, stride=1, padding=0):
-    layer = paddle.nn.Conv2D(1, 1, kernel, stride=stride, padding=padding)
+    layer = nn.Conv2D(1, 1, kernel, stride=stride, padding=padding)
     return layer(paddle.zeros([1, 1, size, size])).shape[-1]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        size_by_counting,
-        size_of_an_actual_convolution,
-        lambda size, kernel, stride=1, padding=0: math.floor((size + 2 * padding - kernel) / stride) + 1,
-        lambda size, kernel, stride=1, padding=0: np.floor((size - kernel + 2 * padding) / stride + 1),
-        lambda size, kernel, stride=1, padding=0: paddle.to_tensor((size + 2 * padding - kernel) // stride + 1),
-        lambda size, kernel, stride=1, padding=0: np.array([(size + 2 * padding - kernel + stride) // stride]),
-    ],
-)
-def test_output_size_in_other_right_ways(answer):
-    assert_right("1.1", answer)
+RIGHT["1.1"] = [
+    size_by_counting,
+    size_of_an_actual_convolution,
+    lambda size, kernel, stride=1, padding=0: math.floor((size + 2 * padding - kernel) / stride) + 1,
+    lambda size, kernel, stride=1, padding=0: np.floor((size - kernel + 2 * padding) / stride + 1),
+    lambda size, kernel, stride=1, padding=0: paddle.to_tensor((size + 2 * padding - kernel) // stride + 1),
+    lambda size, kernel, stride=1, padding=0: np.array([(size + 2 * padding - kernel + stride) // stride]),
+]
 
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) // stride, "one too small"),
-        (lambda size, kernel, stride=1, padding=0: (size + padding - kernel) // stride + 1, "both ends"),
-        (lambda size, kernel, stride=1, padding=0: (size - kernel) // stride + 1, "no notice of the padding"),
-        (lambda size, kernel, stride=1, padding=0: size + 2 * padding - kernel + 1, "notice of the stride"),
-        (
-            lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) / stride + 1,
-            "whole number",
-        ),
-        (
-            lambda size, kernel, stride=1, padding=0: math.ceil((size + 2 * padding - kernel) / stride) + 1,
-            "rounds up",
-        ),
-        (
-            lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel + 1) // stride,
-            "before the division",
-        ),
-        (lambda size, kernel, stride=1, padding=0: 24, "same answer whatever"),
-        (lambda size, kernel, stride=1, padding=0: {28: 24, 24: 12}[size], "raises KeyError"),
-        (
-            lambda size, kernel, stride=1, padding=0: {28: 24, 24: 12}.get(size, 1),
-            r"right for \d of the 27 inputs.*\n  tried:    conv_output_size\(224, 11, stride=4, padding=5\)"
-            r"\n  expected: 56\n  came:     1\n",
-        ),
-        (lambda size, kernel: size - kernel + 1, "cannot be called this way"),
-        (lambda size, kernel, stride=1, padding=0: [size, size], "one number"),
-        (lambda size, kernel, stride=1, padding=0: str(size), "one number"),
-    ],
-)
-def test_output_size_wrong(answer, words):
-    assert_wrong("1.1", answer, words)
-
+WRONG["1.1"] = [
+    (lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) // stride, "one too small"),
+    (lambda size, kernel, stride=1, padding=0: (size + padding - kernel) // stride + 1, "both ends"),
+    (lambda size, kernel, stride=1, padding=0: (size - kernel) // stride + 1, "no notice of the padding"),
+    (lambda size, kernel, stride=1, padding=0: size + 2 * padding - kernel + 1, "notice of the stride"),
+    (lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) / stride + 1, "whole number"),
+    (lambda size, kernel, stride=1, padding=0: math.ceil((size + 2 * padding - kernel) / stride) + 1, "rounds up"),
+    (lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel + 1) // stride, "before the division"),
+    (lambda size, kernel, stride=1, padding=0: 24, "same answer whatever"),
+    (lambda size, kernel, stride=1, padding=0: {28: 24, 24: 12}[size], "raises KeyError"),
+    (
+        lambda size, kernel, stride=1, padding=0: {28: 24, 24: 12}.get(size, 1),
+        r"right for \d of the 27 inputs.*\n  tried:    conv_output_size\(224, 11, stride=4, padding=5\)"
+        r"\n  expected: 56\n  came:     1\n",
+    ),
+    (lambda size, kernel: size - kernel + 1, "cannot be called this way"),
+    (lambda size, kernel, stride=1, padding=0: [size, size], "one number"),
+    (lambda size, kernel, stride=1, padding=0: str(size), "one number"),
+]
 
 # 1.2 ------------------------------------------------------------------------------------------
 
 
 def parameters_of_a_model(num_classes, in_channels=1):
-    nn = paddle.nn
     layers = [nn.Conv2D(in_channels, 6, 5), nn.Conv2D(6, 16, 5), nn.Conv2D(16, 120, 4)]
     layers += [nn.Linear(120, 64), nn.Linear(64, num_classes)]
     return sum(parameter.size for layer in layers for parameter in layer.parameters())
@@ -94,39 +69,135 @@ def parameters(num_classes, in_channels=1, bias=1, k3=4):
     return convolutions + (120 + bias) * 64 + (64 + bias) * num_classes
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        parameters_of_a_model,
-        parameters,
-        lambda num_classes, in_channels=1: np.int64(41806 - 650 - 150 + 65 * num_classes + 150 * in_channels),
-    ],
-)
-def test_parameters_in_other_right_ways(answer):
-    assert_right("1.2", answer)
+RIGHT["1.2"] = [
+    parameters_of_a_model,
+    parameters,
+    lambda num_classes, in_channels=1: np.int64(41806 - 650 - 150 + 65 * num_classes + 150 * in_channels),
+]
+
+WRONG["1.2"] = [
+    (lambda num_classes, in_channels=1: parameters(num_classes, in_channels, bias=0), "biases are missing"),
+    (lambda num_classes, in_channels=1: parameters(num_classes), "no notice of in_channels"),
+    (lambda num_classes, in_channels=1: parameters(10, in_channels), "no notice of num_classes"),
+    (lambda num_classes, in_channels=1: parameters(num_classes, in_channels, k3=5), "4 × 4"),
+    (lambda classes, in_channels=1: parameters(classes, in_channels) - 6 - 16 - 120, "biases of the convolutions"),
+    (lambda classes, in_channels=1: parameters(classes, in_channels) - 64 - classes, "biases of the fully connected"),
+    (lambda num_classes, in_channels=1: 41806, "same answer whatever"),
+    (lambda num_classes: parameters(num_classes), "cannot be called this way"),
+]
+
+# 1.3 ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (
-            lambda num_classes, in_channels=1: parameters(num_classes, in_channels, bias=0),
-            "biases are missing",
-        ),
-        (lambda num_classes, in_channels=1: parameters(num_classes), "no notice of in_channels"),
-        (lambda num_classes, in_channels=1: parameters(10, in_channels), "no notice of num_classes"),
-        (lambda num_classes, in_channels=1: parameters(num_classes, in_channels, k3=5), "4 × 4"),
-        (
-            lambda num_classes, in_channels=1: parameters(num_classes, in_channels) - 6 - 16 - 120,
-            "biases of the convolutions",
-        ),
-        (
-            lambda num_classes, in_channels=1: parameters(num_classes, in_channels) - 64 - num_classes,
-            "biases of the fully connected",
-        ),
-        (lambda num_classes, in_channels=1: 41806, "same answer whatever"),
-        (lambda num_classes: parameters(num_classes), "cannot be called this way"),
-    ],
-)
-def test_parameters_wrong(answer, words):
-    assert_wrong("1.2", answer, words)
+class Net(nn.Layer):
+    """A right LeNet32 with the places where the wrong ones below differ."""
+
+    kernel3, bias, channels = 5, None, 3
+    activation = staticmethod(F.sigmoid)
+    pool = staticmethod(F.max_pool2d)
+
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2D(self.channels, 6, 5, bias_attr=self.bias)
+        self.conv2 = nn.Conv2D(6, 16, 5, bias_attr=self.bias)
+        self.conv3 = nn.Conv2D(16, 120, self.kernel3, bias_attr=self.bias)
+        self.fc1 = nn.Linear(120, 64)
+        self.fc2 = nn.Linear(64, num_classes)
+
+    def block1(self, x):
+        return self.pool(self.activation(self.conv1(x)), 2, 2)
+
+    def block2(self, x):
+        return self.pool(self.activation(self.conv2(x)), 2, 2)
+
+    def block3(self, x):
+        return self.activation(self.conv3(x))
+
+    def head(self, x):
+        return self.fc2(self.activation(self.fc1(paddle.flatten(x, 1))))
+
+    def forward(self, x):
+        return self.head(self.block3(self.block2(self.block1(x))))
+
+
+class PoolsBeforeTheSigmoid(Net):
+    def block1(self, x):
+        return F.sigmoid(F.max_pool2d(self.conv1(x), 2, 2))
+
+    def block2(self, x):
+        return F.sigmoid(F.max_pool2d(self.conv2(x), 2, 2))
+
+
+class InOneSequential(nn.Sequential):
+    def __init__(self, num_classes):
+        layers = [nn.Conv2D(3, 6, 5), nn.Sigmoid(), nn.MaxPool2D(2), nn.Conv2D(6, 16, 5), nn.Sigmoid()]
+        layers += [nn.MaxPool2D(2), nn.Conv2D(16, 120, 5), nn.Sigmoid(), nn.Flatten(), nn.Linear(120, 64)]
+        super().__init__(*layers, nn.Sigmoid(), nn.Linear(64, num_classes))
+
+
+RIGHT["1.3"] = [Net, PoolsBeforeTheSigmoid, InOneSequential]
+
+
+class TutorialOrder(Net):
+    def block2(self, x):
+        return self.pool(self.conv2(F.sigmoid(x)), 2, 2)
+
+    def block3(self, x):
+        return self.conv3(x)
+
+
+class TutorialOrderAndTinyWeights(TutorialOrder):
+    """Its logits are all about zero, as a right network's with such weights would be."""
+
+    def __init__(self, num_classes=10):
+        super().__init__(num_classes)
+        for parameter in self.parameters():
+            parameter.set_value(parameter * 1e-3)
+
+
+class ForwardUnwritten(Net):
+    def forward(self, x):
+        raise NotImplementedError
+
+
+WRONG["1.3"] = [
+    (TutorialOrder, "two sigmoids after the first conv.*no sigmoid after the second.*no sigmoid after the third"),
+    (TutorialOrderAndTinyWeights, "two sigmoids after the first convolution"),
+    (variant(Net, block3=lambda self, x: self.conv3(x)), r"no sigmoid after the third convolution\."),
+    (variant(Net, head=lambda self, x: F.sigmoid(Net.head(self, x))), r": a sigmoid after the last layer\."),
+    (variant(Net, head=lambda self, x: F.softmax(Net.head(self, x))), "softmax"),
+    (variant(Net, activation=staticmethod(F.relu)), "not a sigmoid"),
+    (variant(Net, pool=staticmethod(F.avg_pool2d)), "averages"),
+    (variant(Net, bias=False), "biases are missing"),
+    (variant(Net, channels=1), r"\[6, 3, 5, 5\](.|\n)*came: .*\[6, 1, 5, 5\]"),
+    (
+        variant(Net, kernel3=4, block3=lambda self, x: paddle.mean(Net.block3(self, x), axis=[2, 3], keepdim=True)),
+        r"\[120, 16, 5, 5\](.|\n)*came: .*\[120, 16, 4, 4\]",
+    ),
+    (
+        variant(Net, __init__=lambda self, num_classes=10: Net.__init__(self, num_classes=10)),
+        r"\[64, 2\](.|\n)*came: .*\[64, 10\]",
+    ),
+    (
+        variant(Net, forward=lambda self, x: self.head(self.block3(self.block2(self.block1(x)))).unsqueeze(-1)),
+        r"expected: a tensor of shape \[4, 10\]\n  came: .*\[4, 10, 1\]",
+    ),
+    (
+        variant(Net, forward=lambda self, x: Net.forward(self, paddle.concat([x[:1]] * len(x)))),
+        "values are not those of the table",
+    ),
+    (
+        variant(Net, block3=lambda self, x: paddle.to_tensor(Net.block3(self, x).numpy())),
+        r"gradient does not reach conv1\.weight",
+    ),
+    (hidden_in_a_list(Net), "no parameters that a Layer can find(.|\n)*plain list"),
+    (variant(nn.Layer, __init__=lambda self, *_, **__: nn.Layer.__init__(self)), "no method `forward`"),
+    (ForwardUnwritten, "still to be written: line .* of forward"),
+    (
+        variant(Net, block3=lambda self, x: Net.block3(self, x)[:, :100]),
+        r"raises ValueError in line .* of head.*\n.*\n  came: .*InvalidArgument[^\n]*\.\n",
+    ),
+    (lambda num_classes: Net(num_classes), "derived from paddle.nn.Layer"),
+]
+
+test_right_answers, test_wrong_answers = answer_tests({"paddle": paddle, "F": F}, RIGHT, WRONG)

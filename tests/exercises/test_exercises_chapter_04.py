@@ -1,14 +1,16 @@
-"""Exercises 4.1 and 4.2: the reference passes, so do other right ways; wrong answers are named."""
+"""Exercises of chapter 4: right answers written in several ways pass; in wrong ones the fault is named."""
+
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
-import pytest
-from exercise_verdicts import assert_right, assert_wrong, reference
+import paddle
+from exercise_verdicts import answer_tests, hidden_in_a_list, variant
 
+nn = paddle.nn
+F = nn.functional
 
-@pytest.mark.parametrize("number", ["4.1", "4.2"])
-def test_reference_solution_passes(number):
-    assert_right(number, reference(number, {}))
-
+RIGHT, WRONG = {}, {}
 
 # 4.1 ------------------------------------------------------------------------------------------
 
@@ -20,10 +22,9 @@ def cost_by_arrays(kernels, channels, side):
 
 
 def cost_by_layers(kernels, channels, side):
-    paddle = pytest.importorskip("paddle")
     parameters = multiply_adds = 0
     for position, kernel in enumerate(kernels):
-        layer = paddle.nn.Conv2D(channels[position], channels[position + 1], kernel, padding=kernel // 2)
+        layer = nn.Conv2D(channels[position], channels[position + 1], kernel, padding=kernel // 2)
         parameters += sum(int(np.prod(p.shape)) for p in layer.parameters())
         multiply_adds += int(np.prod(layer.weight.shape)) * side**2
     return [parameters, multiply_adds]
@@ -38,9 +39,7 @@ def cost(kernels, channels, side, biases=lambda before, after: after, kernel_pow
     return total, work
 
 
-@pytest.mark.parametrize("answer", [cost_by_arrays, cost_by_layers, cost])
-def test_cost_in_other_right_ways(answer):
-    assert_right("4.1", answer)
+RIGHT["4.1"] = [cost_by_arrays, cost_by_layers, cost]
 
 
 def cost_with_biases_as_work(kernels, channels, side):
@@ -60,40 +59,28 @@ def cost_of_equal_channels(kernels, channels, side):
     return cost(kernels, [channels[0]] * len(channels), side)
 
 
-def cost_by_popping(kernels, channels, side):
-    before = channels.pop(0)
-    total = sum(kernel**2 * before * after + after for kernel, after in zip(kernels, channels, strict=True))
-    return total, total
-
-
 def cost_printed(kernels, channels, side):
     print(*cost(kernels, channels, side))
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda *a: cost(*a, biases=lambda before, after: 0), "biases are missing"),
-        (lambda *a: cost(*a, biases=lambda before, after: before), "bias for each input channel"),
-        (lambda *a: cost(*a, biases=lambda before, after: 1), "one bias for a whole convolution"),
-        (lambda *a: cost(*a, kernel_power=1), "k · k weights"),
-        (lambda *a: cost(*a, map_power=1), "side · side times"),
-        (lambda *a: cost(*a, map_power=0), "those of a single pixel"),
-        (cost_with_biases_as_work, "biases are not multiply-adds"),
-        (cost_without_padding, "yours shrink"),
-        (cost_of_equal_channels, "input's channels for every convolution"),
-        (lambda *a: cost(*a)[::-1], "exchanged"),
-        (lambda *a: (73_856, 231_211_008), "same answer whatever"),
-        (lambda *a: cost(*a)[0], "2 numbers"),
-        (lambda *a: [cost(a[0][:1], a[1][:2], a[2])[0], cost(*a)[1]], "right for 1 of the 9"),
-        (cost_by_popping, "changes its input"),
-        (cost_printed, "returns nothing(.|\n)*printed: 73856 231211008"),
-        (lambda kernels, channels: (0, 0), "cannot be called this way"),
-    ],
-)
-def test_cost_wrong(answer, words):
-    assert_wrong("4.1", answer, words)
-
+WRONG["4.1"] = [
+    (partial(cost, biases=lambda before, after: 0), "biases are missing"),
+    (partial(cost, biases=lambda before, after: before), "bias for each input channel"),
+    (partial(cost, biases=lambda before, after: 1), "one bias for a whole convolution"),
+    (partial(cost, kernel_power=1), "k · k weights"),
+    (partial(cost, map_power=1), "side · side times"),
+    (partial(cost, map_power=0), "those of a single pixel"),
+    (cost_with_biases_as_work, "biases are not multiply-adds"),
+    (cost_without_padding, "yours shrink"),
+    (cost_of_equal_channels, "input's channels for every convolution"),
+    (lambda *a: cost(*a)[::-1], "exchanged"),
+    (lambda *a: (73_856, 231_211_008), "same answer whatever"),
+    (lambda *a: cost(*a)[0], "2 numbers"),
+    (lambda *a: [cost(a[0][:1], a[1][:2], a[2])[0], cost(*a)[1]], "right for 1 of the 9"),
+    (lambda *a: (cost(*a), a[1].pop())[0], "changes its input"),
+    (cost_printed, "returns nothing(.|\n)*printed: 73856 231211008"),
+    (lambda kernels, channels: (0, 0), "cannot be called this way"),
+]
 
 # 4.2 ------------------------------------------------------------------------------------------
 
@@ -126,11 +113,10 @@ def window_by_sets(layers, index):
 
 def window_by_gradient(layers, index):
     """Measure it, as section 4.3 does, in the middle of a long row of ones."""
-    paddle = pytest.importorskip("paddle")
     shift = 4096
     parts = []
     for kernel, stride, _ in layers:
-        parts.append(paddle.nn.Conv1D(1, 1, kernel, stride, bias_attr=False))
+        parts.append(nn.Conv1D(1, 1, kernel, stride, bias_attr=False))
         parts[-1].weight.set_value(paddle.ones([1, 1, kernel]))
     x = paddle.ones([1, 1, 3 * shift])
     x.stop_gradient = False
@@ -139,14 +125,12 @@ def window_by_gradient(layers, index):
         moved += padding * jump
         jump *= stride
     steps = shift // jump
-    paddle.nn.Sequential(*parts)(x)[0, 0, index + steps].backward()
+    nn.Sequential(*parts)(x)[0, 0, index + steps].backward()
     seen = np.flatnonzero(x.grad.numpy()[0, 0]) - steps * jump - moved
     return int(seen[0]), int(seen[-1])
 
 
-@pytest.mark.parametrize("answer", [window_by_jump, window_by_recursion, window_by_sets, window_by_gradient])
-def test_window_in_other_right_ways(answer):
-    assert_right("4.2", answer)
+RIGHT["4.2"] = [window_by_jump, window_by_recursion, window_by_sets, window_by_gradient]
 
 
 def window(layers, index, first_padding=-1, last_padding=-1, strides=True, more=0):
@@ -158,41 +142,161 @@ def window(layers, index, first_padding=-1, last_padding=-1, strides=True, more=
     return first, last
 
 
-def window_emptying_its_input(layers, index):
-    first = last = index
-    while layers:
-        kernel, stride, padding = layers.pop()
-        first, last = first * stride - padding, last * stride - padding + kernel - 1
-    return first, last
-
-
 def window_cut_in_the_photograph(layers, index):
     first, last = window(layers, index)
     return max(0, first), last
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda layers, index: window(layers[::-1], index), "walks from the input to the output"),
-        (lambda *a: window(*a, first_padding=0, last_padding=0), "leaves out the padding"),
-        (lambda *a: window(*a, first_padding=1, last_padding=1), "adds the padding"),
-        (lambda *a: window(*a, last_padding=0), "wider by the padding"),
-        (lambda *a: window(*a, last_padding=1), "wider by the padding"),
-        (lambda *a: window(*a, strides=False), "leaves out the strides"),
-        (lambda *a: window(*a, more=1), "one too wide"),
-        (lambda *a: (window(*a)[0], window(*a)[1] + 1), "one behind the window"),
-        (lambda *a: (window(*a)[0], window(*a)[1] - window(*a)[0] + 1), "not how many"),
-        (lambda *a: np.add(window(*a), 1), "counts pixels from 1"),
-        (window_cut_in_the_photograph, "cuts the window off"),
-        (lambda *a: window(*a)[::-1], "two ends are exchanged"),
-        (lambda layers, index: window(layers, 0), "leaves out the index"),
-        (lambda layers, index: (18, 23), "same answer whatever"),
-        (lambda *a: window(*a)[1] - window(*a)[0] + 1, "2 numbers"),
-        (lambda *a: tuple(map(str, window(*a))), "2 numbers"),
-        (window_emptying_its_input, "changes its input"),
-        (lambda layers, index: layers[index], "raises IndexError"),
-    ],
-)
-def test_window_wrong(answer, words):
-    assert_wrong("4.2", answer, words)
+WRONG["4.2"] = [
+    (lambda layers, index: window(layers[::-1], index), "walks from the input to the output"),
+    (partial(window, first_padding=0, last_padding=0), "leaves out the padding"),
+    (partial(window, first_padding=1, last_padding=1), "adds the padding"),
+    (partial(window, last_padding=0), "wider by the padding"),
+    (partial(window, last_padding=1), "wider by the padding"),
+    (partial(window, strides=False), "leaves out the strides"),
+    (partial(window, more=1), "one too wide"),
+    (lambda *a: (window(*a)[0], window(*a)[1] + 1), "one behind the window"),
+    (lambda *a: (window(*a)[0], window(*a)[1] - window(*a)[0] + 1), "not how many"),
+    (lambda *a: np.add(window(*a), 1), "counts pixels from 1"),
+    (window_cut_in_the_photograph, "cuts the window off"),
+    (lambda *a: window(*a)[::-1], "two ends are exchanged"),
+    (lambda layers, index: window(layers, 0), "leaves out the index"),
+    (lambda layers, index: (18, 23), "same answer whatever"),
+    (lambda *a: window(*a)[1] - window(*a)[0] + 1, "2 numbers"),
+    (lambda *a: tuple(map(str, window(*a))), "2 numbers"),
+    (lambda *a: (window(*a), a[0].clear())[0], "changes its input"),
+    (lambda layers, index: layers[index], "raises IndexError"),
+]
+
+# 4.3 ------------------------------------------------------------------------------------------
+
+
+def make(
+    plan,
+    in_channels=3,
+    *,
+    conv=lambda before, after: nn.Conv2D(before, after, 3, padding=1),
+    activation=nn.ReLU,
+    pool=lambda: nn.MaxPool2D(2, 2),
+    wrap=nn.Sequential,
+):
+    """Build the plan with the places where the wrong answers below differ."""
+    layers = []
+    for step in plan:
+        if step == "M":
+            layers.append(pool())
+        else:
+            layers += [conv(in_channels, step), activation()]
+            in_channels = step
+    return wrap(*layers)
+
+
+class Features(nn.Layer):
+    """Works the plan off in forward, with functions for everything that has no weights."""
+
+    def __init__(self, plan, in_channels=3):
+        super().__init__()
+        self.plan = plan
+        widths = [in_channels, *(step for step in plan if step != "M")]
+        self.convs = nn.LayerList([nn.Conv2D(b, a, 3, padding=1) for b, a in pairwise(widths)])
+
+    def forward(self, x):
+        convs = iter(self.convs)
+        for step in self.plan:
+            x = F.max_pool2d(x, 2) if step == "M" else F.relu(next(convs)(x))
+        return x
+
+
+def pooled_before_the_relu(plan, in_channels=3):
+    """A max-pooling and a ReLU may change places."""
+    layers = list(make(plan, in_channels, conv=lambda before, after: nn.Conv2D(before, after, 3, padding="SAME")))
+    for i in range(1, len(layers)):
+        if isinstance(layers[i], nn.MaxPool2D) and isinstance(layers[i - 1], nn.ReLU):
+            layers[i - 1 : i + 1] = layers[i], layers[i - 1]
+    return nn.Sequential(*layers)
+
+
+def nested_blocks(plan, in_channels=3):
+    layers = list(make(plan, in_channels))
+    return nn.Sequential(nn.Sequential(*layers[:3]), nn.Sequential(nn.Sequential(*layers[3:])))
+
+
+RIGHT["4.3"] = [make, Features, pooled_before_the_relu, nested_blocks]
+
+
+class ForwardUnwritten(Features):
+    def forward(self, x):
+        raise NotImplementedError
+
+
+def without_last_relu(plan, in_channels=3):
+    layers = list(make(plan, in_channels))
+    last = max(i for i, layer in enumerate(layers) if isinstance(layer, nn.ReLU))
+    return nn.Sequential(*layers[:last], *layers[last + 1 :])
+
+
+def relu_once_a_block(plan, in_channels=3):
+    layers = list(make(plan, in_channels))
+    following = [*layers[1:], nn.MaxPool2D(2)]
+    pairs = zip(layers, following, strict=True)
+    return nn.Sequential(
+        *(one for one, after in pairs if not isinstance(one, nn.ReLU) or isinstance(after, nn.MaxPool2D))
+    )
+
+
+def input_channels_forgotten(plan, in_channels=3):
+    layers = []
+    for step in plan:
+        layers += [nn.MaxPool2D(2)] if step == "M" else [nn.Conv2D(in_channels, step, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def without_leading_pooling(plan, in_channels=3):
+    return make(plan[1:] if plan[0] == "M" else plan, in_channels)
+
+
+def batch_normed(before, after):
+    return nn.Sequential(nn.Conv2D(before, after, 3, padding=1), nn.BatchNorm2D(after))
+
+
+class PoolsLast(Features):
+    """All poolings behind all convolutions: right shape, wrong values."""
+
+    def forward(self, x):
+        for conv in self.convs:
+            x = F.relu(conv(x))
+        for step in self.plan:
+            x = F.max_pool2d(x, 2) if step == "M" else x
+        return x
+
+
+WRONG["4.3"] = [
+    (partial(make, wrap=lambda *layers: list(layers)), "list of layers"),
+    (hidden_in_a_list(make), "no parameters that a Layer can find"),
+    (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 3)), "maps are too small(.|\n)*padding=1"),
+    (partial(make, pool=lambda: nn.MaxPool2D(2, 1)), "maps are too large: not every pooling"),
+    (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 5, padding=2)), "kernels are not 3 × 3"),
+    (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 3, padding=1, bias_attr=False)), "biases are missing"),
+    (partial(make, activation=nn.Identity), "ReLUs are missing"),
+    (partial(make, activation=nn.Sigmoid), "not a ReLU"),
+    (partial(make, activation=nn.LeakyReLU), "not a ReLU"),
+    (without_last_relu, "after the last convolution is missing"),
+    (relu_once_a_block, "one belongs after every convolution"),
+    (partial(make, pool=lambda: nn.AvgPool2D(2, 2)), "by averages"),
+    (partial(make, conv=batch_normed), "parameters beside"),
+    (input_channels_forgotten, "channels do not follow the plan"),
+    (lambda plan, in_channels=3: make(plan), r"channels do not follow(.|\n)*in_channels=2(.|\n)*\[6, 2, 3, 3\]"),
+    (without_leading_pooling, "maps are too large: not every pooling"),
+    (lambda plan, in_channels=3: make([8, "M", 16, 16, "M"]), "it has 3 convolutions|channels do not follow"),
+    (PoolsLast, "not those of the plan's layers"),
+    (
+        variant(Features, forward=lambda self, x: paddle.to_tensor(Features.forward(self, x).numpy())),
+        "gradient does not reach convs.0.weight",
+    ),
+    (ForwardUnwritten, "still to be written: line .* of forward"),
+    (lambda plan, in_channels=3: (make(plan, in_channels), plan.clear())[0], "changes its input"),
+    (lambda plan, in_channels=3: print(make(plan, in_channels)), "returns nothing"),
+    (lambda plan: make(plan), "cannot be called this way"),
+]
+
+test_right_answers, test_wrong_answers = answer_tests({"paddle": paddle}, RIGHT, WRONG)

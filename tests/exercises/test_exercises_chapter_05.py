@@ -1,11 +1,16 @@
-"""Exercise 5.1: the reference passes, so do other right ways; wrong answers are named."""
+"""Exercises of chapter 5: right answers written in several ways pass; in wrong ones the fault is named."""
 
-import pytest
-from exercise_verdicts import assert_right, assert_wrong, reference
+from functools import partial
 
+import paddle
+from exercise_verdicts import answer_tests, hidden_in_a_list, variant
 
-def test_reference_solution_passes():
-    assert_right("5.1", reference("5.1", {}))
+nn = paddle.nn
+F = paddle.nn.functional
+
+RIGHT, WRONG = {}, {}
+
+# 5.1 ------------------------------------------------------------------------------------------
 
 
 def convolutions(c0, module):
@@ -14,8 +19,10 @@ def convolutions(c0, module):
     return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
 
 
-def parameters(c0, module, bias=1):
-    return sum((a * k * k + bias) * b for a, b, k in convolutions(c0, module))
+def parameters(c0, module, bias=1, largest=5, reduced=True, without=()):
+    """Count them; the options make the usual mistakes."""
+    counted = [one for i, one in enumerate(convolutions(c0, module)) if i not in without]
+    return sum(((a if reduced else c0) * min(k, largest) ** 2 + bias) * b for a, b, k in counted)
 
 
 def leaving(module):
@@ -35,7 +42,6 @@ def by_lists(c0, modules):
 
 
 def by_paddle(c0, modules):
-    paddle = pytest.importorskip("paddle")
     total = 0
     for module in modules:
         for a, b, k in convolutions(c0, module):
@@ -44,9 +50,7 @@ def by_paddle(c0, modules):
     return c0, total
 
 
-@pytest.mark.parametrize("answer", [by_recursion, by_lists, by_paddle])
-def test_chain_in_other_right_ways(answer):
-    assert_right("5.1", answer)
+RIGHT["5.1"] = [by_recursion, by_lists, by_paddle]
 
 
 def walk(count=parameters, leave=leaving, chained=True):
@@ -62,54 +66,261 @@ def walk(count=parameters, leave=leaving, chained=True):
     return answer
 
 
-def small_kernel(c0, module):
-    return sum((a * min(k, 3) ** 2 + 1) * b for a, b, k in convolutions(c0, module))
+WRONG["5.1"] = [
+    (walk(partial(parameters, bias=0)), "biases are missing"),
+    (walk(chained=False), "every module is given the c0 of the first"),
+    (walk(partial(parameters, largest=3)), "5 × 5, you count 3 × 3"),
+    (walk(leave=lambda m: m[0] + sum(m[1]) + sum(m[2]) + m[3]), "reductions are concatenated as well"),
+    (walk(leave=lambda m: m[0] + m[1][0] + m[2][0] + m[3]), "channels of the reductions for those"),
+    (walk(partial(parameters, reduced=False)), "what their reduction leaves"),
+    (walk(partial(parameters, without=[5])), "1 × 1 convolution, whose parameters are missing"),
+    (walk(partial(parameters, without=[5]), leave=lambda m: m[0] + m[1][1] + m[2][1]), "c4 channels, which is missing"),
+    (walk(partial(parameters, without=[1, 3])), "two reductions are missing"),
+    (lambda c0, modules: walk()(c0, modules)[::-1], "exchanged"),
+    (lambda c0, modules: (leaving(modules[-1]), parameters(192, modules[-1])), "right for 1 of the 9"),
+    (
+        lambda c0, modules: (leaving(modules[-1]), parameters(([c0, *map(leaving, modules)])[-2], modules[-1])),
+        "those of the last module alone",
+    ),
+    (lambda c0, modules: walk()(c0, modules)[0], "2 numbers"),
+    (lambda c0, modules: (256, 163696), "same answer whatever"),
+    (lambda c0, modules: (c0, 163696), "right for 0 of the"),
+    (lambda c0, modules: (walk()(c0, modules), modules.clear())[0], "changes its input"),
+    (lambda c0, modules: walk()(c0, modules[0]), "raises TypeError"),
+]
+
+# 5.2 ------------------------------------------------------------------------------------------
 
 
-def straight(c0, module):
-    return sum((c0 * k * k + 1) * b for a, b, k in convolutions(c0, module))
+class Module(nn.Layer):
+    """A right InceptionBN with the places where the wrong ones below differ."""
+
+    bias, kernel3, axis = False, 5, 1
+    order = (0, 1, 2, 3)
+    norm = nn.BatchNorm2D
+
+    def __init__(self, c0, c1, c2, c3, c4):
+        super().__init__()
+        shapes = [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, self.kernel3), (c0, c4, 1)]
+        self.convs = nn.LayerList([nn.Conv2D(a, b, k, padding=k // 2, bias_attr=self.bias) for a, b, k in shapes])
+        self.norms = nn.LayerList([type(self).norm(b) for _, b, _ in shapes])
+
+    def unit(self, i, x):
+        return F.relu(self.norms[i](self.convs[i](x)))
+
+    def pool(self, x):
+        return F.max_pool2d(x, 3, 1, 1)
+
+    def last(self, x):
+        return self.unit(5, self.pool(x))
+
+    def join(self, branches):
+        return paddle.concat([branches[i] for i in self.order], axis=self.axis)
+
+    def forward(self, x):
+        branches = [self.unit(0, x), self.unit(2, self.unit(1, x)), self.unit(4, self.unit(3, x)), self.last(x)]
+        return self.join(branches)
 
 
-def without(*skipped):
-    def count(c0, module):
-        return sum((a * k * k + 1) * b for i, (a, b, k) in enumerate(convolutions(c0, module)) if i not in skipped)
+class OneReluAtTheEnd(Module):
+    def unit(self, i, x):
+        x = self.norms[i](self.convs[i](x))
+        return F.relu(x) if i in (1, 3) else x
 
-    return count
-
-
-def empties_the_list(c0, modules):
-    total = 0
-    while modules:
-        module = modules.pop(0)
-        total += parameters(c0, module)
-        c0 = leaving(module)
-    return c0, total
+    def join(self, branches):
+        return F.relu(super().join(branches))
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (walk(count=lambda c0, module: parameters(c0, module, bias=0)), "biases are missing"),
-        (walk(chained=False), "every module is given the c0 of the first"),
-        (walk(count=small_kernel), "5 × 5, you count 3 × 3"),
-        (walk(leave=lambda m: m[0] + sum(m[1]) + sum(m[2]) + m[3]), "reductions are concatenated as well"),
-        (walk(leave=lambda m: m[0] + m[1][0] + m[2][0] + m[3]), "channels of the reductions for those"),
-        (walk(count=straight), "what their reduction leaves"),
-        (walk(count=without(5)), "1 × 1 convolution, whose parameters are missing"),
-        (walk(count=without(5), leave=lambda m: m[0] + m[1][1] + m[2][1]), "c4 channels, which is missing"),
-        (walk(count=without(1, 3)), "two reductions are missing"),
-        (lambda c0, modules: walk()(c0, modules)[::-1], "exchanged"),
-        (lambda c0, modules: (leaving(modules[-1]), parameters(192, modules[-1])), "right for 1 of the 9"),
-        (
-            lambda c0, modules: (leaving(modules[-1]), parameters(([c0, *map(leaving, modules)])[-2], modules[-1])),
-            "those of the last module alone",
+class OldBatchNormInAnotherOrderOfLayers(nn.Layer):
+    def __init__(self, c0, c1, c2, c3, c4):
+        super().__init__()
+
+        def unit(a, b, k):
+            conv = nn.Conv2D(a, b, (k, k), padding=[k // 2, k // 2], bias_attr=False)
+            return [conv, nn.BatchNorm(b, act="relu")]
+
+        self.pooled = nn.Sequential(nn.MaxPool2D(3, 1, 1), *unit(c0, c4, 1))
+        self.five = nn.Sequential(*unit(c0, c3[0], 1), *unit(*c3, 5))
+        self.three = nn.Sequential(*unit(c0, c2[0], 1), *unit(*c2, 3))
+        self.one = nn.Sequential(*unit(c0, c1, 1))
+
+    def forward(self, x):
+        return paddle.concat((self.one(x), self.three(x), self.five(x), self.pooled(x)), -3)
+
+
+RIGHT["5.2"] = [Module, OneReluAtTheEnd, OldBatchNormInAnotherOrderOfLayers]
+
+
+class AlwaysBatch(Module):
+    def unit(self, i, x):
+        norm = self.norms[i]
+        mean, variance = norm._mean.clone(), norm._variance.clone()
+        return F.relu(F.batch_norm(self.convs[i](x), mean, variance, norm.weight, norm.bias, training=True))
+
+
+class AlwaysRunning(Module):
+    def __init__(self, c0, c1, c2, c3, c4):
+        super().__init__(c0, c1, c2, c3, c4)
+        for norm in self.norms:
+            norm._use_global_stats = True
+
+
+class OneNormAfterAll(Module):
+    def __init__(self, c0, c1, c2, c3, c4):
+        super().__init__(c0, c1, c2, c3, c4)
+        self.norms = nn.BatchNorm2D(c1 + c2[1] + c3[1] + c4)
+
+    def unit(self, i, x):
+        return F.relu(self.convs[i](x))
+
+    def join(self, branches):
+        return self.norms(super().join(branches))
+
+
+class InAList(Module):
+    def __init__(self, c0, c1, c2, c3, c4):
+        super().__init__(c0, c1, c2, c3, c4)
+        convs, norms = list(self.convs), list(self.norms)
+        del self.convs, self.norms
+        self.convs, self.norms = convs, norms
+
+
+WRONG["5.2"] = [
+    (variant(Module, bias=None), r"a convolution has a bias(.|\n)*came: .*6 biases"),
+    (variant(Module, kernel3=3), "third branch's convolution is 3 × 3; it should be 5 × 5"),
+    (variant(Module, norm=nn.Identity), "no batch norm that a Layer can find"),
+    (OneNormAfterAll, r"batch norm of its own(.|\n)*1 batch norms"),
+    (variant(Module, unit=lambda self, i, x: F.relu(self.convs[i](x))), "`forward` does not use them"),
+    (
+        variant(Module, unit=lambda self, i, x: self.norms[i](F.relu(self.convs[i](x)))),
+        "ReLU stands before the batch norm",
+    ),
+    (variant(Module, unit=lambda self, i, x: self.norms[i](self.convs[i](x))), "there is no ReLU"),
+    (
+        variant(OneReluAtTheEnd, unit=lambda self, i, x: self.norms[i](self.convs[i](x))),
+        "no ReLU follows the two reductions",
+    ),
+    (
+        variant(OneReluAtTheEnd, join=lambda self, branches: Module.join(self, branches)),
+        "no ReLU follows the ends of the branches",
+    ),
+    (variant(Module, order=(0, 1, 3, 2)), "in the order 1 × 1, 3 × 3, pooling, 5 × 5"),
+    (variant(Module, pool=lambda self, x: F.avg_pool2d(x, 3, 1, 1, exclusive=True)), "pools by averages"),
+    (variant(Module, last=lambda self, x: self.pool(self.unit(5, x))), "pools after its convolution"),
+    (variant(Module, pool=lambda self, x: F.max_pool2d(x, 3, padding=1)), "raises ValueError in line .* of join"),
+    (variant(Module, axis=2), "raises ValueError in line .* of join"),
+    (AlwaysBatch, "in evaluation mode it uses the batch's mean and variance"),
+    (AlwaysRunning, "in training mode it uses the running mean and variance"),
+    (
+        variant(
+            Module, __init__=lambda self, c0, c1, c2, c3, c4: Module.__init__(self, 192, 64, (96, 128), (16, 32), 32)
         ),
-        (lambda c0, modules: walk()(c0, modules)[0], "2 numbers"),
-        (lambda c0, modules: (256, 163696), "same answer whatever"),
-        (lambda c0, modules: (c0, 163696), "right for 0 of the"),
-        (empties_the_list, "changes its input"),
-        (lambda c0, modules: walk()(c0, modules[0]), "raises TypeError"),
-    ],
-)
-def test_chain_wrong(answer, words):
-    assert_wrong("5.1", answer, words)
+        r"parameters are not those(.|\n)*\[64, 192, 1, 1\]",
+    ),
+    (variant(Module, forward=lambda self, x: Module.forward(self, F.relu_(x))), "changes its input"),
+    (InAList, "no parameters that a Layer can find"),
+    (variant(Module, last=lambda self, x: Module.last(self, x).detach()), "gradient does not reach convs.5.weight"),
+    (variant(Module, forward=lambda self, x: None), "returns nothing"),
+    (variant(nn.Layer, __init__=lambda self, *_, **__: nn.Layer.__init__(self)), "no method `forward`"),
+    (lambda c0, c1, c2, c3, c4: Module(c0, c1, c2, c3, c4), "derived from paddle.nn.Layer"),
+]
+
+# 5.3 ------------------------------------------------------------------------------------------
+
+
+class Head(nn.Layer):
+    """A right AuxiliaryHead with the places where the wrong ones below differ."""
+
+    bias, channels, stride = None, 128, 3
+
+    def __init__(self, in_channels, size, num_classes=1):
+        super().__init__()
+        self.conv = nn.Conv2D(in_channels, self.channels, 1, bias_attr=self.bias)
+        self.fc1 = nn.Linear(self.channels * self.side(size) ** 2, 1024)
+        self.fc2 = nn.Linear(1024, num_classes)
+
+    def side(self, size):
+        return len(range(0, size - 4, self.stride))
+
+    def pool(self, x):
+        return F.avg_pool2d(x, 5, self.stride)
+
+    def maps(self, x):
+        return F.relu(self.conv(self.pool(x)))
+
+    def hidden(self, x):
+        return F.relu(self.fc1(x))
+
+    def drop(self, x):
+        return F.dropout(x, 0.7, training=self.training)
+
+    def forward(self, x):
+        return self.fc2(self.drop(self.hidden(paddle.flatten(self.maps(x), 1))))
+
+
+class InOneSequential(nn.Sequential):
+    def __init__(self, in_channels, size, num_classes=1):
+        inputs = 128 * (1 + (size - 5) // 3) ** 2
+        layers = [nn.AvgPool2D(5, 3), nn.Conv2D(in_channels, 128, 1), nn.ReLU(), nn.Flatten(), nn.Linear(inputs, 1024)]
+        super().__init__(*layers, nn.ReLU(), nn.Dropout(0.7), nn.Linear(1024, num_classes))
+
+
+class DropsBeforeTheRelu(Head):
+    def hidden(self, x):
+        return F.relu(F.dropout(self.fc1(x), 0.7, training=self.training))
+
+    def drop(self, x):
+        return x
+
+
+class PoolsAfterTheConvolution(Head):
+    """A convolution 1 x 1 and an average change places, as long as the ReLU comes after both."""
+
+    def maps(self, x):
+        return F.relu(self.pool(self.conv(x)))
+
+
+RIGHT["5.3"] = [Head, InOneSequential, DropsBeforeTheRelu, PoolsAfterTheConvolution]
+
+
+class NoReluAfterConvolution(Head):
+    def maps(self, x):
+        return self.conv(self.pool(x))
+
+
+WRONG["5.3"] = [
+    (variant(Head, side=lambda self, size: 4), r"wrong number of inputs(.|\n)*expected: 512, (.|\n)*came: +2048"),
+    (variant(Head, side=lambda self, size: -(-(size - 5) // 3) + 1), "wrong number of inputs"),
+    (variant(Head, stride=5), r"wrong number of inputs(.|\n)*expected: 512, (.|\n)*came: +128"),
+    (variant(Head, pool=lambda self, x: F.max_pool2d(x, 5, 3)), "pools by maxima"),
+    (NoReluAfterConvolution, "no ReLU follows the convolution"),
+    (variant(Head, hidden=lambda self, x: self.fc1(x)), "no ReLU follows the first fully connected"),
+    (variant(NoReluAfterConvolution, hidden=lambda self, x: self.fc1(x)), "there is no ReLU"),
+    (variant(Head, drop=lambda self, x: F.dropout(x, 0.7)), "dropout does not stop there"),
+    (variant(Head, drop=lambda self, x: x), "nothing is dropped"),
+    (variant(Head, drop=lambda self, x: F.dropout(x, 0.3, training=self.training)), "keeps 70 % and drops 30 %"),
+    (variant(Head, drop=lambda self, x: F.dropout(x, 0.5, training=self.training)), "about 70 %"),
+    (
+        variant(Head, drop=lambda self, x: F.dropout(x, 0.7, training=self.training, mode="downscale_in_infer")),
+        "dropout scales the values in evaluation mode",
+    ),
+    (variant(Head, forward=lambda self, x: F.sigmoid(Head.forward(self, x))), "went through a sigmoid"),
+    (variant(Head, forward=lambda self, x: F.relu(Head.forward(self, x))), "ReLU follows the last layer"),
+    (variant(Head, bias=False), "is missing, such as a bias"),
+    (
+        variant(Head, __init__=lambda self, in_channels, size, num_classes=1: Head.__init__(self, in_channels, size)),
+        r"\[1024, 3\](.|\n)*came: .*\[1024, 1\]",
+    ),
+    (variant(Head, channels=64), "wrong number of inputs"),
+    (
+        variant(Head, forward=lambda self, x: Head.forward(self, x).squeeze(-1)),
+        r"one row of logits per image(.|\n)*expected: +a tensor of shape \[3, 1\]",
+    ),
+    (hidden_in_a_list(Head), "no parameters that a Layer can find"),
+    (variant(Head, maps=lambda self, x: Head.maps(self, x).detach()), "gradient does not reach conv.weight"),
+    (variant(Head, pool=lambda self, x: Head.pool(self, F.relu_(x))), "changes its input"),
+    (variant(nn.Layer, __init__=lambda self, *_, **__: nn.Layer.__init__(self)), "no method `forward`"),
+    (lambda in_channels, size, num_classes=1: Head(in_channels, size), "derived from paddle.nn.Layer"),
+]
+
+test_right_answers, test_wrong_answers = answer_tests({"paddle": paddle, "F": F}, RIGHT, WRONG)

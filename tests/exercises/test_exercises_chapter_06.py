@@ -1,16 +1,15 @@
-"""Exercises 6.1 and 6.4: the reference passes, so do other right ways; wrong answers are named."""
+"""Exercises of chapter 6: right answers written in several ways pass; in wrong ones the fault is named."""
+
+from functools import partial
 
 import numpy as np
-import pytest
-from exercise_verdicts import assert_right, assert_wrong, reference
+import paddle
+from exercise_verdicts import answer_tests, hidden_in_a_list, reference, variant
 
-paddle = pytest.importorskip("paddle")
+nn = paddle.nn
+F = paddle.nn.functional
 
-
-@pytest.mark.parametrize("number", ["6.1", "6.4"])
-def test_reference_solution_passes(number):
-    assert_right(number, reference(number, {"np": np}))
-
+RIGHT, WRONG = {}, {}
 
 # 6.1 ------------------------------------------------------------------------------------------
 
@@ -40,12 +39,8 @@ def count(
     return total
 
 
-def wrong_count(**changes):
-    return lambda num_channels, num_filters, stride=1: count(num_channels, num_filters, stride, **changes)
-
-
 def counted_on_layers(num_channels, num_filters, stride=1):
-    nn, wide = paddle.nn, 4 * num_filters
+    wide = 4 * num_filters
     sizes = [(num_channels, num_filters, 1), (num_filters, num_filters, 3), (num_filters, wide, 1)]
     if (num_channels, stride) != (wide, 1):
         sizes.append((num_channels, wide, 1))
@@ -58,34 +53,25 @@ def counted_by_formula(num_channels, num_filters, stride=1):
     return np.int64(total + 4 * num_filters * (num_channels + 2) * int((num_channels, stride) != (4 * num_filters, 1)))
 
 
-@pytest.mark.parametrize("answer", [counted_on_layers, counted_by_formula, wrong_count()])
-def test_bottleneck_parameters_in_other_right_ways(answer):
-    assert_right("6.1", answer)
+RIGHT["6.1"] = [counted_on_layers, counted_by_formula, count]
 
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (wrong_count(norm=0), "batch norms are missing"),
-        (wrong_count(norm=4), "running mean and variance"),
-        (wrong_count(norm=1), "scale and bias are two"),
-        (wrong_count(conv_bias=1), "gives the convolutions a bias"),
-        (wrong_count(projects=lambda *_: False), "convolution on the shortcut is missing"),
-        (wrong_count(projects=lambda *_: True), "on every shortcut"),
-        (wrong_count(projects=lambda channels, wide, stride: channels != wide), "a stride changes the shape too"),
-        (wrong_count(projects=lambda channels, wide, stride: stride != 1), "only where there is a stride"),
-        (wrong_count(projection_norm=0), "batch norm on the shortcut is missing"),
-        (wrong_count(expansion=1), "up to 4 × num_filters"),
-        (wrong_count(middle=1), "nine weights"),
-        (lambda num_channels, num_filters, stride=1: 70_400, "same answer whatever"),
-        (lambda num_channels, num_filters: count(num_channels, num_filters), "cannot be called this way"),
-        (lambda num_channels, num_filters, stride=1: [count(num_channels, num_filters, stride)] * 2, "one number"),
-        (lambda num_channels, num_filters, stride=1: None, "return` missing"),
-    ],
-)
-def test_bottleneck_parameters_wrong(answer, words):
-    assert_wrong("6.1", answer, words)
-
+WRONG["6.1"] = [
+    (partial(count, norm=0), "batch norms are missing"),
+    (partial(count, norm=4), "running mean and variance"),
+    (partial(count, norm=1), "scale and bias are two"),
+    (partial(count, conv_bias=1), "gives the convolutions a bias"),
+    (partial(count, projects=lambda *_: False), "convolution on the shortcut is missing"),
+    (partial(count, projects=lambda *_: True), "on every shortcut"),
+    (partial(count, projects=lambda channels, wide, stride: channels != wide), "a stride changes the shape too"),
+    (partial(count, projects=lambda channels, wide, stride: stride != 1), "only where there is a stride"),
+    (partial(count, projection_norm=0), "batch norm on the shortcut is missing"),
+    (partial(count, expansion=1), "up to 4 × num_filters"),
+    (partial(count, middle=1), "nine weights"),
+    (lambda num_channels, num_filters, stride=1: 70_400, "same answer whatever"),
+    (lambda num_channels, num_filters: count(num_channels, num_filters), "cannot be called this way"),
+    (lambda num_channels, num_filters, stride=1: [count(num_channels, num_filters, stride)] * 2, "one number"),
+    (lambda num_channels, num_filters, stride=1: None, "return` missing"),
+]
 
 # 6.4 ------------------------------------------------------------------------------------------
 
@@ -112,9 +98,7 @@ def fold_as_tensors(*arguments, **named):
     return tuple(map(paddle.to_tensor, fold(*arguments, **named)))
 
 
-@pytest.mark.parametrize("answer", [fold, fold_in_a_loop, fold_by_einsum, fold_as_tensors])
-def test_fold_in_other_right_ways(answer):
-    assert_right("6.4", answer)
+RIGHT["6.4"] = [fold, fold_in_a_loop, fold_by_einsum, fold_as_tensors]
 
 
 def wrong_fold(factor=None, axis=0, new_bias=None):
@@ -136,37 +120,32 @@ def in_place(weight, scale, bias, mean, variance, epsilon=1e-5):
     return weight, bias - mean * scale / np.sqrt(variance + epsilon)
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (wrong_fold(lambda scale, variance, epsilon: scale / np.sqrt(variance)), "epsilon is missing"),
-        (wrong_fold(lambda scale, variance, epsilon: scale / (np.sqrt(variance) + epsilon)), "after the root"),
-        (wrong_fold(lambda scale, variance, epsilon: scale / (variance + epsilon)), "square root is missing"),
-        (wrong_fold(lambda scale, variance, epsilon: scale * np.sqrt(variance + epsilon)), "instead of dividing"),
-        (wrong_fold(lambda scale, variance, epsilon: 1 / np.sqrt(variance + epsilon)), "scale is missing"),
-        (wrong_fold(lambda scale, variance, epsilon: scale / np.sqrt(variance + 1e-5)), "default epsilon"),
-        (wrong_fold(lambda scale, variance, epsilon: np.ones_like(scale)), "weight is left as it was"),
-        (wrong_fold(axis=1), "scales the input channels"),
-        (wrong_fold(axis=3), "raises ValueError"),
-        (wrong_fold(new_bias=lambda scale, bias, mean, v: bias), "no notice of the mean"),
-        (wrong_fold(new_bias=lambda scale, bias, mean, v: bias + mean * scale / np.sqrt(v)), "wrong sign"),
-        (wrong_fold(new_bias=lambda scale, bias, mean, v: bias - mean), "taken away as it is"),
-        (wrong_fold(new_bias=lambda scale, bias, mean, v: bias - mean / np.sqrt(v)), "not multiplied by the scale"),
-        (wrong_fold(new_bias=lambda scale, bias, mean, v: -mean * scale / np.sqrt(v)), "old bias is missing"),
-        (wrong_fold(new_bias=lambda scale, bias, mean, v: (bias - mean) * scale / np.sqrt(v)), "scales the old bias"),
-        (wrong_fold(new_bias=lambda scale, bias, mean, v: bias * 7), "new bias is not"),
-        (lambda *arguments, **named: fold(*arguments, **named)[0], "two arrays"),
-        (lambda *arguments, **named: fold(*arguments, **named)[::-1], "new_weight has the wrong shape"),
-        (lambda *arguments, **named: (np.zeros_like(arguments[0]), arguments[2]), "the new weight is not right"),
-        (in_place, "changes its input"),
-    ],
-)
-def test_fold_wrong(answer, words):
-    assert_wrong("6.4", answer, words)
+WRONG["6.4"] = [
+    (wrong_fold(lambda scale, variance, epsilon: scale / np.sqrt(variance)), "epsilon is missing"),
+    (wrong_fold(lambda scale, variance, epsilon: scale / (np.sqrt(variance) + epsilon)), "after the root"),
+    (wrong_fold(lambda scale, variance, epsilon: scale / (variance + epsilon)), "square root is missing"),
+    (wrong_fold(lambda scale, variance, epsilon: scale * np.sqrt(variance + epsilon)), "instead of dividing"),
+    (wrong_fold(lambda scale, variance, epsilon: 1 / np.sqrt(variance + epsilon)), "scale is missing"),
+    (wrong_fold(lambda scale, variance, epsilon: scale / np.sqrt(variance + 1e-5)), "default epsilon"),
+    (wrong_fold(lambda scale, variance, epsilon: np.ones_like(scale)), "weight is left as it was"),
+    (wrong_fold(axis=1), "scales the input channels"),
+    (wrong_fold(axis=3), "raises ValueError"),
+    (wrong_fold(new_bias=lambda scale, bias, mean, v: bias), "no notice of the mean"),
+    (wrong_fold(new_bias=lambda scale, bias, mean, v: bias + mean * scale / np.sqrt(v)), "wrong sign"),
+    (wrong_fold(new_bias=lambda scale, bias, mean, v: bias - mean), "taken away as it is"),
+    (wrong_fold(new_bias=lambda scale, bias, mean, v: bias - mean / np.sqrt(v)), "not multiplied by the scale"),
+    (wrong_fold(new_bias=lambda scale, bias, mean, v: -mean * scale / np.sqrt(v)), "old bias is missing"),
+    (wrong_fold(new_bias=lambda scale, bias, mean, v: (bias - mean) * scale / np.sqrt(v)), "scales the old bias"),
+    (wrong_fold(new_bias=lambda scale, bias, mean, v: bias * 7), "new bias is not"),
+    (lambda *arguments, **named: fold(*arguments, **named)[0], "two arrays"),
+    (lambda *arguments, **named: fold(*arguments, **named)[::-1], "new_weight has the wrong shape"),
+    (lambda *arguments, **named: (np.zeros_like(arguments[0]), arguments[2]), "the new weight is not right"),
+    (in_place, "changes its input"),
+]
 
 
 def test_a_folded_convolution_does_what_convolution_and_batch_norm_did():
-    conv, norm = paddle.nn.Conv2D(3, 5, 3, bias_attr=False), paddle.nn.BatchNorm2D(5)
+    conv, norm = nn.Conv2D(3, 5, 3, bias_attr=False), nn.BatchNorm2D(5)
     x = paddle.randn([4, 3, 8, 8])
     norm(conv(x) * 3 + 1)  # statistics that are not those of a fresh batch norm
     norm.eval()
@@ -174,3 +153,207 @@ def test_a_folded_convolution_does_what_convolution_and_batch_norm_did():
     weight, bias = reference("6.4", {"np": np})(conv.weight.numpy(), *held)
     folded = paddle.nn.functional.conv2d(x, paddle.to_tensor(weight), paddle.to_tensor(bias))
     np.testing.assert_allclose(folded.numpy(), norm(conv(x)).numpy(), rtol=1e-4, atol=1e-5)
+
+
+# 6.2 ------------------------------------------------------------------------------------------
+
+
+class Block(nn.Layer):
+    """A right PreActBlock with the places where the wrong ones below differ."""
+
+    bias, kernel = False, 3
+
+    def __init__(self, channels, middle):
+        super().__init__()
+        self.bn1, self.bn2 = nn.BatchNorm2D(channels), nn.BatchNorm2D(middle)
+        padding = self.kernel // 2
+        self.conv1 = nn.Conv2D(channels, middle, self.kernel, padding=padding, bias_attr=self.bias)
+        self.conv2 = nn.Conv2D(middle, channels, 3, padding=1, bias_attr=self.bias)
+
+    def first(self, x):
+        return F.relu(self.bn1(x))
+
+    def second(self, y):
+        return F.relu(self.bn2(y))
+
+    def branch(self, x):
+        return self.conv2(self.second(self.conv1(self.first(x))))
+
+    def forward(self, x):
+        return x + self.branch(x)
+
+
+class InOneSequential(nn.Layer):
+    def __init__(self, channels, middle):
+        super().__init__()
+        convs = [nn.Conv2D(a, b, 3, 1, 1, bias_attr=False) for a, b in ((channels, middle), (middle, channels))]
+        parts = [nn.BatchNorm2D(channels), nn.ReLU(), convs[0], nn.BatchNorm2D(middle), nn.ReLU(), convs[1]]
+        self.branch = nn.Sequential(*parts)
+
+    def forward(self, images):
+        return paddle.add(self.branch(images), images)
+
+
+class OlderBatchNorm(Block):
+    """nn.BatchNorm applies its ReLU itself."""
+
+    def __init__(self, channels, middle):
+        super().__init__(channels, middle)
+        self.bn1 = nn.BatchNorm(channels, act="relu")
+        self.bn2 = nn.BatchNorm(middle, act="relu")
+
+
+RIGHT["6.2"] = [Block, InOneSequential, OlderBatchNorm]
+
+
+class ShortcutFromTheActivated(Block):
+    def forward(self, x):
+        x = self.first(x)
+        return x + self.conv2(self.second(self.conv1(x)))
+
+
+class ChaptersOrder(Block):
+    def branch(self, x):
+        return self.bn1(self.conv2(F.relu(self.bn2(self.conv1(x)))))
+
+    def forward(self, x):
+        return F.relu(x + self.branch(x))
+
+
+class BatchStatisticsAlways(Block):
+    def forward(self, x):
+        self.bn1.training = self.bn2.training = True
+        return super().forward(x)
+
+
+class NormsAlike(Block):
+    def __init__(self, channels, middle):
+        super().__init__(channels, middle)
+        self.bn1 = nn.BatchNorm2D(middle)
+
+
+class ForwardUnwritten(Block):
+    def forward(self, x):
+        raise NotImplementedError
+
+
+WRONG["6.2"] = [
+    (variant(Block, forward=lambda self, x: F.relu(Block.forward(self, x))), "ReLU follows the addition"),
+    (ShortcutFromTheActivated, "at the block's own input"),
+    (variant(Block, forward=lambda self, x: self.branch(x)), "no shortcut"),
+    (ChaptersOrder, "the chapter's order"),
+    (variant(ChaptersOrder, forward=lambda self, x: x + self.branch(x)), "convolution comes before its batch norm"),
+    (variant(Block, first=lambda self, x: self.bn1(x)), "in front of the first convolution is missing"),
+    (variant(Block, second=lambda self, y: self.bn2(y)), "in front of the second convolution is missing"),
+    (variant(Block, first=lambda self, x: self.bn1(x), second=lambda self, y: self.bn2(y)), "both ReLUs are missing"),
+    (
+        variant(Block, first=lambda self, x: self.bn1(F.relu(x)), second=lambda self, y: self.bn2(F.relu(y))),
+        "ReLU comes before batch norm",
+    ),
+    (variant(Block, first=lambda self, x: F.relu(x)), "first batch norm is never used"),
+    (variant(Block, second=lambda self, y: F.relu(y)), "second batch norm is never used"),
+    (BatchStatisticsAlways, "running statistics count"),
+    (variant(Block, first=lambda self, x: F.leaky_relu(self.bn1(x), 0.3)), "values are not those"),
+    (variant(Block, bias=None), r"have biases(.|\n)*came: +1,212"),
+    (variant(Block, kernel=1), "not 3 × 3"),
+    (
+        variant(Block, __init__=lambda self, *sizes: Block.__init__(self, *sizes) or delattr(self, "bn2")),
+        "1 batch norm instead of two",
+    ),
+    (NormsAlike, "both batch norms have the same size"),
+    (
+        variant(Block, __init__=lambda self, channels, middle: Block.__init__(self, 16, 4)),
+        r"expected: 454(.|\n)*came: +1,192",
+    ),
+    (hidden_in_a_list(Block), r"no parameters that a Layer can find(.|\n)*plain list"),
+    (variant(Block, branch=lambda self, x: paddle.to_tensor(Block.branch(self, x).numpy())), "gradient does not reach"),
+    (
+        variant(Block, forward=lambda self, x: paddle.flatten(Block.forward(self, x), 1)),
+        "not a tensor of the input's shape",
+    ),
+    (variant(nn.Layer, __init__=lambda self, *_, **__: nn.Layer.__init__(self)), "no method `forward`"),
+    (ForwardUnwritten, "still to be written: line .* of forward"),
+    (lambda channels, middle: Block(channels, middle), "derived from paddle.nn.Layer"),
+]
+
+# 6.3 ------------------------------------------------------------------------------------------
+
+
+def by_pooling(x, num_filters, stride):
+    return with_zeros(F.max_pool2d(x, 1, stride), num_filters)
+
+
+def with_zeros(left, num_filters, value=0.0, front=0):
+    """Add channels of one value, `front` of them in front."""
+    return F.pad(left, [0, 0, front, num_filters - left.shape[1] - front, 0, 0, 0, 0], value=value)
+
+
+def by_a_convolution(x, num_filters, stride):
+    return F.conv2d(x, paddle.eye(num_filters, x.shape[1]).unsqueeze([2, 3]), stride=stride)
+
+
+def by_strided_slice(x, num_filters, stride):
+    left = paddle.strided_slice(x, axes=[2, 3], starts=[0, 0], ends=[x.shape[2], x.shape[3]], strides=[stride] * 2)
+    return with_zeros(left, num_filters)
+
+
+def step(x, stride, start=0):
+    return x[:, :, start::stride, start::stride]
+
+
+RIGHT["6.3"] = [by_pooling, by_a_convolution, by_strided_slice]
+
+
+def repeats(x, num_filters, stride):
+    left = step(x, stride)
+    return paddle.concat([left] * (num_filters // x.shape[1] + 1), axis=1)[:, :num_filters]
+
+
+def cut_corner(x, num_filters, stride):
+    height, width = step(x, stride).shape[2:]
+    return with_zeros(x[:, :, :height, :width], num_filters)
+
+
+def through_numpy(x, num_filters, stride):
+    return paddle.to_tensor(with_zeros(step(x, stride), num_filters).numpy())
+
+
+def emptying_its_input(x, num_filters, stride):
+    result = with_zeros(step(x, stride), num_filters)
+    x.set_value(paddle.zeros_like(x))
+    return result
+
+
+WRONG["6.3"] = [
+    (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, front=num_filters - x.shape[1]), "first"),
+    (
+        lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, front=(num_filters - x.shape[1]) // 2),
+        "both sides",
+    ),
+    (repeats, "repeat those of x"),
+    (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, 1.0), "ones"),
+    (lambda x, num_filters, stride: with_zeros(step(x, stride, 1), num_filters), "later row and column"),
+    (lambda x, num_filters, stride: with_zeros(F.avg_pool2d(x, stride), num_filters), "averages"),
+    (lambda x, num_filters, stride: with_zeros(F.max_pool2d(x, stride), num_filters), "largest of neighbouring"),
+    (cut_corner, "cuts a corner"),
+    (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters + x.shape[1]), "not of those to add"),
+    (lambda x, num_filters, stride: step(x, stride), "number of channels is wrong"),
+    (lambda x, num_filters, stride: with_zeros(x, num_filters), "no rows and columns are left out"),
+    (lambda x, num_filters, stride: with_zeros(x[:, :, ::stride], num_filters), "height or width is wrong"),
+    (lambda x, num_filters, stride: with_zeros(step(x, 2), num_filters), "is lost|height or width"),
+    (lambda x, num_filters, stride: step(x, stride)[0], "the shape is wrong"),
+    (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters) * 2, "shape is right, the values"),
+    (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters).numpy(), "return a tensor"),
+    (through_numpy, "gradient does not find its way back"),
+    (emptying_its_input, "changes its input"),
+]
+
+
+def test_pad_shortcut_fits_the_branch_of_a_block_that_changes_the_shape():
+    x = paddle.to_tensor(np.random.default_rng(0).standard_normal((2, 8, 9, 7)).astype(np.float32))
+    branch = nn.Conv2D(8, 16, 3, stride=2, padding=1)(x)
+    shortcut = reference("6.3", {"paddle": paddle})(x, 16, 2)
+    assert list(branch.shape) == list(shortcut.shape)
+
+
+test_right_answers, test_wrong_answers = answer_tests({"F": F, "np": np, "paddle": paddle}, RIGHT, WRONG)

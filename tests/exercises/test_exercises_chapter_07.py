@@ -1,16 +1,74 @@
-"""Exercises 7.2 and 7.4: the reference passes, so do other right ways; wrong answers are named."""
+"""Exercises of chapter 7: right answers written in several ways pass; in wrong ones the fault is named."""
 
 import math
+from functools import partial
 
 import numpy as np
+import paddle
 import pytest
-from exercise_verdicts import assert_right, assert_wrong, reference
+from exercise_verdicts import answer_tests, assert_right, reference, variant
+
+from palm_utils import highlevel
+
+RIGHT, WRONG = {}, {}
+
+# 7.1 ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", ["7.2", "7.4"])
-def test_reference_solution_passes(number):
-    assert_right(number, reference(number, {"math": math, "np": np}))
+def exact(batch, mean, std):
+    return (batch.transpose(0, 2, 3, 1) * np.array(std) + np.array(mean)) * 255
 
+
+def by_adding_a_half(batch, mean, std):
+    return np.floor(np.clip(exact(batch, mean, std), 0, 255) + 0.5).astype("uint8")
+
+
+def by_channel(batch, mean, std):
+    out = np.empty((len(batch), *batch.shape[2:], 3), np.uint8)
+    for channel in range(3):
+        values = 255 * (batch[:, channel] * std[channel] + mean[channel])
+        out[..., channel] = np.minimum(np.maximum(np.round(values), 0), 255)
+    return out
+
+
+def by_the_package(batch, mean, std):
+    return highlevel.undo_normalise(batch, mean, std).transpose(0, 2, 3, 1)
+
+
+RIGHT["7.1"] = [by_adding_a_half, by_channel, by_the_package]
+
+
+def finish(values):
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def wrapping(batch, mean, std):
+    return (np.rint(exact(batch, mean, std)).astype(int) % 256).astype(np.uint8)
+
+
+def in_place(batch, mean, std):
+    batch *= np.reshape(std, (3, 1, 1)).astype(np.float32)
+    return finish((batch.transpose(0, 2, 3, 1) + np.array(mean)) * 255)
+
+
+WRONG["7.1"] = [
+    (lambda b, m, s: np.clip(exact(b, m, s), 0, 255).astype(np.uint8), "cut off instead of rounded"),
+    (wrapping, "wrap around"),
+    (lambda b, m, s: finish((b.transpose(0, 2, 3, 1) + np.array(m)) * s * 255), "mean is added before"),
+    (lambda b, m, s: finish((b.transpose(0, 2, 3, 1) - np.array(m)) / s * 255), "normalises once more"),
+    (lambda b, m, s: finish(exact(b, m, s) / 255), "factor 255 is missing"),
+    (lambda b, m, s: finish(exact(b, m, s))[..., ::-1], "colours are turned round"),
+    (lambda b, m, s: finish(exact(b, m[::-1], s[::-1])), "wrong channels"),
+    (lambda b, m, s: finish(exact(b, (0, 0, 0), s)), "mean is missing"),
+    (lambda b, m, s: finish(exact(b, m, (1, 1, 1))), "deviation is missing"),
+    (lambda b, m, s: finish(exact(b, m, s)).transpose(0, 3, 1, 2), "channels are still in front"),
+    (lambda b, m, s: finish(exact(b, m, s)).transpose(0, 2, 1, 3), "rows and columns are exchanged"),
+    (lambda b, m, s: finish(exact(b, m, s)).astype("float32"), "dtype is wrong"),
+    (lambda b, m, s: finish(exact(b, m, s)[0]), "shape is wrong"),
+    (in_place, "changes its input"),
+    (lambda b, m, s: np.zeros((len(b), *b.shape[2:], 3), np.uint8), "not those of the pictures"),
+    (lambda b, m, s: finish(exact(b, (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616))), "not those of the pictures"),
+]
 
 # 7.2 ------------------------------------------------------------------------------------------
 
@@ -35,35 +93,23 @@ def rate_by_squares(step, steps, warmup, peak):
     return peak * np.cos(np.pi * (step - warmup) / (2 * (steps - warmup))) ** 2
 
 
-@pytest.mark.parametrize("answer", [rate, rate_by_table, rate_by_squares])
-def test_rate_in_other_right_ways(answer):
-    assert_right("7.2", answer)
+RIGHT["7.2"] = [rate, rate_by_table, rate_by_squares]
 
 
-def with_options(**options):
-    return lambda step, steps, warmup, peak: rate(step, steps, warmup, peak, **options)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (with_options(begin=0), "one step late(.|\n)*expected: 0.05(.|\n)*came: +0"),
-        (with_options(over=lambda step, steps, warmup: step / steps), "falls over all steps"),
-        (with_options(over=lambda step, steps, warmup: (step - warmup) / steps), "divided by all steps"),
-        (with_options(over=lambda step, steps, warmup: step / (steps - warmup)), "should begin at step warmup"),
-        (with_options(early=1), "reaches 0 at the last step already"),
-        (with_options(half=1), "not halved"),
-        (with_options(fall=lambda over: 0.5 * (1 + math.cos(180 * over))), "radians"),
-        (with_options(fall=lambda over: 1 - over), "should be half a cosine"),
-        (lambda step, steps, warmup, peak: peak * 0.5 * (1 + math.cos(math.pi * step / steps)), "no warm-up"),
-        (lambda step, steps, warmup, peak: {0: 0.05, 1: 0.1, 2: 0.1, 3: 0.0962}.get(step, 0.0), "right for"),
-        (lambda step, steps, warmup, peak: peak * (step + 1) / warmup, "right for|raises ZeroDivisionError"),
-        (lambda step, steps, warmup, peak: [rate(step, steps, warmup, peak)] * 2, "one number"),
-    ],
-)
-def test_rate_wrong(answer, words):
-    assert_wrong("7.2", answer, words)
-
+WRONG["7.2"] = [
+    (partial(rate, begin=0), "one step late(.|\n)*expected: 0.05(.|\n)*came: +0"),
+    (partial(rate, over=lambda step, steps, warmup: step / steps), "falls over all steps"),
+    (partial(rate, over=lambda step, steps, warmup: (step - warmup) / steps), "divided by all steps"),
+    (partial(rate, over=lambda step, steps, warmup: step / (steps - warmup)), "should begin at step warmup"),
+    (partial(rate, early=1), "reaches 0 at the last step already"),
+    (partial(rate, half=1), "not halved"),
+    (partial(rate, fall=lambda over: 0.5 * (1 + math.cos(180 * over))), "radians"),
+    (partial(rate, fall=lambda over: 1 - over), "should be half a cosine"),
+    (lambda step, steps, warmup, peak: peak * 0.5 * (1 + math.cos(math.pi * step / steps)), "no warm-up"),
+    (lambda step, steps, warmup, peak: {0: 0.05, 1: 0.1, 2: 0.1, 3: 0.0962}.get(step, 0.0), "right for"),
+    (lambda step, steps, warmup, peak: peak * (step + 1) / warmup, "right for|raises ZeroDivisionError"),
+    (lambda step, steps, warmup, peak: [rate(step, steps, warmup, peak)] * 2, "one number"),
+]
 
 # 7.4 ------------------------------------------------------------------------------------------
 
@@ -78,15 +124,12 @@ def top_k_by_rank(logits, labels, k):
 
 
 def top_k_by_paddle(logits, labels, k):
-    paddle = pytest.importorskip("paddle")
     metric = paddle.metric.Accuracy(topk=(k,))
     metric.update(metric.compute(paddle.to_tensor(logits), paddle.to_tensor(labels.reshape(-1, 1))))
     return metric.accumulate()
 
 
-@pytest.mark.parametrize("answer", [top_k, top_k_by_rank, top_k_by_paddle])
-def test_top_k_in_other_right_ways(answer):
-    assert_right("7.4", answer)
+RIGHT["7.4"] = [top_k, top_k_by_rank, top_k_by_paddle]
 
 
 def top_k_in_place(logits, labels, k):
@@ -103,22 +146,121 @@ def without_reshape(logits, labels, k):
     return np.mean([np.isin(labels, row).mean() for row in best])
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda logits, labels, k: top_k(-logits, labels, k), "smallest logits"),
-        (lambda logits, labels, k: top_k(logits, labels, k + 1), "one class too many"),
-        (lambda logits, labels, k: top_k(logits, labels, k - 1), "one class too few"),
-        (lambda logits, labels, k: top_k(logits, labels, 1), "best class alone"),
-        (lambda logits, labels, k: top_k(logits, labels, k) / k, "divides by k"),
-        (lambda logits, labels, k: 100 * top_k(logits, labels, k), "percentage"),
-        (lambda logits, labels, k: len(logits) * top_k(logits, labels, k), "how many rows"),
-        (kth_alone, "k-th best class"),
-        (without_reshape, "right for"),
-        (top_k_in_place, "changes its input"),
-        (lambda logits, labels, k: 0.5, "same answer whatever"),
-        (lambda logits, labels, k: print(top_k(logits, labels, k)), "returns nothing"),
-    ],
-)
-def test_top_k_wrong(answer, words):
-    assert_wrong("7.4", answer, words)
+WRONG["7.4"] = [
+    (lambda logits, labels, k: top_k(-logits, labels, k), "smallest logits"),
+    (lambda logits, labels, k: top_k(logits, labels, k + 1), "one class too many"),
+    (lambda logits, labels, k: top_k(logits, labels, k - 1), "one class too few"),
+    (lambda logits, labels, k: top_k(logits, labels, 1), "best class alone"),
+    (lambda logits, labels, k: top_k(logits, labels, k) / k, "divides by k"),
+    (lambda logits, labels, k: 100 * top_k(logits, labels, k), "percentage"),
+    (lambda logits, labels, k: len(logits) * top_k(logits, labels, k), "how many rows"),
+    (kth_alone, "k-th best class"),
+    (without_reshape, "right for"),
+    (top_k_in_place, "changes its input"),
+    (lambda logits, labels, k: 0.5, "same answer whatever"),
+    (lambda logits, labels, k: print(top_k(logits, labels, k)), "returns nothing"),
+]
+
+# 7.3 ------------------------------------------------------------------------------------------
+
+
+def stop_when_flat(*, late=0, equal=False, against="best", reset=True, base=paddle.callbacks.Callback, start=True):
+    """The class asked for; the options make its usual mistakes."""
+
+    class StopWhenFlat(base):
+        def __init__(self, patience):
+            super().__init__()
+            self.patience = patience
+            self.begin()
+
+        def begin(self):
+            self.best, self.last, self.waited = -1.0, -1.0, 0
+
+        def on_train_begin(self, logs=None):
+            if start:
+                self.begin()
+
+        def on_eval_end(self, logs=None):
+            former = self.best if against == "best" else self.last
+            better = logs["acc"] >= former if equal else logs["acc"] > former
+            self.waited = (0 if reset else self.waited) if better else self.waited + 1
+            self.best, self.last = max(self.best, logs["acc"]), logs["acc"]
+            if self.waited >= self.patience + late:
+                self.model.stop_training = True
+
+    return StopWhenFlat
+
+
+class ByHistory(paddle.callbacks.Callback):
+    def __init__(self, patience):
+        super().__init__()
+        self.patience = patience
+
+    def on_train_begin(self, logs=None):
+        self.seen = []
+
+    def on_eval_end(self, logs=None):
+        self.seen.append(logs["acc"])
+        first_best = int(np.argmax(self.seen))  # the first of equals
+        self.model.stop_training = len(self.seen) - 1 - first_best >= self.patience
+
+
+class ByEarlyStopping(paddle.callbacks.EarlyStopping):
+    def __init__(self, patience):
+        super().__init__("acc", mode="max", patience=patience, verbose=0, save_best_model=False)
+
+
+RIGHT["7.3"] = [stop_when_flat(), ByHistory, ByEarlyStopping]
+
+
+@pytest.mark.filterwarnings("ignore:To copy construct from a tensor")  # by paddle.Model, of its own tensors
+def test_the_reference_passes_and_stops_a_training():
+    answer = reference("7.3", {"paddle": paddle})
+    assert_right("7.3", answer)
+    x = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
+    data = paddle.io.TensorDataset([paddle.to_tensor(x), paddle.zeros([8, 1], "int64")])
+    model = paddle.Model(paddle.nn.Linear(4, 2))
+    optimizer = paddle.optimizer.SGD(0.0, parameters=model.parameters())  # learns nothing
+    model.prepare(optimizer, paddle.nn.CrossEntropyLoss(), paddle.metric.Accuracy())
+    epochs = []
+
+    class Count(paddle.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            epochs.append(epoch)
+
+    model.fit(data, data, batch_size=4, epochs=9, verbose=0, callbacks=[answer(2), Count()])
+    assert epochs == [0, 1, 2]
+
+
+class WatchesTraining(stop_when_flat()):
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_eval_end(logs)
+
+    def on_eval_end(self, logs=None):
+        pass
+
+
+class Forgetful(paddle.callbacks.Callback):
+    def __init__(self, patience):
+        self.patience = patience
+
+    def on_eval_end(self, logs=None):
+        if logs["acc"] > self.best:
+            self.best = logs["acc"]
+
+
+WRONG["7.3"] = [
+    (stop_when_flat(late=1), "one validation more than `patience`"),
+    (stop_when_flat(late=-1), "one validation too early"),
+    (stop_when_flat(equal=True), "only equals the best"),
+    (stop_when_flat(against="last"), "compares with the validation before"),
+    (stop_when_flat(reset=False), "set the count back to 0"),
+    (stop_when_flat(start=False), "still remembers the first"),
+    (variant(stop_when_flat(), on_eval_end=lambda self, logs=None: True), "never stops"),
+    (WatchesTraining, "right for"),
+    (Forgetful, "raises AttributeError in line"),
+    (stop_when_flat(base=object), r"derived from paddle\.callbacks\.Callback"),
+    (lambda patience: stop_when_flat()(patience), r"derived from paddle\.callbacks\.Callback"),
+]
+
+test_right_answers, test_wrong_answers = answer_tests({"math": math, "np": np, "paddle": paddle}, RIGHT, WRONG)

@@ -287,15 +287,13 @@ class Prepared(Work):
         import palm_archives
 
         self.source = palm_archives.ai_studio(folder / "source")
+        self.new = palm_archives.prepared() | {"notes.txt": b"mine"}
+        self.old = self.new | {"PALM-Training400/P0095.jpg": palm_archives.photograph("a")}
 
     def start(self, place):
         import palm_archives
 
-        old = palm_archives.prepared() | {
-            "notes.txt": b"mine",
-            "PALM-Training400/P0095.jpg": palm_archives.photograph("a"),
-        }
-        palm_archives.write(place / "palm", old)
+        palm_archives.write(place / "palm", self.old)
 
     def make(self, place):
         from palm_course.getting.prepare import prepare_palm
@@ -305,10 +303,8 @@ class Prepared(Work):
     def state(self, place):
         import palm_archives
 
-        new = palm_archives.prepared() | {"notes.txt": b"mine"}
-        old = new | {"PALM-Training400/P0095.jpg": palm_archives.photograph("a")}
         found = palm_archives.tree(place / "palm")
-        return "new" if found == new else "old" if found == old else "half" if found else ""
+        return "new" if found == self.new else "old" if found == self.old else "half" if found else ""
 
 
 class Cache(Work):

@@ -53,18 +53,13 @@ def lab(clone: Path, folder: Path):
         port = found.getsockname()[1]
     environment = os.environ | TINY | {"PYTHONPATH": str(clone), "HOME": str(folder / "home"), "MAKEFLAGS": ""}
     with open(folder / "log", "w") as log:
-        server = subprocess.Popen(
-            make_command("lab", "BROWSER=0", f"PORT={port}"),
-            cwd=clone,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        command = make_command("lab", "BROWSER=0", f"PORT={port}")
+        pipes = {"stdout": log, "stderr": subprocess.STDOUT}
+        server = subprocess.Popen(command, cwd=clone, env=environment, start_new_session=True, **pipes)
         started = Lab(server, port, "")
         try:
             deadline = time.monotonic() + 180
-            while not (found := re.search(r"http://(\S+?):\d+/lab\?token=(\w+)", Path(log.name).read_text())):
+            while not (found := re.search(r"http://(\S+?):\d+/lab\S*?\?token=(\w+)", Path(log.name).read_text())):
                 assert server.poll() is None and time.monotonic() < deadline, Path(log.name).read_text()
                 time.sleep(0.2)
             yield started._replace(token=found[2])

@@ -11,20 +11,21 @@ import threading
 import traceback
 from pathlib import Path
 
+import palm_course
 import palm_utils
 
-PACKAGE = Path(palm_utils.__file__).parent
+PACKAGES = [Path(package.__file__).parent for package in (palm_utils, palm_course)]
 
 
 class Moment:
     """Counts what a process does, and kills or interrupts it at the event with the number `at` (from 1).
 
-    parts: paths of modules of palm_utils, each of whose lines is an event, in all threads; and "write": each write
+    parts: paths of modules of the packages, each of whose lines is an event, in all threads; and "write": each write
     to a file, half of which is done.
     """
 
     def __init__(self, parts, at=None, signum=signal.SIGKILL):
-        self.files = {str(PACKAGE / part) for part in parts}
+        self.files = {str(package / part) for package in PACKAGES for part in parts}
         self.writes, self.at, self.signum, self.events = "write" in parts, at, signum, 0
 
     def __enter__(self):

@@ -46,7 +46,7 @@ def test_nothing_is_written_but_in_the_clone_the_cache_and_the_named_place(clone
     for name in ("home", "tmp", "elsewhere", "cwd"):
         (tmp_path / name).mkdir()
     chapter_one(tmp_path / "elsewhere" / "hand-ins" / "ada.ipynb", solved())
-    before = clone_and_all(tmp_path)
+    before = {*tmp_path.rglob("*")}
     options = TINY | {
         "PYTHONPATH": clone,
         "TMPDIR": tmp_path / "tmp",
@@ -66,25 +66,21 @@ def test_nothing_is_written_but_in_the_clone_the_cache_and_the_named_place(clone
         ["reset", "01", "--from", clone],
     ):
         places.run("-m", "palm_utils", *command, **options)
-    new = {path for path in clone_and_all(tmp_path) - before if not path.is_dir()}
+    new = {path for path in {*tmp_path.rglob("*")} - before if not path.is_dir()}
     named = {path for path in new if path.is_relative_to(elsewhere)}
     assert named >= {elsewhere / "grades.csv", elsewhere / "run" / "palm.pdparams"}
     rest = [path for path in new - named if not path.is_relative_to(clone)]
     # Decoded photographs; and what Jupyter, matplotlib and PaddlePaddle keep for every program that uses them.
-    allowed = (
-        ".cache/palm_utils/",
-        ".cache/matplotlib/",
-        ".cache/paddle/",
-        ".ipython/",
-        ".local/share/jupyter/",
-        ".jupyter/",
-    )
-    strange = [path for path in rest if not path.relative_to(tmp_path / "home").as_posix().startswith(allowed)]
-    assert strange == []
-
-
-def clone_and_all(folder):
-    return {*folder.rglob("*")}
+    allowed = [
+        ".cache/palm_utils",
+        ".cache/matplotlib",
+        ".cache/paddle",
+        ".ipython",
+        ".local/share/jupyter",
+        ".jupyter",
+    ]
+    home = tmp_path / "home"
+    assert [path for path in rest if not any(path.is_relative_to(home / name) for name in allowed)] == []
 
 
 # --- the grader
@@ -134,30 +130,23 @@ while True:
 """
 
 
-def ended_with_all(tmp_path, source, verdict):
-    """Grade an answer that opens PIPE; whoever has inherited that is gone afterwards, and 1.2 is judged."""
+def test_an_answer_that_forks(tmp_path):
+    """It opens PIPE; whoever has inherited that is gone afterwards, and 1.2 is judged."""
     os.mkfifo(tmp_path / "pipe")
     pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    answer = f"PIPE = {str(tmp_path / 'pipe')!r}\n{body(source)}"
-    verdicts, _ = graded(tmp_path, answer, seconds=8)
-    assert verdicts == [verdict, "right", "not attempted"]
+    verdicts, _ = graded(tmp_path, f"PIPE = {str(tmp_path / 'pipe')!r}\n{body(FORKS)}", seconds=8)
+    assert verdicts == ["timeout", "right", "not attempted"]
     # At its end, for nobody is left who could write into it.
     assert select.select([pipe], [], [], 20)[0] and os.read(pipe, 1) == b""
     os.close(pipe)
 
 
-def test_an_answer_that_forks(tmp_path):
-    ended_with_all(tmp_path, FORKS, "timeout")
-
-
-def test_an_answer_that_takes_all_memory(tmp_path):
-    verdicts, message = graded(tmp_path, body(MEMORY), memory=0.5)
-    assert verdicts[:2] == ["wrong", "right"] and "MemoryError" in message
-
-
-def test_an_answer_that_writes_one_endless_file(tmp_path):
-    verdicts, message = graded(tmp_path, body(ONE_FILE))
-    assert verdicts[:2] == ["wrong", "right"] and "File too large" in message
+@pytest.mark.parametrize(
+    ("source", "words", "options"), [(MEMORY, "MemoryError", {"memory": 0.5}), (ONE_FILE, "File too large", {})]
+)
+def test_an_answer_that_takes_all_memory_or_writes_one_endless_file(tmp_path, source, words, options):
+    verdicts, message = graded(tmp_path, body(source), **options)
+    assert verdicts[:2] == ["wrong", "right"] and words in message
 
 
 def test_what_an_answer_writes_is_gone_afterwards(tmp_path, monkeypatch):

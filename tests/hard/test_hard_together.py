@@ -58,10 +58,10 @@ def test_make_test_beside_a_notebook_that_trains(clone, tmp_path):  # noqa: F811
     )
     kernel = Kernel(notebooks, **TINY, PYTHONPATH=str(clone))
     try:
-        held = "from palm_utils.checkpoints import Checkpoint\n"
+        held = "from palm_utils.checkpoints import Checkpoint\nheld = []\n"
         held += "for name in ('02_lenet', '02_lenet_relu'):\n"
-        held += "    held = Checkpoint(f'checkpoints/{name}', 'palm').held(); held.__enter__(); globals()[name] = held"
-        assert kernel.run(held.replace("globals()[name]", "globals()['_' + name]"))[1] is None
+        held += "    held.append(Checkpoint(f'checkpoints/{name}', 'palm').held()); held[-1].__enter__()"
+        assert kernel.run(held)[1] is None
         before = palm_archives.tree(notebooks)
         out = make("test-notebooks", "CH=02", "JOBS=1", clone=clone, **TINY)
         assert " passed" in out and "failed" not in out
@@ -69,6 +69,13 @@ def test_make_test_beside_a_notebook_that_trains(clone, tmp_path):  # noqa: F811
         assert kernel.run("from palm_utils import datasets; print(datasets.palm().kind)")[0] == "sample\n"
     finally:
         kernel.close()
+
+
+def begun(chapter, folder):
+    """Start `make test` of a chapter in a clone."""
+    environment = os.environ | TINY | {"PYTHONPATH": str(folder), "MAKEFLAGS": "", "PALM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(make_command("test-notebooks", chapter, "JOBS=1"), cwd=folder, env=environment, **pipes)
 
 
 def test_make_test_beside_make_lab(clone, tmp_path):  # noqa: F811
@@ -81,10 +88,7 @@ def test_make_test_beside_make_lab(clone, tmp_path):  # noqa: F811
         status, opened = server.allowed("GET", "/api/contents/01_lenet_mnist.ipynb")
         assert status == 200
         before = palm_archives.tree(clone / "notebooks")
-        environment = os.environ | TINY | {"PYTHONPATH": str(clone), "MAKEFLAGS": "", "PALM_THREADS": "1"}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        command = make_command("test-notebooks", "CH=01", "JOBS=1")
-        test = subprocess.Popen(command, cwd=clone, env=environment, **pipes)
+        test = begun("CH=01", clone)
         saved = {key: opened[key] for key in ("type", "format", "content")}
         assert server.allowed("PUT", "/api/contents/01_lenet_mnist.ipynb", saved)[0] == 200
         said = test.communicate()[0]
@@ -98,9 +102,6 @@ def test_make_test_beside_make_lab(clone, tmp_path):  # noqa: F811
 
 
 def test_make_test_twice_at_once(clone):  # noqa: F811
-    environment = os.environ | TINY | {"PYTHONPATH": str(clone), "MAKEFLAGS": "", "PALM_THREADS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    command = make_command("test-notebooks", "CH=02", "JOBS=1")
-    processes = [subprocess.Popen(command, cwd=clone, env=environment, **pipes) for _ in range(2)]
+    processes = [begun("CH=02", clone) for _ in range(2)]
     for process in processes:
         assert process.wait() == 0, process.stdout.read()

@@ -1,35 +1,36 @@
-"""Saving and resuming: never less on the disk than before, and the same figures after a break."""
+"""Saving and resuming: never less on the disk than before, the same figures after a break, one error for no room."""
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import networks
 import numpy as np
 import paddle
 import pytest
-from networks import Constant, Tiny, adam_with_schedule, assert_same, momentum, momentum_that_breaks, weights
+from networks import Tiny, adam_with_schedule, assert_same, figures, fresh, momentum, weights
 
-from palm_utils.checkpoints import Checkpoint
+from palm_utils import checkpoints, files
+from palm_utils.checkpoints import Checkpoint, NotSaved
+from palm_utils.highlevel import Batches, Logbook
 from palm_utils.history import History
+from palm_utils.machine import seed_everything
 from palm_utils.messages import CourseError, DataError
 from palm_utils.readers import data_loader
-from palm_utils.seeds import seed_everything
-from palm_utils.training import TrainingDiverged, predict
+from palm_utils.training import TrainingDiverged
 
-# --- checkpoints
+FILES = {"palm.pdparams", "palm.pdopt", "palm.json", "palm.best.pdparams"}
 
 
 @pytest.mark.parametrize("make_optimizer", [momentum, adam_with_schedule])
 @pytest.mark.parametrize("same_model", [True, False])
 def test_a_resumed_run_reaches_the_numbers_of_an_uninterrupted_one(train, tmp_path, make_optimizer, same_model):
-    def fresh():
-        seed_everything(4)
-        model = Tiny()
-        return model, make_optimizer(model)
-
-    model, optimizer = fresh()
+    model, optimizer = fresh(make_optimizer)
     whole = train(model, optimizer, epochs=4, name="whole")
-    resumed_model, first_optimizer = fresh()
+    resumed_model, first_optimizer = fresh(make_optimizer)
     train(resumed_model, first_optimizer, epochs=2, name="parts")
     # A second optimizer, and another model, have other generated names in the same process.
     seed_everything(99)
@@ -39,8 +40,7 @@ def test_a_resumed_run_reaches_the_numbers_of_an_uninterrupted_one(train, tmp_pa
     resumed = train(resumed_model, resumed_optimizer, epochs=4, name="parts", resume=True)
 
     assert_same(weights(model), weights(resumed_model))
-    columns = ("epoch", "train_loss", "valid_loss", "valid_accuracy", "valid_auc")
-    assert [whole[c] for c in columns] == [resumed[c] for c in columns]
+    assert figures(whole) == figures(resumed)
     assert optimizer.get_lr() == resumed_optimizer.get_lr()
     last = [paddle.load(str(tmp_path / f"{name}.pdopt")).values() for name in ("whole", "parts")]
     tensors = [[np.asarray(value) for value in values if not isinstance(value, dict)] for values in last]
@@ -51,55 +51,34 @@ def test_a_resumed_run_reaches_the_numbers_of_an_uninterrupted_one(train, tmp_pa
 
 @pytest.mark.parametrize("make_optimizer", [momentum, adam_with_schedule])
 def test_a_checkpoint_can_be_loaded_twice_before_the_next_step(train, readers, tmp_path, make_optimizer):
-    seed_everything(4)
-    model = Tiny()
-    train(model, make_optimizer(model), epochs=1)
+    train(*fresh(make_optimizer), epochs=1)
 
     def weights_after_a_step(loads):
-        seed_everything(5)
-        fresh = Tiny()
-        optimizer = make_optimizer(fresh)
+        model, optimizer = fresh(make_optimizer, seed=5)
         for _ in range(loads):
-            Checkpoint(tmp_path, "palm").load(fresh, optimizer)
+            Checkpoint(tmp_path, "palm").load(model, optimizer)
         images, _ = next(readers["valid_loader"]())
-        fresh(paddle.to_tensor(images)).square().sum().backward()
+        model(paddle.to_tensor(images)).square().sum().backward()
         optimizer.step()
-        return weights(fresh)
+        return weights(model)
 
     assert_same(weights_after_a_step(1), weights_after_a_step(2))
 
 
 def test_resuming_with_nothing_saved_starts_from_the_beginning(train, capsys):
-    model = Tiny()
-    assert len(train(model, momentum(model), epochs=1, resume=True)) == 1
+    assert len(train(*fresh(), epochs=1, resume=True)) == 1
     assert "nothing saved in" in capsys.readouterr().out
 
 
-def test_parameters_without_their_history_cannot_be_resumed(train, tmp_path):
-    model = Tiny()
-    train(model, momentum(model), epochs=1)
-    (tmp_path / "palm.json").unlink()
-    with pytest.raises(DataError, match=r"palm\.pdparams has no palm\.json beside it"):
-        train(model, momentum(model), epochs=2, resume=True)
-
-
-def test_the_best_epoch_is_kept_beside_the_last(readers, tmp_path):
-    class Ladder(Constant):
-        """Accuracy goes up and down with the epochs, as the logit is set by hand."""
-
-    model = Ladder(1.0)  # answers positive: 4 of 7
-    history = History([])
-    checkpoint = Checkpoint(tmp_path, "palm")
-    checkpoint.folder.mkdir(exist_ok=True)
+def test_the_best_epoch_is_kept_beside_the_last(tmp_path):
+    model, history, checkpoint = networks.Constant(0.0), History([]), Checkpoint(tmp_path, "palm")
     still = paddle.optimizer.SGD(0.0, parameters=model.parameters())
-    for epoch, logit in enumerate((-1.0, 1.0, -2.0)):
-        model.logit.set_value(paddle.to_tensor([logit]))
-        scores = predict(model, readers["valid_loader"])
-        history.epochs.append({"epoch": epoch, "valid_accuracy": scores.accuracy, "valid_loss": scores.loss})
-        best = history.best["epoch"] == epoch
-        checkpoint.save(model, still, {"history": history.to_dict()}, best=best)
+    for epoch, accuracy in enumerate((0.4, 0.6, 0.5)):
+        model.logit.set_value(paddle.to_tensor([float(epoch)]))
+        history.add(epoch, 0.7, 0.6, accuracy, seconds=1.0)
+        checkpoint.save(model, still, {"history": history.to_dict()}, best=history.best["epoch"] == epoch)
     assert paddle.load(str(tmp_path / "palm.best.pdparams"))["logit"].item() == 1.0
-    assert paddle.load(str(tmp_path / "palm.pdparams"))["logit"].item() == -2.0
+    assert paddle.load(str(tmp_path / "palm.pdparams"))["logit"].item() == 2.0
 
 
 # Saves once in full, then is killed at the n-th step of the second save; for each n in a process of its
@@ -166,62 +145,51 @@ def test_a_save_that_is_killed_at_any_step_leaves_a_whole_checkpoint(tmp_path):
         values.append(state["value"])
         assert model.weight.numpy().tolist() == [[state["value"]]] * 3
         assert paddle.load(str(folder / "palm.best.pdparams"))["weight"].numpy().tolist() == [[state["value"]]] * 3
-        assert {f.name for f in folder.iterdir()} == {
-            "palm.pdparams", "palm.pdopt", "palm.json", "palm.best.pdparams",
-        }  # fmt: skip
+        assert {f.name for f in folder.iterdir()} == FILES
     assert values == sorted(values) and values[0] == 1 and values[-1] == 2
     assert 1 in values and len(values) > 6
 
 
 def test_an_interrupted_run_keeps_history_and_checkpoint(train, readers, tmp_path, capsys):
+    epochs = iter(range(3))
+
     def stop_in_second_epoch():
-        stop_in_second_epoch.epoch += 1
+        epoch = next(epochs)
         for batch in readers["train_loader"]():
-            if stop_in_second_epoch.epoch == 2:
+            if epoch == 1:
                 raise KeyboardInterrupt
             yield batch
 
-    stop_in_second_epoch.epoch = 0
-    seed_everything(0)
-    model = Tiny()
     with pytest.raises(KeyboardInterrupt):
-        train(model, momentum(model), epochs=3, train_loader=stop_in_second_epoch)
+        train(*fresh(), epochs=3, train_loader=stop_in_second_epoch)
     assert "holds the run after 1 finished epoch(s)" in capsys.readouterr().out
     assert len(History.load(tmp_path / "palm.json")) == 1
-    assert len(train(model, momentum(model), epochs=3, resume=True)) == 3
+    assert len(train(*fresh(), epochs=3, resume=True)) == 3
 
 
-def test_an_interruption_in_the_first_epoch_does_not_claim_an_earlier_run_s_checkpoint(train, readers, capsys):
+def test_an_interruption_in_the_first_epoch_does_not_claim_an_earlier_run_s_checkpoint(train, capsys):
     def stop():
         raise KeyboardInterrupt
         yield
 
-    model = Tiny()
-    with pytest.raises(KeyboardInterrupt):
-        train(model, momentum(model), train_loader=stop)
-    assert "Interrupted before the first epoch was finished and saved." in capsys.readouterr().out
-    train(model, momentum(model), epochs=2)
-    with pytest.raises(KeyboardInterrupt):
-        train(model, momentum(model), train_loader=stop)
-    assert "palm.pdparams is of an earlier run" in capsys.readouterr().out
+    for said in ("Interrupted before the first epoch was finished and saved.", "palm.pdparams is of an earlier run"):
+        with pytest.raises(KeyboardInterrupt):
+            train(*fresh(), train_loader=stop)
+        assert said in capsys.readouterr().out
+        train(*fresh(), epochs=2)
 
 
 def test_gradients_left_over_from_before_do_not_enter_the_training(train):
-    def run(look_at_gradients):
-        seed_everything(0)
-        model = Tiny()
-        if look_at_gradients:
-            model.eval()  # so that nothing but gradients changes
-            model(paddle.ones([2, 3, 224, 224])).sum().backward()
-        return train(model, momentum(model), epochs=1)["train_loss"]
-
-    assert run(True) == run(False)
+    model, optimizer = fresh()
+    model.eval()  # so that nothing but gradients changes
+    model(paddle.ones([2, 3, 224, 224])).sum().backward()
+    assert figures(train(model, optimizer, epochs=1, seed=0)) == figures(train(*fresh(), epochs=1, seed=0))
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_network_that_breaks_in_the_last_step_of_an_epoch_is_not_saved(train, tmp_path, epoch):
     model = Tiny()
-    optimizer = momentum_that_breaks(model, after=3 * (epoch + 1))
+    optimizer = networks.momentum_that_breaks(model, after=3 * (epoch + 1))
     with pytest.raises(TrainingDiverged, match=f"validation after epoch {epoch}") as caught:
         train(model, optimizer, epochs=2)
     assert len(caught.value.history) == epoch
@@ -240,6 +208,7 @@ def tear(path):
         (lambda folder: tear(folder / "palm.pdparams"), r"palm\.pdparams is not what was saved"),
         (lambda folder: tear(folder / "palm.pdopt"), r"palm\.pdopt is not what was saved"),
         (lambda folder: (folder / "palm.pdopt").unlink(), r"palm\.pdopt is missing"),
+        (lambda folder: (folder / "palm.json").unlink(), r"palm\.pdparams has no palm\.json beside it"),
         (lambda folder: tear(folder / "palm.json"), r"palm\.json: not the state of a run"),
         (lambda folder: (folder / "palm.json").write_text("{}"), r"palm\.json: not the state of a run"),
         (
@@ -247,87 +216,56 @@ def tear(path):
             r"palm\.pdparams is not what was saved",
         ),
     ],
-    ids=["params torn", "opt torn", "opt missing", "state torn", "state empty", "params replaced"],
+    ids=["params torn", "opt torn", "opt missing", "state missing", "state torn", "state empty", "params replaced"],
 )
 def test_a_damaged_checkpoint_is_not_resumed(train, tmp_path, spoil, message):
-    model = Tiny()
-    train(model, momentum(model), epochs=1)
+    train(*fresh(), epochs=1)
     spoil(tmp_path)
-    fresh = Tiny()
-    before = weights(fresh)
+    model, optimizer = fresh(seed=5)
+    before = weights(model)
     with pytest.raises(DataError, match=message):
-        train(fresh, momentum(fresh), epochs=2, resume=True)
-    assert_same(before, weights(fresh))
-
-
-def test_saving_by_hand_as_the_tutorial_does_leaves_the_best_epoch_alone(train, tmp_path):
-    model = Tiny()
-    train(model, momentum(model), epochs=1)
-    best = (tmp_path / "palm.best.pdparams").read_bytes()
-    paddle.save(Tiny().state_dict(), str(tmp_path / "palm.pdparams"))
-    assert (tmp_path / "palm.best.pdparams").read_bytes() == best
+        train(model, optimizer, epochs=2, resume=True)
+    assert_same(before, weights(model))
 
 
 def test_a_run_is_resumed_as_what_it_was(train, palm_folder):
-    model = Tiny()
-    train(model, momentum(model), epochs=1, seed=3)
+    train(*fresh(), epochs=1, seed=3)
     with pytest.raises(ValueError, match="seed is 4, but the run saved in"):
-        train(model, momentum(model), epochs=2, seed=4, resume=True)
+        train(*fresh(), epochs=2, seed=4, resume=True)
     other = data_loader(palm_folder / "PALM-Training400", 6)
     with pytest.raises(ValueError, match="batch_size is 6, but"):
-        train(model, momentum(model), epochs=2, train_loader=other, resume=True)
+        train(*fresh(), epochs=2, train_loader=other, resume=True)
     with pytest.raises(DataError, match="saved by Momentum, this optimizer is Adam"):
-        train(model, adam_with_schedule(model), epochs=2, resume=True)
-    assert len(train(model, momentum(model), epochs=2, seed=3, resume=True)) == 2
+        train(*fresh(adam_with_schedule), epochs=2, resume=True)
+    assert len(train(*fresh(), epochs=2, seed=3, resume=True)) == 2
 
 
 @pytest.mark.parametrize("name", ["palm.best", "palm.next", "a/b", ""])
 def test_names_that_could_be_another_run_s_files_are_refused(train, name):
-    model = Tiny()
     with pytest.raises(ValueError, match="name is"):
-        train(model, momentum(model), name=name)
-
-
-def test_two_trainings_do_not_write_the_same_files(train, tmp_path):
-    model = Tiny()
-    with Checkpoint(tmp_path, "palm").held(), pytest.raises(CourseError, match="Another training is writing"):
-        train(model, momentum(model))
-    assert len(train(model, momentum(model), epochs=1)) == 1
+        train(*fresh(), name=name)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
-def test_a_seed_is_a_whole_number(train, seed):
-    model = Tiny()
+def test_a_seed_is_a_whole_number_and_numpy_s_will_do(train, tmp_path, seed):
     with pytest.raises(ValueError, match="seed is"):
-        train(model, momentum(model), seed=seed)
-
-
-def test_numpy_s_whole_numbers_will_do(train, tmp_path):
-    model = Tiny()
-    assert train(model, momentum(model), epochs=1, seed=np.int64(3)).about["seed"] == 3
+        train(*fresh(), seed=seed)
+    train(*fresh(), epochs=1, seed=np.int64(3))
     assert History.load(tmp_path / "palm.json").about["seed"] == 3
 
 
+def test_two_trainings_do_not_write_the_same_files(train, tmp_path):
+    with Checkpoint(tmp_path, "palm").held(), pytest.raises(CourseError, match="Another training is writing"):
+        train(*fresh())
+    assert len(train(*fresh(), epochs=1)) == 1
+
+
 def test_a_reader_without_batches_and_a_scheduler_that_needs_a_loss(train):
-    model = Tiny()
     with pytest.raises(ValueError, match="yields no batches"):
-        train(model, momentum(model), train_loader=lambda: iter([]))
+        train(*fresh(), train_loader=lambda: iter([]))
     plateau = paddle.optimizer.lr.ReduceOnPlateau(0.01)
     with pytest.raises(ValueError, match="ReduceOnPlateau"):
-        train(model, paddle.optimizer.Momentum(plateau, parameters=model.parameters()))
-
-
-# --- the same program goes on, another begins anew
-
-
-def fresh(make_optimizer=momentum):
-    seed_everything(4)
-    model = Tiny()
-    return model, make_optimizer(model)
-
-
-def figures(history):
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in history.epochs]
+        train(*fresh(lambda model: momentum(model, plateau)))
 
 
 @pytest.mark.parametrize("variable", [True, False])
@@ -353,11 +291,12 @@ def test_a_run_of_the_same_program_goes_on_and_prints_as_if_it_had_not_stopped(t
     [
         {"resume": "another program"},
         {"resume": False},
+        {"PALM_RESUME": ""},
+        {"PALM_BATCHES": "1"},
         {"seed": 5},
         {"epochs": 1},
         {"make_optimizer": adam_with_schedule},
         {"batch_size": 6},
-        {"batches": "1"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -365,8 +304,8 @@ def test_any_other_run_is_replaced(train, palm_folder, tmp_path, monkeypatch, ch
     monkeypatch.setenv("PALM_RESUME", "a program")
     before = train(*fresh(), epochs=2)["seconds"]
     options = {"epochs": 2, **change}
-    if "batches" in change:
-        monkeypatch.setenv("PALM_BATCHES", options.pop("batches"))
+    for variable in options.keys() & {"PALM_RESUME", "PALM_BATCHES"}:
+        monkeypatch.setenv(variable, options.pop(variable))
     if "batch_size" in change:
         options["train_loader"] = data_loader(palm_folder / "PALM-Training400", options.pop("batch_size"))
     history = train(*fresh(options.pop("make_optimizer", momentum)), **options)
@@ -380,6 +319,108 @@ def test_what_was_saved_by_hand_or_damaged_does_not_stop_a_program(train, tmp_pa
     assert len(train(*fresh(), epochs=1, resume="a program")) == 1
 
 
-def test_without_palm_resume_a_run_starts_again(train):
-    before = train(*fresh(), epochs=1)["seconds"]
-    assert train(*fresh(), epochs=1)["seconds"] != before
+# --- where nothing can be saved, or nothing more
+
+
+def filling_up(monkeypatch, owner, name, call):
+    """Let the call of a function with this number (from 1) write a part of what it should, and find the disk full."""
+    function, calls = getattr(owner, name), []
+
+    def limited(*args, **options):
+        calls.append(args)
+        if len(calls) != call:
+            return function(*args, **options)
+        if len(args) > 1:
+            with open(args[1], "wb") as file:
+                file.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(owner, name, limited)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [(paddle, "save", 3), (paddle, "save", 4), (shutil, "copyfile", 2), (files, "flush", 2)],
+    ids=["parameters", "optimizer", "best", "state"],
+)
+def test_a_disk_that_fills_up_while_an_epoch_is_saved(train, tmp_path, monkeypatch, owner, name, call):
+    model, optimizer = fresh()
+    whole = train(model, optimizer, epochs=3, name="whole")
+    # Each epoch is the best so far, so that a copy is made.
+    monkeypatch.setattr(History, "best", property(lambda history: history.last))
+    with monkeypatch.context() as full:
+        filling_up(full, owner, name, call)
+        with pytest.raises(NotSaved, match=r"cannot be saved in .*No space left on device.*Make room") as caught:
+            train(*fresh(), epochs=3)
+    assert "What was saved before is still there, and resume=True goes on from it" in str(caught.value)
+    assert "paddle.save(model.state_dict(), FILE)" in str(caught.value)
+    assert {path.name for path in tmp_path.glob("palm.*")} == FILES  # the room is given back
+    # The epoch that could not be saved is in the error's history, and the one before on the disk.
+    assert figures(caught.value.history) == figures(whole)[:2]
+    assert len(History.load(tmp_path / "palm.json")) == 1
+    other, optimizer = fresh()
+    assert figures(train(other, optimizer, epochs=3, resume=True)) == figures(whole)
+    assert_same(weights(other), weights(model))
+
+
+def refusing(monkeypatch, name, error):
+    """Let a file of this name be replaced no more, as on Windows, where another program reads it."""
+    replace = checkpoints.Path.replace
+
+    def refuse(source, target):
+        if target.name == name:
+            raise error
+        return replace(source, target)
+
+    monkeypatch.setattr(checkpoints.Path, "replace", refuse)
+
+
+def test_renaming_that_fails_is_made_up_for(train, monkeypatch):
+    model, optimizer = fresh()
+    with monkeypatch.context() as busy, pytest.raises(NotSaved, match="in use"):
+        refusing(busy, "palm.pdopt", PermissionError(errno.EACCES, "in use"))
+        train(model, optimizer, epochs=2)
+    other, optimizer = fresh()
+    assert len(train(other, optimizer, epochs=1, resume=True)) == 1
+    assert_same(weights(other), weights(model))
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_told_before_training(train, tmp_path):
+    (tmp_path / "a file").write_text("")
+    model, optimizer = fresh()
+    before = weights(model)
+    with pytest.raises(CourseError, match=r"cannot be saved in .*a file.*Make that folder writable, or name another"):
+        train(model, optimizer, epochs=1, folder=tmp_path / "a file" / "checkpoints")
+    assert_same(before, weights(model))
+
+
+def test_a_disk_without_room_for_the_parameters_is_told_before_training(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=400))
+    with pytest.raises(CourseError, match=r"cannot be saved in .*disk has .* MB free.*Make room"):
+        train(*fresh(), epochs=1)
+    assert not list(tmp_path.glob("palm.*"))
+    wrapped = paddle.Model(Tiny())
+    wrapped.prepare(momentum(wrapped.network), paddle.nn.CrossEntropyLoss(), paddle.metric.Accuracy())
+    pictures = Batches(*(paddle.zeros([4, 3, 32, 32]).numpy().astype("uint8"), paddle.zeros([4]).numpy()), 2)
+    with pytest.raises(CourseError, match=r"cannot be saved in .*disk has"):
+        Logbook(save_dir=tmp_path / "book").start(wrapped, pictures, epochs=1)
+
+
+def test_a_folder_without_locks(train, monkeypatch, capsys):
+    def refuse(self, *args, **options):
+        raise NotImplementedError("no locks here")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert len(train(*fresh(), epochs=1)) == 1
+    assert "cannot be locked: let no other training write there" in capsys.readouterr().out
+
+
+def test_checkpoints_can_be_interrupted_between_renames(tmp_path, monkeypatch):
+    """What is whole takes the old one's place, the best epoch's copy with it."""
+    checkpoint = Checkpoint(tmp_path, "palm")
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        refusing(stopped, "palm.best.pdparams", KeyboardInterrupt)
+        checkpoint.save(*fresh(), {"value": 1}, best=True)
+    checkpoint.recover()
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert_same(paddle.load(str(checkpoint.best)), paddle.load(str(checkpoint.params)))

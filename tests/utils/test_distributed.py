@@ -3,12 +3,13 @@
 import json
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
 import paddle
 import pytest
-from networks import Tiny, adam_with_schedule
+from networks import Tiny, adam_with_schedule, figures
 
 from palm_course.command import main
 from palm_course.results import launch, train
@@ -43,24 +44,17 @@ def run(root, folder, network=Plain, model=None, **options):
     return history, model
 
 
-def rows(history):
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in history.epochs]
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """20 photographs to train on, 11 to validate with."""
     folder, rng = tmp_path_factory.mktemp("distributed"), np.random.default_rng(0)
-    labels = ["ID,imgName,Label,Fovea_X,Fovea_Y"]
     for part, number in (("train", 20), ("valid", 11)):
         (folder / part).mkdir()
         for i in range(number):
-            name = f"{'PN'[i % 2]}{i:04}.jpg"
             picture = rng.integers(0, 150, (32, 32, 3)) + 80 * (i % 2)
-            assert cv2.imwrite(str(folder / part / name), picture.astype(np.uint8))
-            if part == "valid":
-                labels.append(f"{i + 1},{name},{1 - i % 2},1.5,2.5")
-    (folder / "labels.csv").write_text("\n".join(labels) + "\n")
+            assert cv2.imwrite(str(folder / part / f"{'PN'[i % 2]}{i:04}.jpg"), picture.astype(np.uint8))
+    rows = [f"{'PN'[i % 2]}{i:04}.jpg,{1 - i % 2}" for i in range(11)]
+    (folder / "labels.csv").write_text("\n".join(["imgName,Label", *rows]))
     return folder
 
 
@@ -76,9 +70,9 @@ def work(root):
             return super().forward(x)
 
     history, model = run(root, "two", epochs=10)
-    seen = {"history": rows(history), "about": history.about}
-    seen["again"] = rows(run(root, "again", model=model, epochs=1)[0])
-    seen["parts"] = rows(run(root, "parts", epochs=5, resume=True)[0])
+    seen = {"history": figures(history), "about": history.about}
+    seen["again"] = figures(run(root, "again", model=model, epochs=1)[0])
+    seen["parts"] = figures(run(root, "parts", epochs=5, resume=True)[0])
     _, model = run(root, "normed", network=Looking, epochs=2, resume=True)
     seen |= {"images": images, "kept": kept}
     seen["state"] = {name: value.numpy().ravel().tolist() for name, value in model.state_dict().items()}
@@ -108,17 +102,17 @@ def test_two_processes_train_as_one(root, seen):
     history, model = run(root, "one", epochs=10)
     for process in seen:
         assert process["history"] == seen[0]["history"]
-        for row, expected in zip(process["history"], rows(history), strict=True):
+        for row, expected in zip(process["history"], figures(history), strict=True):
             assert row == pytest.approx(expected, abs=1e-5 if row["epoch"] < 3 else 1e-4)  # two steps an epoch
     assert seen[0]["about"]["processes"] == 2 and "processes" not in history.about
-    again = rows(run(root, "one", model=model, epochs=1)[0])
+    again = figures(run(root, "one", model=model, epochs=1)[0])
     assert seen[1]["again"][0] == pytest.approx(again[0], abs=1e-4)
 
 
 def test_a_run_goes_on_with_another_number_of_processes(root, seen):
     whole, _ = run(root, "whole", epochs=7)
     ending, _ = run(root, "parts", epochs=7, resume=True)
-    for row, expected in zip([*seen[0]["parts"], *rows(ending)[5:]], rows(whole), strict=True):
+    for row, expected in zip([*seen[0]["parts"], *figures(ending)[5:]], figures(whole), strict=True):
         assert row == pytest.approx(expected, abs=1e-4)
 
 
@@ -160,23 +154,15 @@ def test_of_a_short_batch_all_processes_have_as_many(number, parts):
     ("said", "expected"), [({}, "2"), ({"PALM_THREADS": "3"}, "3"), ({"OMP_NUM_THREADS": "3"}, None)]
 )
 def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch, said, expected):
-    started = []
-
-    class Launcher:
-        def __init__(self, command, env):
-            started.append(env.get("PALM_THREADS"))
-
-        def wait(self):
-            return 0
-
+    launcher = Mock(**{"return_value.wait.return_value": 0})
     monkeypatch.setattr("joblib.cpu_count", lambda: 5)
-    monkeypatch.setattr("subprocess.Popen", Launcher)
+    monkeypatch.setattr("subprocess.Popen", launcher)
     for name in ("PALM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     launch.launch([], 2)
-    assert started == [expected]
+    assert launcher.call_args.kwargs["env"].get("PALM_THREADS") == expected
 
 
 @pytest.mark.parametrize(
@@ -187,9 +173,11 @@ def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch, s
         (["--nproc", "2", "--batch-size", "1"], "A batch of 1 cannot be shared evenly by 2 processes"),
         (["--nproc", "2", "--network", "Large"], "defines no network 'Large'"),
         (["--nproc", "2", "--amp", "--device", "cpu"], "Mixed precision (amp) needs a GPU"),
+        (["--amp", "--device", "cpu"], "Mixed precision (amp) needs a GPU"),
     ],
 )
-def test_what_cannot_be_trained_in_processes_is_said_once(small_course, arguments, message, capsys, monkeypatch):
+def test_what_cannot_be_trained_is_said_once(small_course, arguments, message, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train, "launch", lambda *args, **options: pytest.fail("processes were started"))
     network = "Small"
     if "--network" in arguments:

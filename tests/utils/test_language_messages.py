@@ -10,16 +10,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from student_notebooks import RIGHT, WRONG, chapter_one
-from test_startup import loaded_by
 
-import palm_utils
 from palm_course import chapters as notebooks
 from palm_course import claims, doctor, exercises
 from palm_course.command import main
 from palm_course.exercises import Wrong, texts
 from palm_course.students import judging
-
-ROOT = Path(palm_utils.__file__).parent.parent
 
 
 @pytest.fixture
@@ -34,9 +30,6 @@ def right_size(size, kernel, stride=1, padding=0):
 def wrong_size(size, kernel, stride=1, padding=0):
     print("size", size)
     return (size + 2 * padding - kernel) // stride
-
-
-# exercises -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("chinese")
@@ -59,14 +52,11 @@ def test_a_wrong_answer(capsys):
     assert out.startswith("✓ 练习 1.1：不管卷积和池化怎么叠加，你都能算出图像的大小。\n练习 1.1：填充之后共有")
 
 
-def test_the_language_can_change_between_two_answers(monkeypatch):
-    for language, words in (("zh", "还不对"), ("en", "not right yet"), ("zh", "还不对")):
-        monkeypatch.setenv("PALM_LANG", language)
-        assert words in exercises.examine("1.1", wrong_size).message
-
-
 def raises(size, kernel, stride=1, padding=0):
     return size.half
+
+
+RAISED = raises.__code__.co_firstlineno + 1
 
 
 def changes_a_setting(size, kernel, stride=1, padding=0):
@@ -79,7 +69,7 @@ def changes_a_setting(size, kernel, stride=1, padding=0):
     ("answer", "fault"),
     [
         (24, "检查需要的是函数或类本身，而不是调用它得到的结果。"),
-        (raises, "它抛出了 AttributeError；位置：raises 的第 82 行（`return size.half`）。"),
+        (raises, f"它抛出了 AttributeError；位置：raises 的第 {RAISED} 行（`return size.half`）。"),
         (changes_a_setting, "它改变了工作目录（os.chdir），会影响之后运行的一切。现在已经恢复原状。"),
         (lambda size, kernel, stride=1, padding=0: None, "它什么也没有返回：是不是漏了 `return`？"),
         (lambda size, kernel, stride=1, padding=0: [1, 2], "它应当返回 1 个数。"),
@@ -90,10 +80,7 @@ def changes_a_setting(size, kernel, stride=1, padding=0):
 def test_faults_that_any_answer_can_have(answer, fault, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = exercises.examine("1.1", answer).message.splitlines()
-    line = next(
-        number for number, text in enumerate(Path(__file__).read_text("utf-8").splitlines(), 1) if "size.half" in text
-    )
-    assert lines[0] == f"✗ 练习 1.1 还不对：{fault}".replace("第 82 行", f"第 {line} 行")
+    assert lines[0] == f"✗ 练习 1.1 还不对：{fault}"
     # No English is left but the student's code and the names of Python and PaddlePaddle.
     assert not re.search(r"\b(the|is|it|and|of|for)\b", re.sub(r"`[^`]*`", "", "\n".join(lines))), lines
 
@@ -111,21 +98,19 @@ def test_the_table_of_progress(capsys):
 
 
 def test_solutions_have_chinese_comments_where_there_are_some(tmp_path, monkeypatch, capsys):
+    def solution(language):
+        monkeypatch.setenv("PALM_LANG", language)
+        exercises.solution("1.1")
+        return capsys.readouterr().out
+
     monkeypatch.setattr(texts, "FOLDER", tmp_path / "solutions")
     for folder, comment in ((tmp_path / "solutions", "# round down"), (tmp_path / "zh" / "solutions", "# 向下取整")):
         folder.mkdir(parents=True)
         cell = nbformat.v4.new_code_cell(comment, metadata={"tags": ["solution:1.1"]})
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "01_x.ipynb")
-    for language, comment in (("en", "# round down"), ("zh", "# 向下取整")):
-        monkeypatch.setenv("PALM_LANG", language)
-        exercises.solution("1.1")
-        assert capsys.readouterr().out == f"{comment}\n"
+    assert [solution("en"), solution("zh")] == ["# round down\n", "# 向下取整\n"]
     (tmp_path / "zh" / "solutions" / "01_x.ipynb").unlink()
-    exercises.solution("1.1")
-    assert capsys.readouterr().out == "# round down\n"
-
-
-# what chapters print ---------------------------------------------------------------------------------
+    assert solution("zh") == "# round down\n"
 
 
 def test_a_claim_is_printed_alike_and_only_its_failure_is_translated(monkeypatch, capsys):
@@ -139,34 +124,25 @@ def test_a_claim_is_printed_alike_and_only_its_failure_is_translated(monkeypatch
     assert lines[:2] == lines[2:] and lines[0] == "accuracy: 0.9500 (stated: at least 0.9) ✓"
 
 
-# commands --------------------------------------------------------------------------------------------
-
-
 def command(*arguments, **variables):
     """Run `python -m palm_utils` in an environment with these variables, without any package."""
     names = ("PALM_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
     env = {name: value for name, value in os.environ.items() if name not in names}
     env |= {"PYTHONUTF8": "1", **variables}
     run = [sys.executable, "-S", "-m", "palm_utils", *arguments]
-    return subprocess.run(run, cwd=ROOT, env=env, capture_output=True, text=True, encoding="utf-8", errors="replace")
+    return subprocess.run(
+        run, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True, encoding="utf-8", errors="replace"
+    )
 
 
 @pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        (
-            {"LANG": "zh_CN.UTF-8"},
-            ["OK    Python", "FAIL  paddle                  无法导入（", "）；请运行 `make setup`"],
-        ),
-        ({"LANG": "C"}, ["OK    Python", "FAIL  paddle                  cannot be imported (", "; run `make setup`"]),
-        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, ["FAIL  paddle                  cannot be imported ("]),
-        ({"LANG": "C", "PALM_LANG": "zh"}, ["FAIL  paddle                  无法导入（"]),
-    ],
+    ("locale", "said"), [("zh_CN.UTF-8", ("无法导入（", "）；请运行")), ("C", ("cannot be imported (", "; run"))]
 )
-def test_the_doctor_follows_the_locale(variables, words):
-    done = command("doctor", **variables)
+def test_the_doctor_follows_the_locale(locale, said):
+    done = command("doctor", LANG=locale)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert all(word in done.stdout for word in words), done.stdout
+    for words in ("OK    Python", f"FAIL  paddle                  {said[0]}", f"{said[1]} `python"):
+        assert words in done.stdout
 
 
 @pytest.mark.usefixtures("chinese")
@@ -174,7 +150,6 @@ def test_the_doctor_s_columns(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "lines", lambda: [("OK", "磁盘剩余空间", "x"), ("WARN", "free disk", "x")])
     assert doctor.run() == 0
     assert capsys.readouterr().out == f"OK    磁盘剩余空间{' ' * 12}x\nWARN  free disk{' ' * 15}x\n"
-    assert doctor.check_python((3, 13, 0)) == ("WARN", "Python", "3.13.0；本课程在 3.10 至 3.12 上测试过")
 
 
 def test_help_follows_the_locale():
@@ -186,12 +161,6 @@ def test_help_follows_the_locale():
     assert lines == [line.split()[0] for line in chinese.splitlines() if re.match(r"    \w", line)]
 
 
-@pytest.mark.usefixtures("chinese")
-def test_help_is_quick_in_chinese_too():
-    code = "from palm_course.command import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
-    assert loaded_by(code) == []
-
-
 def test_a_console_that_lacks_the_characters():
     done = command("doctor", PALM_LANG="zh", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 1 and "Traceback" not in done.stderr
@@ -201,41 +170,36 @@ def test_a_console_that_lacks_the_characters():
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """A course whose first chapter is there in both languages."""
-    folder = tmp_path / "notebooks"
-    monkeypatch.setattr(notebooks, "FOLDER", folder)
-    chapter_one(folder / "01_lenet_mnist.ipynb")
-    chapter_one(folder / "zh" / "01_lenet_mnist.ipynb")
+    monkeypatch.setattr(notebooks, "FOLDER", folder := tmp_path / "notebooks")
+    for edition in (folder, folder / "zh"):
+        chapter_one(edition / "01_lenet_mnist.ipynb")
     return folder
 
 
-def printed(capsys, *arguments):
+def printed(capsys, *arguments, having=""):
+    """Run a command; return the lines with these words."""
     assert main([*arguments]) == 0
-    return capsys.readouterr().out.splitlines()
+    return [line for line in capsys.readouterr().out.splitlines() if having in line]
 
 
 def test_progress_is_that_of_the_edition_that_the_student_works_in(course, monkeypatch, capsys):
-    english, total = (
-        "01_lenet_mnist: 0 of 3 exercises done",
-        "0 of 3 exercises done, in the notebooks as they were last saved",
-    )
-    chinese, zh_total = (
-        "zh/01_lenet_mnist：共 3 个练习，已完成 0 个",
-        "共 3 个练习，已完成 0 个（按 notebook 最近一次保存的内容）",
-    )
-    assert [line for line in printed(capsys, "progress") if "done" in line] == [english, total]
-    assert [line for line in printed(capsys, "progress", "zh/01") if "done" in line] == [f"zh/{english}", total]
+    english, chinese = "01_lenet_mnist: 0 of 3 exercises done", "共 3 个练习，已完成 0 个"
+    total = "0 of 3 exercises done, in the notebooks as they were last saved"
+    assert printed(capsys, "progress", having="done") == [english, total]
+    assert printed(capsys, "progress", "zh/01", having="done") == [f"zh/{english}", total]
     monkeypatch.setenv("PALM_LANG", "zh")
-    assert [line for line in printed(capsys, "progress") if "已完成" in line] == [chinese, zh_total]
+    zh_total = f"{chinese}（按 notebook 最近一次保存的内容）"
+    assert printed(capsys, "progress", having="已完成") == [f"zh/01_lenet_mnist：{chinese}", zh_total]
     (course / "zh" / "02_x.ipynb").write_text("damaged")
-    assert any("`python -m palm_utils reset zh/02` 可以换上一份全新的" in line for line in printed(capsys, "progress"))
+    assert printed(capsys, "progress", having="`python -m palm_utils reset zh/02` 可以换上一份全新的")
     assert main(["progress", "zh/07"]) == 1
     assert "'07'" in capsys.readouterr().err
 
 
 def test_answers_in_the_other_edition_are_shown_as_well(course, monkeypatch, capsys):
     chapter_one(course / "zh" / "01_lenet_mnist.ipynb", {"1.1": WRONG})
-    monkeypatch.setattr(judging, "judge", lambda path, numbers: [judging.Result("1.1", "wrong", "no", ("no",))])
-    assert [line for line in printed(capsys, "progress", "01") if "done" in line] == [
+    monkeypatch.setattr(judging, "judge", lambda path: [judging.Result("1.1", "wrong", "no", ("no",))] * 3)
+    assert printed(capsys, "progress", "01", having="done") == [
         "01_lenet_mnist: 0 of 3 exercises done",
         "zh/01_lenet_mnist: 0 of 3 exercises done",
         "0 of 6 exercises done, in the notebooks as they were last saved",
@@ -244,20 +208,17 @@ def test_answers_in_the_other_edition_are_shown_as_well(course, monkeypatch, cap
 
 @pytest.mark.usefixtures("chinese")
 def test_the_process_that_runs_the_answers_speaks_chinese_too(tmp_path, capsys):
-    pytest.importorskip("paddle")
     folder = tmp_path / "class"
     chapter_one(folder / "王小明.ipynb", {"1.1": WRONG, "1.2": RIGHT.replace("conv_output_size", "lenet_parameters")})
     (folder / "broken.ipynb").write_text("<<<<<<<")
     lines = printed(capsys, "grade", str(folder), "--output", str(tmp_path / "g.csv"), "--jobs", "1")
     assert lines[0].startswith("这会以你的权限运行学生的代码")
     assert lines[-1].startswith("2 名学生，4 行（") and "1 尚未作答" in lines[-1]
-    rows = list(csv.reader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines()))
-    assert rows[0] == ["student", "exercise", "verdict", "message"]
-    found = {(student, number): (verdict, message) for student, number, verdict, message in rows[1:]}
-    assert found["王小明", "1.1"] == (
-        "wrong",
-        "结果少了一：移动之前的那个位置也要算上。 | 尝试： conv_output_size(28, 5) | 期望： 24 | 得到： 23",
-    )
-    assert found["王小明", "1.2"][0] == "wrong" and found["王小明", "1.2"][1].startswith("不能这样调用它：")
-    assert found["王小明", "1.3"] == ("not attempted", "尚未作答。")
-    assert found["broken", ""][0] == "unreadable" and "broken.ipynb 不是 notebook，或已损坏（" in found["broken", ""][1]
+    header, *rows = csv.reader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines())
+    assert header == ["student", "exercise", "verdict", "message"]
+    found = {tuple(row[:3]): row[3] for row in rows}
+    fault = "结果少了一：移动之前的那个位置也要算上。 | 尝试： conv_output_size(28, 5) | 期望： 24 | 得到： 23"
+    assert found["王小明", "1.1", "wrong"] == fault
+    assert found["王小明", "1.2", "wrong"].startswith("不能这样调用它：")
+    assert found["王小明", "1.3", "not attempted"] == "尚未作答。"
+    assert "broken.ipynb 不是 notebook，或已损坏（" in found["broken", "", "unreadable"]

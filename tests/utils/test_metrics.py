@@ -21,11 +21,8 @@ def test_scores_of_a_small_example_worked_out_by_hand():
     assert "5 images: loss=" in str(scores) and "acc=0.6000" in str(scores)
 
 
-def test_a_logit_of_zero_is_a_probability_of_one_half_and_counts_as_positive():
+def test_half_counts_as_positive_and_another_threshold_moves_predictions_and_nothing_else():
     assert score([0.0], [1]).predictions.tolist() == [1]
-
-
-def test_another_threshold_moves_predictions_and_nothing_else():
     low, high = (score([-1.0, 1.0], [0, 1], threshold=t) for t in (0.2, 0.8))
     assert low.predictions.tolist() == [1, 1] and high.predictions.tolist() == [0, 0]
     assert low.auc == high.auc == 1.0
@@ -46,18 +43,11 @@ def test_large_logits_do_not_overflow():
 
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
-    [
-        ([1.0], [1, 0], "1 logits for 2 labels"),
-        ([], [], "0 logits for 0 labels"),
-        ([1.0], [2], "labels must be 0 or 1"),
-    ],
+    [([1], [1, 0], "1 logits for 2 labels"), ([], [], "0 logits for 0 labels"), ([1], [2], "labels must be 0 or 1")],
 )
 def test_what_cannot_be_scored(logits, labels, message):
     with pytest.raises(ValueError, match=message):
         score(logits, labels)
-
-
-# --- claims
 
 
 def test_a_claim_within_its_bounds_is_printed(capsys):

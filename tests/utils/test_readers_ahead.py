@@ -1,12 +1,17 @@
+import subprocess
 import sys
 import threading
 
 import numpy as np
 import pytest
 
-from palm_utils import readers
 from palm_utils.readers import data_loader, loaded_ahead
 from palm_utils.seeds import seed_everything
+
+
+@pytest.fixture
+def folder(palm_folder):
+    return palm_folder / "PALM-Training400"
 
 
 def workers():
@@ -44,14 +49,8 @@ def test_the_next_two_are_loaded_side_by_side():
     assert list(loaded_ahead(load, range(4), ahead=2)) == [0, 1, 2, 3]
 
 
-class Unusual(Exception):
-    def __init__(self, number, *, where):
-        super().__init__(number, where)
-        self.where = where
-
-
 def test_an_exception_comes_as_it_is_and_at_its_turn():
-    raised = Unusual(2, where="here")
+    raised = LookupError("here")
 
     def load(i):
         if i == 2:
@@ -59,7 +58,7 @@ def test_an_exception_comes_as_it_is_and_at_its_turn():
         return i
 
     seen = []
-    with pytest.raises(Unusual) as caught:
+    with pytest.raises(LookupError) as caught:
         for i in loaded_ahead(load, range(5)):
             seen.append(i)
     assert caught.value is raised and seen == [0, 1]
@@ -81,18 +80,15 @@ def test_a_generator_that_is_left_leaves_no_thread_behind(leave):
     assert workers() == []
 
 
-def test_a_reader_that_is_left_leaves_nothing_behind(palm_folder):
-    for cache in (True, False):
-        batches = data_loader(palm_folder / "PALM-Training400", 2, cache=cache)()
-        next(batches)
-        del batches
-        assert workers() == []
-        for _ in data_loader(palm_folder / "PALM-Training400", 2, cache=cache)():
-            break
-        assert workers() == []
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_reader_that_is_left_leaves_nothing_behind(folder, cache):
+    batches = data_loader(folder, 2, cache=cache)()
+    next(batches)
+    del batches
+    assert workers() == []
 
 
-def test_what_a_reader_draws_does_not_depend_on_how_far_it_is_ahead(palm_folder):
+def test_what_a_reader_draws_does_not_depend_on_how_far_it_is_ahead(folder):
     """Augmentation and whoever else draws from numpy take turns as if nothing were prefetched."""
 
     def shift(image):
@@ -100,34 +96,15 @@ def test_what_a_reader_draws_does_not_depend_on_how_far_it_is_ahead(palm_folder)
 
     def run():
         seed_everything(6)
-        seen = []
-        for images, _ in data_loader(palm_folder / "PALM-Training400", 5, augment=shift)():
-            seen += [images.sum(), np.random.rand()]
-        return seen
+        return [(images.sum(), np.random.rand()) for images, _ in data_loader(folder, 5, augment=shift)()]
 
-    folder = palm_folder / "PALM-Training400"
-    reader = data_loader(folder, 5, cache=False)
     seed_everything(6)
-    plain = []
-    order = [[int(np.flatnonzero(row)[0]) for row in _membership(images, reader)] for images, _ in reader()]
-    for batch in order:
-        images = np.stack([shift(readers.transform_img(readers.read_image(reader.files[i]))) for i in batch])
-        plain += [images.sum(), np.random.rand()]
+    order = list(data_loader(folder, 5, cache=False)())  # draws the order, then nothing
+    plain = [(np.stack([shift(image) for image in images]).sum(), np.random.rand()) for images, _ in order]
     assert run() == plain == run()
 
 
-def _membership(images, reader):
-    known = [readers.transform_img(readers.read_image(file)).tobytes() for file in reader.files]
-    return [[image.tobytes() == one for one in known] for image in images]
-
-
-def test_the_process_ends_although_a_reader_was_left_half_way(palm_folder):
-    import subprocess
-
-    code = (
-        "from palm_utils.readers import data_loader\n"
-        f"batches = data_loader({str(palm_folder / 'PALM-Training400')!r}, 2)()\n"
-        "print(len(next(batches)[0]))\n"
-    )
+def test_the_process_ends_although_a_reader_was_left_half_way(folder):
+    code = f"from palm_utils import *\nbatches = data_loader({str(folder)!r}, 2)()\nprint(len(next(batches)[0]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")

@@ -1,13 +1,21 @@
+"""The drawn stand-ins for the data sets: their layout, how they are made, and what can be learned from them."""
+
 import csv
+import gzip
 import hashlib
-import itertools
 import os
+import pickle
+import pickletools
+import struct
+import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
 import pytest
+from paddle.vision.datasets import MNIST, Cifar10
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_score
@@ -16,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from palm_utils import sample
 from palm_utils.messages import DataError
-from palm_utils.sample import fundus
+from palm_utils.sample import digits, fundus, pictures
 
 
 @pytest.fixture(scope="module")
@@ -31,43 +39,24 @@ def micro(monkeypatch):
 
 
 def digest(root: Path) -> dict[str, str]:
-    return {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in root.rglob("*")
-        if path.is_file()
-    }
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def labels_of(root: Path) -> list[dict[str, str]]:
-    with open(root / "palm" / "labels.csv", newline="", encoding="utf-8") as f:
-        return list(csv.DictReader(f))
-
-
-# Layout
-
-
 def test_has_the_layout_of_the_real_data_and_nothing_else(tiny):
     assert tiny.parts[-2:] == ("sample", "tiny")
     assert names(tiny) == ["README.txt", "cifar10", "mnist", "palm"]
     assert names(tiny / "palm") == ["PALM-Training400", "PALM-Validation400", "labels.csv"]
-    assert names(tiny / "mnist") == [
-        "t10k-images-idx3-ubyte.gz",
-        "t10k-labels-idx1-ubyte.gz",
-        "train-images-idx3-ubyte.gz",
-        "train-labels-idx1-ubyte.gz",
-    ]
+    parts = ("t10k-images-idx3", "t10k-labels-idx1", "train-images-idx3", "train-labels-idx1")
+    assert names(tiny / "mnist") == [f"{part}-ubyte.gz" for part in parts]
     assert names(tiny / "cifar10") == ["cifar-10-python.tar.gz"]
-
-
-def test_tiny_has_batches_of_ten_with_a_short_last_one_and_all_three_kinds(tiny):
+    # Batches of ten with a short last one, and all three kinds of eyes.
     training = names(tiny / "palm" / "PALM-Training400")
-    assert len(training) == 22
-    assert {name[0] for name in training} == set("HNP")
-    assert len(labels_of(tiny)) == 12
+    assert len(training) == 22 and {name[0] for name in training} == set("HNP")
 
 
 @pytest.mark.parametrize("size", ["default", "tiny"])
@@ -79,28 +68,22 @@ def test_the_two_photographs_the_tutorial_opens_are_there(size):
 
 
 def test_label_table_names_exactly_the_validation_photographs(tiny):
-    rows = labels_of(tiny)
+    with open(tiny / "palm" / "labels.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["ID", "imgName", "Label", "Fovea_X", "Fovea_Y"]
     assert [row["imgName"] for row in rows] == names(tiny / "palm" / "PALM-Validation400")
     assert [row["ID"] for row in rows] == [str(n) for n in range(1, 13)]
-    assert sorted({row["Label"] for row in rows}) == ["0", "1"]
-    for row in rows:
-        assert 0 <= float(row["Fovea_X"]) < fundus.WIDTH
-        assert 0 <= float(row["Fovea_Y"]) < fundus.HEIGHT
+    assert {row["Label"] for row in rows} == {"0", "1"}
+    assert all(0 <= float(row["Fovea_X"]) < fundus.WIDTH and 0 <= float(row["Fovea_Y"]) < fundus.HEIGHT for row in rows)
 
 
 def test_says_that_it_is_no_medical_data(tiny, tmp_path):
     text = (tiny / "README.txt").read_text(encoding="utf-8")
-    assert "NOT MEDICAL DATA" in text
-    assert f"version {sample.VERSION}" in text
-    assert f"seed {sample.SEED}" in text
-    assert sample.is_sample(tiny)
-    assert not sample.is_sample(tmp_path)
+    for words in ("NOT MEDICAL DATA", f"version {sample.VERSION}", f"seed {sample.SEED}"):
+        assert words in text
+    assert sample.is_sample(tiny) and not sample.is_sample(tmp_path)
     (tmp_path / "README.txt").write_text("photographs of real eyes", encoding="utf-8")
     assert not sample.is_sample(tmp_path)
-
-
-# Making it
 
 
 def test_the_same_bytes_are_made_whatever_the_number_of_threads(micro, tmp_path, monkeypatch):
@@ -124,35 +107,28 @@ def test_a_second_call_makes_nothing(micro, tmp_path, capsys, monkeypatch):
 
 
 def test_of_two_callers_at_once_one_makes_it(micro, tmp_path, monkeypatch):
-    made = []
-    make = sample._make
-    monkeypatch.setattr(sample, "_make", lambda *args: (made.append(args), make(*args)))
+    monkeypatch.setattr(sample, "_make", make := Mock(wraps=sample._make))
     with ThreadPoolExecutor(2) as pool:
         roots = list(pool.map(lambda _: sample.sample_root(tmp_path, "tiny"), range(2)))
-    assert len(made) == 1
-    assert roots[0] == roots[1]
+    assert make.call_count == 1 and roots[0] == roots[1]
 
 
-def remove(root):
-    (root / "palm" / "labels.csv").unlink()
-
-
-def truncate(root):
-    path = root / "cifar10" / "cifar-10-python.tar.gz"
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def age(root):
-    path = root / "README.txt"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(f"version {sample.VERSION}", "version 0"), encoding="utf-8")
-
-
-@pytest.mark.parametrize("damage", [remove, truncate, age])
-def test_a_damaged_or_older_sample_is_made_anew(micro, tmp_path, damage):
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("palm/labels.csv", None),
+        ("cifar10/cifar-10-python.tar.gz", lambda content: content[:100]),
+        ("README.txt", lambda content: content.replace(f"version {sample.VERSION}".encode(), b"version 0")),
+    ],
+    ids=["missing", "cut", "older"],
+)
+def test_a_damaged_or_older_sample_is_made_anew(micro, tmp_path, name, damage):
     root = sample.sample_root(tmp_path, "tiny")
     intact = digest(root)
-    damage(root)
+    if damage:
+        (root / name).write_bytes(damage((root / name).read_bytes()))
+    else:
+        (root / name).unlink()
     assert digest(root) != intact
     sample.sample_root(tmp_path, "tiny")
     assert digest(root) == intact
@@ -161,29 +137,16 @@ def test_a_damaged_or_older_sample_is_made_anew(micro, tmp_path, damage):
 @pytest.mark.parametrize(
     ("error", "raised", "message"),
     [
-        (
-            OSError("no space left"),
-            DataError,
-            r"cannot be written to .*tiny: no space left\. Make that folder",
-        ),
+        (OSError("no space left"), DataError, r"cannot be written to .*tiny: no space left\. Make that folder"),
         (KeyboardInterrupt(), KeyboardInterrupt, None),
     ],
 )
-def test_an_interrupted_build_leaves_nothing_and_the_next_one_works(
-    micro, tmp_path, monkeypatch, error, raised, message
-):
-    photograph, calls = fundus.photograph, itertools.count()
-
-    def fail_late(*args):
-        if next(calls) == 3:
-            raise error
-        return photograph(*args)
-
-    monkeypatch.setattr(fundus, "photograph", fail_late)
-    with pytest.raises(raised, match=message):
+def test_a_build_that_is_cut_off_leaves_nothing_behind(micro, tmp_path, monkeypatch, error, raised, message):
+    eye = fundus.photograph("N", np.random.default_rng(0))
+    with monkeypatch.context() as late, pytest.raises(raised, match=message):
+        late.setattr(fundus, "photograph", Mock(side_effect=[eye, eye, eye, error, *[eye] * 20]))
         sample.sample_root(tmp_path, "tiny")
     assert [path for path in tmp_path.rglob("*") if path.suffix != ".lock"] == [tmp_path / "sample"]
-    monkeypatch.setattr(fundus, "photograph", photograph)
     assert sample.is_sample(sample.sample_root(tmp_path, "tiny"))
 
 
@@ -193,20 +156,13 @@ def test_an_unknown_size_is_refused(tmp_path):
     assert names(tmp_path) == []
 
 
-# Photographs
-
-
-def test_photographs_have_a_quarter_of_the_originals_size_and_a_black_surround(tiny):
-    for path in (tiny / "palm").rglob("*.jpg"):
-        image = cv2.imread(str(path))
-        assert image.shape == (514, 531, 3)
-        assert image[:20, :20].max() < 20, path.name
-        assert image[257].mean() > 20, path.name
-
-
-def test_no_photograph_occurs_twice(tiny):
+def test_photographs_differ_and_have_a_quarter_of_the_originals_size_and_a_black_surround(tiny):
     photographs = list((tiny / "palm").rglob("*.jpg"))
     assert len({path.read_bytes() for path in photographs}) == len(photographs) == 34
+    for path in photographs:
+        image = cv2.imread(str(path))
+        assert image.shape == (514, 531, 3)
+        assert image[:20, :20].max() < 20 and image[257].mean() > 20, path.name
 
 
 def test_the_fovea_is_a_dark_spot_where_the_table_says():
@@ -229,3 +185,83 @@ def test_pathologic_eyes_can_be_told_from_normal_ones_but_not_by_brightness_alon
     assert cross_val_score(model, colours, is_p, cv=5).mean() > 0.7
     auc = roc_auc_score(is_p, [image.mean() for image in images])
     assert max(auc, 1 - auc) < 0.9
+
+
+def read_digits(root: Path, prefix: str) -> list[np.ndarray]:
+    """The images and the labels in the IDX files."""
+    arrays = []
+    for name, magic in (("images-idx3", 2051), ("labels-idx1", 2049)):
+        content = gzip.decompress((root / "mnist" / f"{prefix}-{name}-ubyte.gz").read_bytes())
+        found, *shape = struct.unpack(f">{1 + content[3]}I", content[: 4 + 4 * content[3]])
+        assert found == magic
+        arrays.append(np.frombuffer(content[4 + 4 * content[3] :], np.uint8).reshape(shape))
+    return arrays
+
+
+@pytest.mark.parametrize(("prefix", "mode", "count"), [("train", "train", 600), ("t10k", "test", 200)])
+def test_digits_are_idx_files_with_every_digit_equally_often_as_paddle_reads_them(tiny, prefix, mode, count):
+    images, labels = read_digits(tiny, prefix)
+    assert images.shape == (count, 28, 28)
+    assert np.bincount(labels, minlength=10).tolist() == [count // 10] * 10
+    # White strokes on black, about in the middle.
+    assert images.max() == 255 and images[:, [0, -1], :].mean() < 2 and 15 < images.mean() < 60
+    centre = np.argwhere(images.mean(0) > 40).mean(0)
+    assert np.all(np.abs(centre - 13.5) < 1)
+    places = [str(tiny / "mnist" / f"{prefix}-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1")]
+    data = MNIST(*places, mode=mode, backend="cv2")
+    assert len(data) == count and data[0][0].shape[:2] == (28, 28) and data[0][1] == labels[0]
+
+
+def test_test_digits_come_from_other_originals_than_training_digits(tmp_path, monkeypatch):
+    monkeypatch.setattr(digits, "_vary", vary := Mock(wraps=digits._vary))
+    digits.make_digits(tmp_path, train=10, test=10, seed=0)
+    train, test = ({original.tobytes() for original in call.args[0]} for call in vary.call_args_list)
+    assert not train & test
+
+
+def test_a_simple_classifier_learns_the_digits(tiny):
+    (images, labels), (others, their_labels) = read_digits(tiny, "train"), read_digits(tiny, "t10k")
+    model = LogisticRegression(max_iter=300).fit(images.reshape(-1, 784) / 255, labels)
+    assert model.score(others.reshape(-1, 784) / 255, their_labels) > 0.7
+
+
+def test_pictures_have_the_archive_layout_of_cifar10(tiny):
+    with tarfile.open(tiny / "cifar10" / "cifar-10-python.tar.gz") as tar:
+        batches = {Path(m.name).name: pickle.load(tar.extractfile(m), encoding="bytes") for m in tar.getmembers()}
+    *training, test, meta = batches
+    assert [training, test, meta] == [[f"data_batch_{k}" for k in range(1, 6)], "test_batch", "batches.meta"]
+    classes = "airplane automobile bird cat deer dog frog horse ship truck"
+    assert batches[meta][b"label_names"] == classes.encode().split()
+    data, labels = ([batches[name][key] for name in training] for key in (b"data", b"labels"))
+    assert np.concatenate(data).shape == (250, 3072) and np.concatenate(data).dtype == np.uint8
+    assert np.bincount(np.concatenate(labels)).tolist() == [25] * 10
+    assert np.bincount(batches[test][b"labels"]).tolist() == [10] * 10
+    assert len(np.unique(np.concatenate([*data, batches[test][b"data"]]), axis=0)) == 350
+
+
+def test_the_pictures_can_be_read_by_numpy_1_and_2(tiny):
+    with tarfile.open(tiny / "cifar10" / "cifar-10-python.tar.gz") as tar:
+        opcodes = [o for member in tar.getmembers() for o in pickletools.genops(tar.extractfile(member).read())]
+    named = {argument for opcode, argument, _ in opcodes if opcode.name == "GLOBAL"}
+    assert named == {"numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype", "_codecs encode"}
+    assert not any(opcode.name == "STACK_GLOBAL" for opcode, *_ in opcodes)
+
+
+def test_classes_differ_in_outline_not_in_colour():
+    rng = np.random.default_rng(0)
+    images = np.array([[pictures.draw(name, rng) for _ in range(60)] for name in pictures.CLASS_NAMES])
+    labels = np.repeat(np.arange(10), 60)
+    mean_colours = images.mean((2, 3)).reshape(-1, 3)
+    by_colour = cross_val_score(LogisticRegression(max_iter=500), mean_colours, labels, cv=3).mean()
+    assert by_colour < 0.25
+    edges = [np.abs(cv2.Laplacian(image, cv2.CV_32F)).max(2) for image in images.reshape(-1, 32, 32, 3)]
+    coarse = np.array([cv2.resize(edge, (8, 8), interpolation=cv2.INTER_AREA).ravel() for edge in edges])
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.02, max_iter=500))
+    assert cross_val_score(model, coarse, labels, cv=3).mean() > 0.4
+
+
+@pytest.mark.parametrize(("mode", "count"), [("train", 250), ("test", 100)])
+def test_paddle_reads_the_pictures(tiny, mode, count):
+    data = Cifar10(data_file=str(tiny / "cifar10" / "cifar-10-python.tar.gz"), mode=mode, backend="cv2")
+    image, label = data[0]
+    assert len(data) == count and image.shape == (32, 32, 3) and 0 <= label < 10

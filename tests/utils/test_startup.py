@@ -20,16 +20,14 @@ def loaded_by(code):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_the_package_itself_is_light():
+def test_the_package_itself_is_light_and_scikit_learn_waits_until_something_is_scored():
     assert loaded_by("import palm_utils") == []
-
-
-def test_scikit_learn_waits_until_something_is_scored():
     assert "sklearn" not in loaded_by("from palm_utils import figures, readers, training")
 
 
-@pytest.mark.parametrize("argument", ["--help", "--version"])
-def test_help_is_given_without_loading_what_the_commands_need(argument):
+@pytest.mark.parametrize(("argument", "language"), [("--help", "en"), ("--help", "zh"), ("--version", "en")])
+def test_help_is_given_without_loading_what_the_commands_need(argument, language, monkeypatch):
+    monkeypatch.setenv("PALM_LANG", language)
     command = f"from palm_course.command import main\ntry:\n    main([{argument!r}])\nexcept SystemExit:\n    pass"
     assert loaded_by(command) == []
 

@@ -3,23 +3,18 @@ import math
 
 import paddle
 import pytest
-from networks import Constant, Tiny, adam_with_schedule, assert_same, momentum, weights
+from networks import Constant, Tiny, adam_with_schedule, assert_same, fresh, momentum, momentum_that_breaks, weights
 
 from palm_utils import training
 from palm_utils.checkpoints import load_parameters
 from palm_utils.history import History
 from palm_utils.messages import CourseError, DataError, DataNotFound
 from palm_utils.readers import data_loader
-from palm_utils.seeds import seed_everything
 from palm_utils.training import TrainingDiverged, evaluation, train_pm
-
-# --- train_pm
 
 
 def test_it_learns_and_returns_a_history(train, capsys):
-    seed_everything(0)
-    model = Tiny()
-    history = train(model, momentum(model), epochs=6)
+    history = train(*fresh(), epochs=6)
     assert history["epoch"] == list(range(6))
     assert history["train_loss"][-1] < history["train_loss"][0]
     assert history.last["valid_accuracy"] == 1.0 and history.last["valid_auc"] == 1.0
@@ -31,42 +26,38 @@ def test_it_learns_and_returns_a_history(train, capsys):
 
 
 def test_the_default_number_of_epochs_is_five_and_can_be_set_from_outside(train, monkeypatch):
-    model = Tiny()
-    assert len(train(model, momentum(model))) == 5
+    assert len(train(*fresh())) == training.EPOCH_NUM == 5
     monkeypatch.setenv("PALM_EPOCHS", "2")
-    assert len(train(model, momentum(model))) == 2
+    assert len(train(*fresh())) == 2
     monkeypatch.setenv("PALM_EPOCHS", "0")
     with pytest.raises(CourseError, match="PALM_EPOCHS is '0'"):
-        train(model, momentum(model))
+        train(*fresh())
 
 
 def test_an_epoch_can_be_cut_short_from_outside_and_the_run_says_so(train, monkeypatch):
     seen = []
-    model, whole = Tiny(), Tiny()
+    model, optimizer = fresh()
     model.register_forward_post_hook(lambda *_: seen.append(model.training))
-    history = train(whole, momentum(whole), epochs=1, seed=0)
+    history = train(*fresh(), epochs=1, seed=0)
     monkeypatch.setenv("PALM_BATCHES", "2")
-    short = train(model, momentum(model), epochs=2, seed=0)
+    short = train(model, optimizer, epochs=2, seed=0)
     assert seen.count(True) == 4 and seen.count(False) == 4  # 12 images in 3 batches, 7 in 2
     assert short.about["batches"] == 2 and "batches" not in history.about
     monkeypatch.delenv("PALM_BATCHES")
     with pytest.raises(ValueError, match=r"batches is all, but the run saved in .* has 2"):
-        train(model, momentum(model), epochs=3, resume=True)
+        train(*fresh(), epochs=3, resume=True)
     monkeypatch.setenv("PALM_BATCHES", "-1")
     with pytest.raises(CourseError, match="PALM_BATCHES is '-1'; it must be a whole number"):
-        train(model, momentum(model))
+        train(*fresh())
 
 
-def test_without_readers_it_trains_on_the_data_set_that_is_found(palm_folder, monkeypatch, tmp_path):
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+def test_without_readers_it_trains_and_evaluates_on_the_data_set_that_is_found(real_data, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    model = Tiny()
-    history = train_pm(model, momentum(model), epochs=1)
-    assert len(history) == 1
-    assert {f.name for f in tmp_path.glob("palm.*")} == {
-        "palm.pdparams", "palm.pdopt", "palm.json", "palm.best.pdparams",
-    }  # fmt: skip
+    model, optimizer = fresh()
+    assert len(train_pm(model, optimizer, epochs=1)) == 1
+    ends = ("pdparams", "pdopt", "json", "best.pdparams")
+    assert {f.name for f in tmp_path.glob("palm.*")} == {f"palm.{end}" for end in ends}
+    assert len(evaluation(model, "palm.pdparams").labels) == 7
 
 
 def test_losses_are_means_over_images_not_over_batches(palm_folder, readers, tmp_path):
@@ -83,10 +74,8 @@ def test_losses_are_means_over_images_not_over_batches(palm_folder, readers, tmp
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(train):
     def run(seed):
-        seed_everything(seed)
-        model = Tiny()
-        history = train(model, momentum(model), epochs=2)
-        return history["train_loss"], weights(model)
+        model, optimizer = fresh(seed=seed)
+        return train(model, optimizer, epochs=2)["train_loss"], weights(model)
 
     (losses, first), (again, second), (other, _) = run(1), run(1), run(2)
     assert losses == again != other
@@ -94,8 +83,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(train):
 
 
 def test_a_scheduler_steps_after_every_batch(train):
-    model = Tiny()
-    optimizer = adam_with_schedule(model)
+    model, optimizer = fresh(adam_with_schedule)
     train(model, optimizer, epochs=2)  # 3 batches an epoch
     assert optimizer.get_lr() == pytest.approx(0.01 * (1 + math.cos(math.pi * 6 / 12)) / 2)
 
@@ -115,60 +103,37 @@ def test_training_mode_while_training_and_evaluation_mode_without_gradients_whil
     assert model.training
 
 
-@pytest.mark.parametrize("shape", ["two logits", "no column"])
-def test_a_model_with_another_output_is_refused_in_words(train, shape):
-    class Flat(Tiny):
-        def forward(self, x):
-            return super().forward(x).flatten()
+class Flat(Tiny):
+    def forward(self, x):
+        return super().forward(x).flatten()
 
-    model = Tiny(num_classes=2) if shape == "two logits" else Flat()
+
+@pytest.mark.parametrize("network", [Flat, lambda: Tiny(num_classes=2)], ids=["no column", "two logits"])
+def test_a_model_with_another_output_is_refused_in_words(train, network):
     with pytest.raises(ValueError, match=r"one logit an image, \[4, 1\].*num_classes"):
-        train(model, momentum(model), epochs=1)
+        train(*fresh(network=network), epochs=1)
 
 
 def test_it_stops_at_the_first_loss_that_is_not_a_number(train):
     model = Tiny()
-    seen = []
-
-    class Breaks(paddle.optimizer.Momentum):
-        def step(self):
-            super().step()
-            seen.append(1)
-            if len(seen) == 4:  # first batch of the second epoch
-                model.fc.weight.set_value(paddle.full([48, 1], float("nan")))
-
+    optimizer = momentum_that_breaks(model, after=4)  # in the first batch of the second epoch
     with pytest.raises(TrainingDiverged, match=r"The loss is nan in epoch 1, batch 1.*smaller learning rate") as caught:
-        train(model, Breaks(0.01, parameters=model.parameters()), epochs=3)
-    assert len(seen) == 4
-    assert len(caught.value.history) == 1
+        train(model, optimizer, epochs=3)
+    assert optimizer.steps == 4 and len(caught.value.history) == 1
 
 
-def test_augmentation_reaches_the_training_reader(palm_folder, monkeypatch, tmp_path):
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
+def test_augmentation_reaches_the_training_reader(real_data, palm_folder, tmp_path):
     calls = []
 
     def count(image):
         calls.append(image.shape)
         return image
 
-    model = Tiny()
-    train_pm(model, momentum(model), epochs=1, augment=count, folder=tmp_path, progress=False)
+    train_pm(*fresh(), epochs=1, augment=count, folder=tmp_path, progress=False)
     assert calls == [(3, 224, 224)] * 12
     loader = data_loader(palm_folder / "PALM-Training400")
     with pytest.raises(ValueError, match="augment belongs to the reader"):
-        train_pm(model, momentum(model), epochs=1, train_loader=loader, augment=count)
-
-
-def test_a_gpu_that_is_not_there_is_refused_in_words(train):
-    if paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count():
-        pytest.skip("there is a GPU")
-    model = Tiny()
-    with pytest.raises(CourseError, match="sees no GPU here"):
-        train(model, momentum(model), device="gpu")
-
-
-# --- evaluation
+        train_pm(*fresh(), epochs=1, train_loader=loader, augment=count)
 
 
 def test_evaluation_of_constant_answers(palm_folder, readers, tmp_path, capsys):
@@ -183,14 +148,6 @@ def test_evaluation_of_constant_answers(palm_folder, readers, tmp_path, capsys):
     assert "acc=0.5714" in capsys.readouterr().out
     training_folder = data_loader(palm_folder / "PALM-Training400", mode="eval")
     assert evaluation(other, tmp_path / "always.pdparams", loader=training_folder).accuracy == 0.5
-
-
-def test_evaluation_scores_the_validation_set_by_default(palm_folder, monkeypatch, tmp_path):
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
-    model = Constant(2.0)
-    paddle.save(model.state_dict(), str(tmp_path / "x.pdparams"))
-    assert len(evaluation(model, str(tmp_path / "x.pdparams")).labels) == 7
 
 
 def test_evaluation_says_what_is_wrong_with_a_file(tmp_path, readers):
@@ -211,18 +168,9 @@ def test_parameters_of_another_network_are_refused(tmp_path, other):
     assert_same(before, weights(model))
 
 
-# --- history
-
-
 def test_a_history_survives_its_file(tmp_path):
-    row = {
-        "epoch": 0,
-        "train_loss": 0.5,
-        "valid_loss": 0.25,
-        "valid_accuracy": 0.75,
-        "valid_auc": float("nan"),
-    }
-    history = History([{**row, "seconds": 1.5}], {"model": "LeNet"})
+    history = History([], {"model": "LeNet"})
+    history.add(0, 0.5, 0.25, 0.75, valid_auc=float("nan"), seconds=1.5)
     history.save(tmp_path / "h.json")
     json.loads((tmp_path / "h.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     again = History.load(tmp_path / "h.json")
@@ -237,7 +185,3 @@ def test_what_is_no_history(tmp_path, text):
     (tmp_path / "h.json").write_text(text)
     with pytest.raises(DataError, match=r"h\.json: not a training history"):
         History.load(tmp_path / "h.json")
-
-
-def test_the_constants_of_the_course_are_there():
-    assert training.EPOCH_NUM == 5

@@ -72,16 +72,12 @@ def as_numbers(value: Any, count: int) -> np.ndarray | None:
 
     A number may come as a Python or NumPy scalar, or as an array or tensor with one element.
     """
-    if isinstance(value, (list, tuple)):
-        parts = [as_array(item) for item in value]
-        if any(part is None or part.size != 1 for part in parts):
-            return None
-        array = np.array([part.item() for part in parts])
-    else:
-        array = as_array(value)
-    if array is None or array.size != count:
+    several = isinstance(value, (list, tuple))
+    parts = [as_array(item) for item in (value if several else [value])]
+    size = 1 if several else count
+    if any(part is None or part.size != size for part in parts) or size * len(parts) != count:
         return None
-    return array.reshape(-1).astype(np.float64)
+    return np.concatenate([part.reshape(-1) for part in parts]).astype(np.float64)
 
 
 def duplicate(value: Any) -> Any:

@@ -5,8 +5,8 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
+from benchmarks.replicas import Replicas
 from palm_utils.messages import CourseError
-from palm_utils.replicas import Replicas
 
 
 class Net(paddle.nn.Layer):
