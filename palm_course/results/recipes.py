@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from palm_utils.augment import Augment, brightness, compose, flip, rotate
+from palm_utils.readers import Augment, brightness, compose, flip, rotate
 
 AUGMENTATIONS = {"flip": flip, "brightness": brightness, "rotate": rotate}
 
