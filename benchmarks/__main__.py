@@ -7,14 +7,14 @@ import time
 from datetime import date
 from pathlib import Path
 
-from benchmarks import ROOT, kernels, machine, processes, reader, report, scaling, steps, suite, training
+from benchmarks import ROOT, faster, machine, processes, reader, report, scaling, steps, suite, training
 from benchmarks.bench import Bench
 from benchmarks.measures import Row
 from palm_utils.messages import CourseError
 
 ROWS: dict[str, Row] = {
     row.name: row
-    for row in (reader.LATER, reader.FIRST, training.ROW, processes.ROW, steps.ROW, kernels.ROW, scaling.ROW, suite.ROW)
+    for row in (reader.LATER, reader.FIRST, training.ROW, processes.ROW, steps.ROW, faster.ROW, scaling.ROW, suite.ROW)
 }
 
 

@@ -20,7 +20,7 @@ COMMANDS = {
     "course": ("rebuild", mark("execute the chapters on the real data and store their outputs")),
     "train": ("results.train", mark("train a chapter's network on iChallenge-PM")),
     "results": ("results.measure", mark("measure both recipes of each network over several seeds")),
-    "choose": ("results.choose", mark("compare candidate recipes by cross-validation on the training photographs")),
+    "choose": ("results.candidates", mark("compare candidate recipes by cross-validation on the training photographs")),
     "grade": ("students.grade", mark("score a folder of students' notebooks")),
     "doctor": ("doctor", mark("check Python, packages, device, data and disk")),
 }

@@ -156,7 +156,7 @@ def check_paddle() -> Iterator[Line]:
         return
     if rivals:
         yield "WARN", "paddle", tr("{other} is in the same place; {remedy}", other=rivals[0], remedy=mend)
-    from palm_utils import machine  # before PaddlePaddle, which has something to say when it is imported
+    from palm_utils import cpu, machine  # before PaddlePaddle, which has something to say when it is imported
 
     import paddle  # isort: skip
 
@@ -170,6 +170,7 @@ def check_paddle() -> Iterator[Line]:
     yield _device(paddle, version)
     number, cores = machine.threads_in_use(), os.cpu_count()
     yield "OK", tr("threads"), tr("{threads} of {cores} cores (PALM_THREADS sets it)", threads=number, cores=cores)
+    yield "OK", tr("faster on a CPU"), ", ".join(f"{measure}: {state}" for measure, state in cpu.use().items())
 
 
 def _device(paddle, version: tuple) -> Line:

@@ -3,7 +3,10 @@
 import argparse
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
+
+import nbformat
 
 from palm_course import chapters
 from palm_course.results import stored
@@ -14,15 +17,14 @@ from palm_utils.messages import CourseError
 _ENVIRONMENT = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
 # On cells that show what lies in results/ and need nothing of the chapter but its imports.
 TAG = "results"
+_read = partial(nbformat.read, as_version=4)
 
 
 def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "course",
-        help="execute the chapters on the real data and store their outputs",
-        description="Execute, in place, the chapters whose outputs do not belong to their code. Stopped in the "
-        "middle of a chapter, it goes on with the last epoch that was finished.",
-    )
+    about = "Execute, in place, the chapters whose outputs do not belong to their code. Stopped in the middle of a "
+    about += "chapter, it goes on with the last epoch that was finished."
+    line = "execute the chapters on the real data and store their outputs"
+    parser = subparsers.add_parser("course", help=line, description=about)
     parser.add_argument("chapters", nargs="*", help="01, 02_ichallenge_pm, …; all of them by default")
     parser.add_argument("--again", action="store_true", help="from scratch, chapters that are done too")
     parser.add_argument("--jobs", type=int, default=1, help="chapters executed at the same time")
@@ -32,8 +34,8 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     paths = [path for name in args.chapters or [""] for path in chapters.find(name)]
     on_cifar = [path for path in paths if "cifar10" in path.stem and (args.again or not is_done(path))]
-    needed = [datasets.palm, datasets.mnist, *([datasets.cifar10] if on_cifar else [])]
-    for data in (find() for find in needed):
+    for find in (datasets.palm, datasets.mnist, *([datasets.cifar10] if on_cifar else [])):
+        data = find()
         if not data.is_real:
             raise CourseError(
                 "{title}: only the sample is here, and the outputs of the course come from the real data. "
@@ -41,18 +43,15 @@ def run(args: argparse.Namespace) -> int:
                 "`python -m palm_utils run` executes the chapters on what there is.",
                 title=data.title,
             )
-    # What a summary shows is complete when the others have run.
-    summaries = [path for path in paths if _is_summary(path.stem)]
-    others = [path for path in paths if path not in summaries]
-    return max(_execute_all(others, args), _execute_all(summaries, args))
-
-
-def _execute_all(paths: list[Path], args: argparse.Namespace) -> int:
-    done = [] if args.again else [path for path in paths if is_done(path)]
-    for path in done:
-        print(f"{path.stem}: done already; --again runs it from scratch")
-    left = [path for path in paths if path not in done]
-    return chapters.execute_all(left, args.jobs, lambda path: _execute(path, args.again))
+    codes = []
+    for summary in (False, True):  # what a summary shows is complete when the others have run
+        chosen = [path for path in paths if _is_summary(path.stem) == summary]
+        done = [] if args.again else [path for path in chosen if is_done(path)]
+        for path in done:
+            print(f"{path.stem}: done already; --again runs it from scratch")
+        left = [path for path in chosen if path not in done]
+        codes.append(chapters.execute_all(left, args.jobs, lambda path: _execute(path, args.again)))
+    return max(codes)
 
 
 def is_done(path: Path) -> bool:
@@ -88,12 +87,6 @@ def digest(book, chapter: str) -> str:
 def _is_summary(chapter: str) -> bool:
     """Tell whether a chapter trains nothing of its own and shows the results of all the others."""
     return chapter.endswith("_summary")
-
-
-def _read(path: Path):
-    import nbformat
-
-    return nbformat.read(path, as_version=4)
 
 
 def _execute(path: Path, again: bool) -> str:

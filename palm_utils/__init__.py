@@ -4,7 +4,8 @@ The notebooks define the networks; students edit them there.
 
 messages     errors and messages for students, in English or Chinese
 files        files that are replaced as a whole; where caches go
-machine      threads, CPU kernels, random seeds, CPU or GPU (chapter 1)
+cpu          faster ways on a CPU, for PaddlePaddle's own layers (chapter 8)
+machine      threads, random seeds, CPU or GPU (chapter 1)
 metrics      accuracy, AUC, sensitivity of a network that detects pathologic myopia (chapter 2)
 layers       the layers of a network: shapes, parameters, multiplications (chapter 1)
 history      the figures of a training run, one row per epoch (chapter 1)
@@ -12,7 +13,7 @@ datasets     palm(), mnist(), cifar10(): where the data is; a generated sample r
 checkpoints  saving a network and its optimizer, and resuming training (chapters 1 and 7)
 readers      from photographs to batches: transform_img, data_loader, valid_data_loader (chapter 2)
 training     train_pm, evaluation, predict: the training loop (chapter 2)
-figures      plots, and drawings of networks (chapter 1)
+figures      plots (chapter 1)
 highlevel    what chapter 7 adds to paddle.Model
 sample       draws the stand-in data
 
@@ -50,8 +51,9 @@ _HOME = {
 # Modules that moved: older notebooks import them from here.
 _MOVED = {
     "choose": "palm_course.results.candidates",
+    "augment": "palm_utils.readers",
     "comparison": "palm_course.results.comparison",
-    "diagrams": "palm_utils.figures",
+    "diagrams": "palm_course.diagrams",
     "exercises": "palm_course.exercises",
     "results": "palm_course.results.stored",
 }

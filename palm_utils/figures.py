@@ -1,18 +1,16 @@
-"""Plots of images, training and scores, and diagrams of networks: a row of slabs, or a flow chart.
+"""Plots of images, training and scores.
 
-Chapter 1 draws a network and its training curves, chapter 2 the scores, chapter 5 a block of a network. Every function
-draws one finished figure with title, axis labels and units, and returns it; end the cell with plt.show(). The white
-background makes it look the same in a light and in a dark notebook.
+Chapter 1 draws training curves, chapter 2 the scores; palm_course.diagrams draws networks. Every function draws one
+finished figure with title, axis labels and units, and returns it; end the cell with plt.show(). The white background
+makes it look the same in a light and in a dark notebook.
 """
 
-import math
 from collections.abc import Sequence
 from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Polygon
 from matplotlib.ticker import MaxNLocator
 
 from palm_utils.history import History
@@ -22,10 +20,6 @@ from palm_utils.metrics import Scores
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6F6F6F"
 INK = "#222222"
 CYCLE = [BLUE, RED, GREEN, ORANGE, "#CC79A7", "#56B4E9", GREY]
-# Diagrams of networks: colours by class of layer; size of a line of text, of a letter and of the margin, in inches.
-_POOLS = dict.fromkeys(("MaxPool2D", "AvgPool2D", "AdaptiveAvgPool2D"), ORANGE)
-_COLORS = {"Conv2D": BLUE, "Linear": GREEN, "add": RED, "concat": RED, **_POOLS}
-_LINE, _LETTER, _PAD = 0.22, 0.088, 0.14
 
 
 def use_style() -> None:
@@ -250,93 +244,3 @@ def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) 
     ax.set(title=title, xlabel="layer, input side first", ylabel=ylabel)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig
-
-
-def architecture(stages: Sequence[tuple[str, str, Sequence[int]]], *, title: str) -> Figure:
-    """Draw stages from left to right as slabs: height of the feature map, thickness by channels (log scale).
-
-    stages: (name, class, shape without the batch) of the input and of each stage, such as
-    ("conv1", "Conv2D", [6, 24, 24]) or ("fc1", "Linear", [64]); the class sets the colour.
-    """
-    fig, ax = plt.subplots(figsize=(10, 3.2))
-    x = highest = 0.0
-    for name, kind, shape in stages:
-        channels, height = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
-        tall, thick = 0.3 + 0.3 * math.log2(height + 1), 0.14 + 0.1 * math.log2(channels + 1)
-        slant = 0.16 * tall if len(shape) == 3 else 0.0
-        _slab(ax, x, tall, thick, slant, _COLORS.get(kind, GREY))
-        size = "×".join(map(str, shape))
-        ax.text(x + (thick + slant) / 2, tall + slant + 0.1, size, ha="center", va="bottom", fontsize=9)
-        ax.text(x + (thick + slant) / 2, -0.12, name, ha="center", va="top", fontsize=9)
-        # Room for this slab and its labels.
-        x += max(thick + slant, 0.11 * max(len(name), len(size))) + 0.3
-        highest = max(highest, tall + slant)
-    ax.set(xlim=(-0.5, x), ylim=(-0.5, highest + 0.5))
-    ax.set_title(f"{title} (channels × height × width; drawn on a logarithmic scale)", fontsize=11)
-    ax.axis("off")
-    return fig
-
-
-def _slab(ax, x: float, tall: float, thick: float, slant: float, color: str) -> None:
-    """Draw a box seen from the front, above and right: front, top and right side."""
-    bottom, top, right = 0.0, tall, x + thick
-    front = [(x, bottom), (right, bottom), (right, top), (x, top)]
-    roof = [(x, top), (right, top), (right + slant, top + slant), (x + slant, top + slant)]
-    side = [(right, bottom), (right + slant, bottom + slant), (right + slant, top + slant), (right, top)]
-    for corners, alpha in ((front, 0.85), (roof, 0.55), (side, 0.35)):
-        ax.add_patch(Polygon(corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8))
-
-
-def flow(
-    boxes: dict[str, tuple[float, float, str, str]],
-    arrows: Sequence[tuple],
-    *,
-    title: str,
-    size: tuple[float, float] = (9.0, 4.0),
-) -> Figure:
-    """Draw a flow chart of boxes with text and arrows, such as an Inception module or a residual block.
-
-    size: width and height in inches. boxes: by name (x, y, text, kind); x, y: the centre in inches from the lower left
-    corner; kind: class of the layer, "add" or "concat", sets the colour, grey for any other. arrows: (from, to), or
-    (from, to, bend) for an arrow that makes a detour of `bend` inches to the side, such as a shortcut.
-    """
-    fig, ax = plt.subplots(figsize=(size[0], size[1] + 0.4))
-    half = {}
-    for name, (x, y, text, kind) in boxes.items():
-        lines = text.split("\n")
-        width = max(map(len, lines)) * _LETTER + 2 * _PAD
-        height = len(lines) * _LINE + 2 * _PAD
-        half[name] = (width / 2, height / 2)
-        corner = (x - width / 2, y - height / 2)
-        style = "round,pad=0,rounding_size=0.08"
-        color = _COLORS.get(kind, GREY)
-        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=color, alpha=0.18, linewidth=0))
-        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, fill=False, edgecolor=color, linewidth=1.2))
-        ax.text(x, y, text, ha="center", va="center", fontsize=10, linespacing=1.25)
-    for start, end, *bend in arrows:
-        _arrow(ax, boxes[start][:2], half[start], boxes[end][:2], half[end], bend[0] if bend else 0.0)
-    ax.set(xlim=(0, size[0]), ylim=(0, size[1]), aspect="equal")
-    ax.set_title(title, fontsize=11)
-    ax.axis("off")
-    return fig
-
-
-def _arrow(ax, start, start_half, end, end_half, bend: float) -> None:
-    """Draw an arrow between the borders of two boxes; a bent one goes from side to side."""
-    style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
-    if not bend:
-        a, b = _border(start, start_half, end), _border(end, end_half, start)
-        ax.annotate("", xy=b, xytext=a, arrowprops=style)
-        return
-    side = math.copysign(1, bend)
-    a, b = (start[0] + side * start_half[0], start[1]), (end[0] + side * end_half[0], end[1])
-    corner = (max(a[0], b[0]) if bend > 0 else min(a[0], b[0])) + bend
-    ax.plot([a[0], corner, corner], [a[1], a[1], b[1]], color=INK, linewidth=1.1)
-    ax.annotate("", xy=b, xytext=(corner, b[1]), arrowprops=style)
-
-
-def _border(center, half, towards) -> tuple[float, float]:
-    """Return the point where the line from a box's centre to another point leaves the box."""
-    dx, dy = towards[0] - center[0], towards[1] - center[1]
-    reach = min(half[0] / abs(dx) if dx else math.inf, half[1] / abs(dy) if dy else math.inf)
-    return center[0] + dx * reach, center[1] + dy * reach

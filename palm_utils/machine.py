@@ -1,4 +1,4 @@
-"""Set a process up for training: number of threads, CPU kernels, random seeds, CPU or GPU.
+"""Set a process up for training: number of threads, faster ways on a CPU, random seeds, CPU or GPU.
 
 Chapter 1 introduces seeds. `seed_everything` and `train_pm` call `start()`; a script that trains without them must call
 it before it computes anything.
@@ -13,17 +13,16 @@ import multiprocessing
 import os
 import platform
 import random
-import re
 import sys
 import threading
 import warnings
 from contextlib import suppress
 from functools import lru_cache
 from multiprocessing import connection, util
-from pathlib import Path
 
 import numpy as np
 
+from palm_utils import cpu
 from palm_utils.messages import CourseError, WrongArgument
 
 os.environ.setdefault("GLOG_minloglevel", "1")  # PaddlePaddle logs that its executor runs
@@ -38,7 +37,7 @@ _threads: int | None = None  # the number that PaddlePaddle has been set to
 
 
 def start(threads: int | None = None) -> None:
-    """Set this process up: number of threads, fast kernels, no needless warnings.
+    """Set this process up: number of threads, the faster ways on a CPU (palm_utils.cpu), no needless warnings.
 
     threads: by default the number set before, so that a second call changes nothing, or else `thread_count()`.
     """
@@ -79,30 +78,14 @@ def use_threads(number: int) -> None:
     # Warnings without news: of a batch norm in training mode, and of paddle.Model, which makes tensors of tensors.
     for message in ("When training, we now always track global mean and variance", "To copy construct from a tensor"):
         warnings.filterwarnings("ignore", message=message)
-    choose_kernels()
     import paddle
 
+    cpu.use()
     paddle.base.core.set_num_threads(number)
     _threads = number
     os.environ.pop("OMP_NUM_THREADS", None)  # so that child processes do not inherit PaddlePaddle's 1
     if _omp_threads:
         os.environ["OMP_NUM_THREADS"] = _omp_threads
-
-
-def choose_kernels(environment=os.environ, cpuinfo: str | Path = "/proc/cpuinfo") -> None:
-    """Let MKL use AVX2 on an AMD processor that has it, unless `environment` sets MKL_DEBUG_CPU_TYPE already.
-
-    PaddlePaddle multiplies matrices with Intel's MKL of 2019, which is slow on AMD processors by default. MKL reads the
-    variable at its first multiplication (https://documentation.sigma2.no/jobs/mkl.html). On an AMD EPYC a training step
-    then takes 0.46 to 0.62 of the time. The last digits of the results differ, as between any two processors.
-    """
-    try:
-        processor = Path(cpuinfo).read_text(encoding="utf-8", errors="replace")
-    except OSError:  # Windows says "AMD64 Family 25 Model 33 Stepping 2, AuthenticAMD" for Zen 3; Zen was Family 23
-        processor = environment.get("PROCESSOR_IDENTIFIER", "")
-    family = re.match(r"AMD64 Family (\d+) .*AuthenticAMD", processor)
-    if {"AuthenticAMD", "avx2", "fma"} <= set(processor.split()) or (family and int(family.group(1)) >= 23):
-        environment.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
 def seed_everything(seed: int) -> None:

@@ -59,7 +59,7 @@ def initialise(model: nn.Module, network: str) -> None:
 
 
 def augmented(images: torch.Tensor, names: list[str]) -> torch.Tensor:
-    """Do what palm_utils.augment does, to a batch [B, 3, H, W] in [-1, 1] at once."""
+    """Do what palm_utils.readers does, to a batch [B, 3, H, W] in [-1, 1] at once."""
     count, device = len(images), images.device
     if "flip" in names:
         mirrored = torch.rand(count, 1, 1, 1, device=device) < 0.5

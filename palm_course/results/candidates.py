@@ -1,24 +1,74 @@
-"""Candidates for the steady recipes, compared by cross-validation on the training photographs: what chapters print.
+"""`python -m palm_utils choose`: compare recipes without looking at the validation photographs.
 
-AlexNet's are measured by `python -m palm_utils choose`; those of networks that take hours were in PyTorch on a GPU
+The training photographs are split into four parts; each candidate is trained four times on three of them and scored on
+the fourth. The chosen one is measured once on the validation photographs: that figure is no luckier than it should be.
+Only AlexNet's candidates are measured here; those of networks that take hours were in PyTorch on a GPU
 (benchmarks/attic), with recipes and figures in results/CHAPTER/choice/NETWORK-pytorch.json. What the candidates of a
 network share (cosine, augmentation, epochs) follows trial runs that were scored on the validation photographs.
 """
 
+import argparse
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
 from palm_course.results import stored
 from palm_course.results.recipes import STEADY
+from palm_utils.messages import CourseError
+from palm_utils.readers import Reader
 
 FOLDS = 4  # parts of the training photographs; each is held out once
+_COLUMNS = ("valid_loss", "valid_auc", "valid_accuracy")
 CANDIDATES = {
     "03_alexnet:AlexNet": {
         f"rate-{rate}": replace(STEADY["03_alexnet:AlexNet"], learning_rate=float(rate))
         for rate in ("1e-3", "3e-4", "1e-4")
     }
 }
+
+
+def add_parser(subparsers) -> None:
+    from palm_course.results.measure import RESUMES
+
+    about = f"Train what has no file in results/CHAPTER/choice yet, and print the comparison. {RESUMES}"
+    line = "compare candidate recipes by cross-validation on the training photographs"
+    parser = subparsers.add_parser("choose", help=line, description=about)
+    parser.add_argument("network", metavar="CHAPTER:NETWORK", help=f"one of {', '.join(CANDIDATES)}")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from palm_course.results import measure
+    from palm_course.results.train import find_network, make_loaders, train
+
+    if args.network not in CANDIDATES:
+        told = {"name": args.network, "known": ", ".join(CANDIDATES)}
+        raise CourseError("{name!r} has no candidates; there are some for {known}", **told)
+    data = measure.real_photographs()
+    for name, recipe in CANDIDATES[args.network].items():
+        for fold, path in enumerate(paths(args.network, name)):
+            if path.is_file():
+                continue
+            print(f"{name}, fold {fold}: {recipe}", flush=True)
+            network, work = find_network(args.network)[1], measure.working_folder(path)
+            loaders = list(folds(make_loaders(data, recipe)[0]))[fold]
+            _, history = train(network, recipe, *loaders, fold, work, resume=True, progress=False)
+            content = {"network": args.network, "recipe": recipe.to_dict(), "fold": fold, "history": history.to_dict()}
+            stored.write(path, content)
+            shutil.rmtree(work)
+    table(args.network)
+    return 0
+
+
+def folds(loader: Reader) -> Iterator[tuple[Reader, Reader]]:
+    """Yield FOLDS pairs of readers, to train with and held out, with the same share of each kind of eye."""
+    from sklearn.model_selection import StratifiedKFold
+
+    letters = [file.name[0] for file in loader.files]
+    for rest, held_out in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(letters, letters):
+        yield loader.only(rest, train=True), loader.only(held_out, train=False)
 
 
 def paths(network: str, candidate: str) -> list[Path]:
@@ -42,9 +92,9 @@ def table(network: str) -> None:
         if len(last) < FOLDS:
             lines.append(f"{name:{width}}  ({len(last)} of {FOLDS} parts measured)")
             continue
-        loss, auc = (mean(row[column] for row in last) for column in ("valid_loss", "valid_auc"))
-        accuracy = stored.spread([100 * row["valid_accuracy"] for row in last])
-        lines.append(f"{name:{width}}  {loss:6.4f}  {auc:6.4f}  {accuracy}   ({epochs} epochs)")
+        loss, auc, accuracies = ([row[column] for row in last] for column in _COLUMNS)
+        accuracy = stored.spread([100 * share for share in accuracies])
+        lines.append(f"{name:{width}}  {mean(loss):6.4f}  {mean(auc):6.4f}  {accuracy}   ({epochs} epochs)")
     print(*lines, *source, sep="\n")
 
 
@@ -60,15 +110,14 @@ def _measured_here(network: str) -> tuple[list[tuple], list[str]]:
 
 def _measured_in_pytorch(network: str) -> tuple[list[tuple], list[str]]:
     """Return the same from the stored comparison in PyTorch, and the lines that say how it was measured."""
-    columns = ("valid_loss", "valid_auc", "valid_accuracy")
 
     def take(content: dict):
-        rows, about = [], content["about"]
+        rows, about, seeds = [], content["about"], set()
         for name, its in content["candidates"].items():
-            last = [{column: run[column][-1] for column in columns} for run in its["runs"]]
+            last = [{column: run[column][-1] for column in _COLUMNS} for run in its["runs"]]
             rows.append((name, its["recipe"]["epochs"], last))
-            seeds = len({run["seed"] for run in its["runs"]})
-        how = f"PyTorch {about['pytorch']} on one {about['device']}: {FOLDS} parts, {seeds} seeds"
+            seeds |= {run["seed"] for run in its["runs"]}
+        how = f"PyTorch {about['pytorch']} on one {about['device']}: {FOLDS} parts, {len(seeds)} seeds"
         return rows, ["", f"Measured with {how}."]
 
     return stored.read(_file(network, "pytorch"), take)

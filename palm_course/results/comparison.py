@@ -69,20 +69,22 @@ def cost(network: str) -> Cost:
 
 def table(compared: Sequence[Row], costs: dict[str, Cost]) -> None:
     """Print the rows, each network's cost at its first one; what is not stored is a gap that says so."""
-    print(f"{'':11}  {'':8}  {'params':>7}  {'mult-adds':>9}  {'s an':>5}  {'':6}  {'':5}  {'accuracy, %':14}")
-    print(f"{'network':11}  {'recipe':8}  {'million':>7}  {'billion':>9}  {'epoch':>5}  epochs  seeds", end="")
-    print(f"  {'mean ± sd':14}  {'AUC':>6}  claim")
+
+    def line(*cells) -> None:
+        print(*map(format, cells, ("11", "8", ">7", ">9", ">5", ">6", ">5", "14", ">6", ">5")), sep="  ")
+
+    line("", "", "params", "mult-adds", "s an", "", "", "accuracy, %")
+    line("network", "recipe", "million", "billion", "epoch", "epochs", "seeds", "mean ± sd", "AUC", "claim")
     left = dict(costs)
     for row in compared:
         its = left.pop(row.network, None)
-        size = f"{its.parameters / 1e6:7.1f}  {its.multiply_adds / 1e9:9.2f}" if its else " " * 18
+        size = (f"{its.parameters / 1e6:.1f}", f"{its.multiply_adds / 1e9:.2f}") if its else ("", "")
         claim = "-" if row.claim is None else f"{row.claim:.0f} %"
         seconds, seeds, reached, auc = "-", "-", "not measured", "-"
         if row.accuracies:
             seconds, seeds, auc = f"{row.seconds:.0f}", len(row.accuracies), f"{row.auc:.4f}"
             reached = stored.spread(list(row.accuracies)).partition(" (")[0]
-        print(f"{row.title:11}  {row.recipe:8}  {size}  {seconds:>5}  {row.epochs:6}  {seeds:>5}", end="")
-        print(f"  {reached:14}  {auc:>6}  {claim:>5}")
+        line(row.title, row.recipe, *size, seconds, row.epochs, seeds, reached, auc, claim)
 
 
 def answers(networks: Sequence[str] = tuple(NETWORKS)) -> dict[str, Scores]:

@@ -26,10 +26,9 @@ def refuse_processes(nproc: int, device: str | None) -> None:
         raise CourseError("PaddlePaddle trains in several processes on Linux only; here, train in one.")
     gpus = paddle.device.cuda.device_count() if find_device(device).startswith("gpu") else nproc
     if gpus < nproc:
+        told = {"processes": nproc, "gpus": gpus}
         raise CourseError(
-            "{processes} processes need as many GPUs, and there are {gpus}; or train with --device cpu",
-            processes=nproc,
-            gpus=gpus,
+            "{processes} processes need as many GPUs, and there are {gpus}; or train with --device cpu", **told
         )
 
 
@@ -48,17 +47,9 @@ def launch(
         environment["PADDLE_DISTRI_BACKEND"] = "gloo"  # where there are GPUs, the launcher would take theirs
     python = [sys.executable, "-W", "ignore"]
     with tempfile.TemporaryDirectory() as logs:
-        options = [
-            "--nproc_per_node",
-            str(nproc),
-            "--log_dir",
-            logs,
-            "--log_level",
-            "ERROR",
-            "--enable_gpu_log",
-            "False",
-        ]
-        command = [*python, "-m", "paddle.distributed.launch", *options, *python, *program, *arguments]
+        options = {"nproc_per_node": nproc, "log_dir": logs, "log_level": "ERROR", "enable_gpu_log": False}
+        told = [f"--{name}={value}" for name, value in options.items()]
+        command = [*python, "-m", "paddle.distributed.launch", *told, *python, *program, *arguments]
         launcher = subprocess.Popen(command, env=environment)
         try:
             return launcher.wait()

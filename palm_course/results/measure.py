@@ -10,21 +10,21 @@ from pathlib import Path
 
 from palm_course.results import stored, train
 from palm_course.results.launch import launch, refuse_processes
-from palm_course.results.recipes import STEADY
+from palm_course.results.recipes import BOTH, STEADY
 from palm_course.results.stored import Run
 from palm_utils import datasets, machine
 from palm_utils.messages import CourseError
 
 WORK = stored.FOLDER.parent / "build" / "results"
-_BOTH = ("tutorial", "steady")
+RESUMES = "Stopped, it goes on with the last epoch that was finished."
 
 
 def add_parser(subparsers) -> None:
-    about = "Train what has no file in results/ yet, on the real photographs. Stopped, it goes on with the last epoch"
+    about = f"Train what has no file in results/ yet, on the real photographs. {RESUMES}"
     line = "measure both recipes of each network over several seeds"
-    parser = subparsers.add_parser("results", help=line, description=f"{about} that was finished.")
+    parser = subparsers.add_parser("results", help=line, description=about)
     parser.add_argument("networks", nargs="*", metavar="CHAPTER:NETWORK", help="by default all of chapters 3 to 6")
-    parser.add_argument("--recipe", choices=_BOTH, help="one of the two only")
+    parser.add_argument("--recipe", choices=BOTH, help="one of the two only")
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the usual ones")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, one core each (default 1)")
     parser.add_argument("--nproc", type=int, default=1, help="processes that share each run, a core each (default 1)")
@@ -63,7 +63,7 @@ def planned(networks: list[str], recipe: str | None, seeds: list[int] | None) ->
     return [
         Run(network, name, seed)
         for network in networks or STEADY
-        for name in ([recipe] if recipe else _BOTH)
+        for name in ([recipe] if recipe else BOTH)
         for seed in seeds or ((0,) if network == "04_vgg:VGG" else (0, 1, 2))  # one VGG-16 takes hours
     ]
 

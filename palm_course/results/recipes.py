@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from palm_utils.augment import Augment, brightness, compose, flip, rotate
+from palm_utils.readers import Augment, brightness, compose, flip, rotate
 
 AUGMENTATIONS = {"flip": flip, "brightness": brightness, "rotate": rotate}
 
@@ -158,4 +158,5 @@ STEADY = {
 _WAY = {"nesterov": True, "warmup": 0.2, "label_smoothing": 0.1, "held_out": 5000, "normalised": True}
 _WAY |= {"augment": ("crop", "flip"), "small_first": 0.65, "mirrored": True}
 IMPROVED = {"07_highlevel_api_cifar10:SmallResNet": CifarRecipe(0.1, 5e-4, epochs=11, batch_size=128, **_WAY)}
+BOTH = ("tutorial", "steady")  # recipes for photographs
 RECIPES = {"tutorial": TUTORIAL, "steady": STEADY, "improved": IMPROVED}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from palm_course.results.recipes import RECIPES, CifarRecipe, Recipe
+from palm_course.results.recipes import BOTH, RECIPES, CifarRecipe, Recipe
 from palm_utils.datasets import DataSet
 from palm_utils.files import replacing
 from palm_utils.history import History
@@ -103,12 +103,11 @@ def stored(network: str, recipe: str) -> dict[int, dict]:
 
     Raises DataError for a file that is damaged, or measured by another recipe than today's of that name.
     """
-    run, found = Run(network, recipe, 0), {}
+    run = Run(network, recipe, 0)
     now = {"name": recipe, **run.arguments.to_dict()}
-    for path in run.path.parent.glob(run.path.name.replace("-seed0.json", "-seed*.json")):
-        content = read(path, lambda content: content | {"history": History.from_dict(content["history"])}, now)
-        found[content["seed"]] = content
-    return dict(sorted(found.items()))
+    paths = run.path.parent.glob(run.path.name.replace("-seed0.json", "-seed*.json"))
+    found = [read(path, lambda it: it | {"history": History.from_dict(it["history"])}, now) for path in paths]
+    return {content["seed"]: content for content in sorted(found, key=lambda it: it["seed"])}
 
 
 def load(network: str, recipe: str) -> dict[int, History]:
@@ -137,11 +136,10 @@ def keep(network: str, history: History, scores: Scores | None = None, *, seed: 
     if are_kept():
         store(Run(network, "tutorial", seed), history, scores, data)
     known, epochs = load(network, "tutorial").get(seed), len(history)
-    if known is None:
-        there = f"no result with seed {seed} is stored to compare with"
-    elif epochs <= len(known) and data.is_real:
+    there = f"no result with seed {seed} is stored to compare with"
+    if known and epochs <= len(known) and data.is_real:
         there = f"stored result with the same seed: {known['valid_accuracy'][epochs - 1]:.4f}"
-    else:
+    elif known:
         there = f"stored result after {len(known)} epochs on the real data: {known.last['valid_accuracy']:.4f}"
     name, here = network.partition(":")[2], history.last["valid_accuracy"]
     print(f"{name}: accuracy {here:.4f} after epoch {epochs}; {there}")
@@ -201,7 +199,7 @@ def table(network: str, *, claim: str) -> None:
     print(f"The tutorial's claim: {claim}\n")
     print(f"{'recipe':8}  epochs  seeds    accuracy at the last epoch, %    AUC")
     machines = []
-    for recipe in ("tutorial", "steady"):
+    for recipe in BOTH:
         histories = load(network, recipe)
         if not histories:
             print(f"{recipe:8}  (not measured yet)")
@@ -211,16 +209,14 @@ def table(network: str, *, claim: str) -> None:
         auc, seeds = mean(row["valid_auc"] for row in last), ", ".join(map(str, histories))
         print(f"{recipe:8}  {last[0]['epoch'] + 1:6}  {seeds:7}  {accuracy:31}  {auc:6.4f}")
         machines += [f"Measured with {machine(history)}." for history in histories.values()]
-    print("\nValidation photographs, mean ± standard deviation over the seeds (lowest to highest).")
-    for text in dict.fromkeys(machines):
-        print(text)
+    about = "\nValidation photographs, mean ± standard deviation over the seeds (lowest to highest)."
+    print(about, *dict.fromkeys(machines), sep="\n")
 
 
 def spread(values: list[float]) -> str:
     """Return "95.2 ± 0.4 (94.8 to 95.8)", a single value without the rest."""
-    if len(values) == 1:
-        return f"{values[0]:.1f}"
-    return f"{mean(values):.1f} ± {stdev(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    several = f" ± {stdev(values):.1f} ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
+    return f"{mean(values):.1f}{several}"
 
 
 def machine(history: History) -> str:

@@ -4,12 +4,12 @@ import argparse
 import contextlib
 import os
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from palm_course import chapters
 from palm_course.results.launch import launch, refuse_processes
-from palm_course.results.recipes import AUGMENTATIONS, RECIPES, Recipe
+from palm_course.results.recipes import AUGMENTATIONS, BOTH, RECIPES, Recipe
 from palm_utils import datasets
 from palm_utils.machine import find_device, seed_everything
 from palm_utils.messages import CourseError, tr
@@ -17,15 +17,11 @@ from palm_utils.readers import Reader, data_loader, valid_data_loader
 
 
 def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "train",
-        help=tr("train a chapter's network on iChallenge-PM"),
-        description=tr("Train a network as its chapter does. Options change the recipe."),
-    )
+    line = tr("train a chapter's network on iChallenge-PM")
+    about = tr("Train a network as its chapter does. Options change the recipe.")
+    parser = subparsers.add_parser("train", help=line, description=about)
     parser.add_argument("network", metavar=tr("CHAPTER:NETWORK"), help=tr("such as 02_ichallenge_pm:LeNetReLU"))
-    parser.add_argument(
-        "--recipe", choices=["tutorial", "steady"], default="tutorial", help=tr("to start from (default tutorial)")
-    )
+    parser.add_argument("--recipe", choices=BOTH, default="tutorial", help=tr("to start from (default tutorial)"))
     parser.add_argument("--optimizer", choices=["Momentum", "Adam"])
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--weight-decay", type=float)
@@ -56,21 +52,15 @@ def run(args: argparse.Namespace) -> int:
     refuse_processes(args.nproc, args.device)
     refuse(args.batch_size, args.nproc, args.amp, find_device(args.device))
     folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
-    if args.nproc > 1:
-        if launch([*sys.argv[1:], "--nproc", "1"], args.nproc, device=args.device):
-            raise CourseError(
-                "A process has failed, as told above. What was saved before can be gone on with (--resume)."
-            )
-        return 0
-    with contextlib.ExitStack() as stack:
-        if distributed.get_rank() > 0:  # of several processes the first alone prints
-            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        print(data.describe())
-        print(recipe)
+    if args.nproc == 1:
         options = {"resume": args.resume, "device": args.device, "amp": args.amp}
-        _, history = train(network, recipe, *loaders, args.seed, folder, **options)
-        print(history)
-        print(tr("parameters and history are in {folder}", folder=folder))
+        first = distributed.get_rank() == 0  # of several processes it alone prints
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if first else nowhere):
+            print(data.describe(), recipe, sep="\n")
+            print(train(network, recipe, *loaders, args.seed, folder, **options)[1])
+            print(tr("parameters and history are in {folder}", folder=folder))
+    elif launch([*sys.argv[1:], "--nproc", "1"], args.nproc, device=args.device):
+        raise CourseError("A process has failed, as told above. What was saved before can be gone on with (--resume).")
     return 0
 
 
@@ -109,12 +99,8 @@ def find_network(name: str) -> tuple[str, type]:
     defined = vars(chapters.definitions(path))
     networks = {k: v for k, v in defined.items() if isinstance(v, type) and issubclass(v, paddle.nn.Layer)}
     if wanted not in networks:
-        raise CourseError(
-            "{file} defines no network {wanted!r}; it has {known}",
-            file=path.name,
-            wanted=wanted,
-            known=", ".join(networks),
-        )
+        told = {"file": path.name, "wanted": wanted, "known": ", ".join(networks)}
+        raise CourseError("{file} defines no network {wanted!r}; it has {known}", **told)
     return path.stem, networks[wanted]
 
 
@@ -124,8 +110,6 @@ def change(recipe: Recipe | None, args: argparse.Namespace) -> Recipe:
         if args.optimizer is None or args.learning_rate is None:
             raise CourseError("This network has no recipe of its own: give --optimizer and --learning-rate")
         recipe = Recipe(args.optimizer, args.learning_rate)
-    names = ("optimizer", "learning_rate", "weight_decay", "epochs", "schedule", "warmup_epochs")
-    changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.augment is not None:
-        changes["augment"] = tuple(args.augment)
+    asked = {field.name: getattr(args, field.name) for field in fields(Recipe)}
+    changes = {name: tuple(v) if name == "augment" else v for name, v in asked.items() if v is not None}
     return replace(recipe, **changes)

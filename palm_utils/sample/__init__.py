@@ -6,8 +6,9 @@ hold drawings: nothing measured on them says anything about the real data.
 
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 
 from palm_utils import datasets
-from palm_utils.datasets import HEADER, LABELS, TRAINING, VALIDATION
+from palm_utils.datasets import CIFAR10_FILE, HEADER, LABELS, MNIST_FILES, TRAINING, VALIDATION
 from palm_utils.files import can_be_written, locked, replacing_folder, user_cache_folder
 from palm_utils.messages import DataError, Text, tr
 from palm_utils.sample import digits, fundus, pictures
@@ -24,6 +25,8 @@ from palm_utils.sample import digits, fundus, pictures
 VERSION = 5  # raise it with every change to what is generated: folders of other versions are made anew
 SEED = 2019
 _MARKER = "GENERATED SAMPLE DATA"
+_LABELS, _PICTURES = f"palm/{LABELS}", f"cifar10/{CIFAR10_FILE}"
+_OTHERS = (_LABELS, *(f"mnist/{name}" for name in MNIST_FILES), _PICTURES)
 
 
 @dataclass(frozen=True)
@@ -99,112 +102,80 @@ def sample_size() -> str:
 
 def is_sample(root: str | Path) -> bool:
     """Return whether `root` (the folder that holds palm/, mnist/ and cifar10/) is generated sample data."""
-    try:
-        text = (Path(root) / "README.txt").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return text.startswith(_MARKER)
+    with suppress(OSError, UnicodeDecodeError):
+        return (Path(root) / "README.txt").read_text(encoding="utf-8").startswith(_MARKER)
+    return False
 
 
 def _make(root: Path, size: str) -> None:
-    amounts = SIZES[size]
-    for name in (f"palm/{TRAINING}", f"palm/{VALIDATION}", "mnist", "cifar10"):
-        (root / name).mkdir(parents=True)
+    amounts, eyes = SIZES[size], _photographs(SIZES[size])
+    for folder in {(root / name).parent for name in (*eyes, *_OTHERS)}:
+        folder.mkdir(parents=True, exist_ok=True)
     jobs: list[Callable] = [
-        partial(pictures.make_pictures, root / "cifar10" / "cifar-10-python.tar.gz", *amounts.pictures, SEED),
+        partial(pictures.make_pictures, root / _PICTURES, *amounts.pictures, SEED),
         partial(digits.make_digits, root / "mnist", *amounts.digits, SEED),
+        *(partial(_save_photograph, root / name, kind) for name, kind in eyes.items()),
     ]
-    for kind, number in _training_eyes(amounts):
-        path = root / "palm" / TRAINING / f"{kind}{number:04d}.jpg"
-        jobs.append(partial(_save_photograph, path, kind, (SEED, ord(kind), number)))
-    validation = list(enumerate(_validation_kinds(amounts), 1))
-    first_validation_job = len(jobs)
-    for number, kind in validation:
-        path = root / "palm" / VALIDATION / f"V{number:04d}.jpg"
-        jobs.append(partial(_save_photograph, path, kind, (SEED, ord("V"), number)))
-
     # Threads, not processes: they need no importable main module, and NumPy and OpenCV release
     # Python's lock while they compute. Every job has its own generator, so their order is free.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = [pool.submit(job) for job in jobs]
-        try:
-            results = [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        _, _, *foveas = pool.map(lambda job: job(), jobs)
 
-    with open(root / "palm" / LABELS, "w", newline="", encoding="utf-8") as f:
+    with open(root / _LABELS, "w", newline="", encoding="utf-8") as f:
         table = csv.writer(f, lineterminator="\n")
         table.writerow(HEADER)
-        for (number, kind), fovea in zip(validation, results[first_validation_job:], strict=True):
-            table.writerow([number, f"V{number:04d}.jpg", int(kind == "P"), *(f"{v:.2f}" for v in fovea)])
+        validation = list(zip(eyes.items(), foveas, strict=True))[-amounts.validation :]
+        for number, ((name, kind), fovea) in enumerate(validation, 1):
+            table.writerow([number, Path(name).name, int(kind == "P"), *(f"{v:.2f}" for v in fovea)])
     (root / "README.txt").write_text(_readme(root, size), encoding="utf-8", newline="\n")
 
 
-def _save_photograph(path: Path, kind: str, seed: tuple[int, ...]) -> tuple[float, float]:
-    """Write one photograph and return where its fovea is."""
+def _save_photograph(path: Path, kind: str) -> tuple[float, float]:
+    """Write one photograph, whose name is the seed of its eye, and return where its fovea is."""
+    seed = SEED, ord(path.stem[0]), int(path.stem[1:])
     image, fovea = fundus.photograph(kind, np.random.default_rng(seed))
     encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
     path.write_bytes(encoded.tobytes())  # unlike imwrite, takes any path on Windows
     return fovea
 
 
-def _training_eyes(amounts: Size) -> Iterator[tuple[str, int]]:
-    """Yield kind and number of each training photograph, N0012 and P0095 always among them."""
-    for kind, count, wanted in (
-        ("H", amounts.high_myopia, 1),
-        ("N", amounts.normal, 12),
-        ("P", amounts.pathologic, 95),
-    ):
-        for number in range(1, count):
-            yield kind, number
-        yield kind, max(count, wanted)
-
-
-def _validation_kinds(amounts: Size) -> list[str]:
-    """Return the kinds of the validation photographs, shuffled, in the training photographs' shares."""
-    total = amounts.high_myopia + amounts.normal + amounts.pathologic
-    high = round(amounts.validation * amounts.high_myopia / total)
-    pathologic = round(amounts.validation * amounts.pathologic / total)
+def _photographs(amounts: Size) -> dict[str, str]:
+    """Return the kind of eye that each photograph shows, by its file: those for training, then those for validation."""
+    counts = {"H": amounts.high_myopia, "N": amounts.normal, "P": amounts.pathologic}
+    opened = {"N": 12, "P": 95}  # the tutorial opens N0012 and P0095, so they are in a smaller set too
+    training = {
+        f"palm/{TRAINING}/{kind}{number:04d}.jpg": kind
+        for kind, count in counts.items()
+        for number in (*range(1, count), max(count, opened.get(kind, 1)))
+    }
+    # Shuffled, in the training photographs' shares.
+    high, pathologic = (round(amounts.validation * counts[kind] / len(training)) for kind in "HP")
     kinds = ["H"] * high + ["P"] * pathologic + ["N"] * (amounts.validation - high - pathologic)
-    return np.random.default_rng((SEED, amounts.validation)).permutation(kinds).tolist()
-
-
-def _files(size: str) -> Iterator[str]:
-    amounts = SIZES[size]
-    for kind, number in _training_eyes(amounts):
-        yield f"palm/{TRAINING}/{kind}{number:04d}.jpg"
-    for number in range(1, amounts.validation + 1):
-        yield f"palm/{VALIDATION}/V{number:04d}.jpg"
-    yield f"palm/{LABELS}"
-    for prefix in ("train", "t10k"):
-        yield f"mnist/{prefix}-images-idx3-ubyte.gz"
-        yield f"mnist/{prefix}-labels-idx1-ubyte.gz"
-    yield "cifar10/cifar-10-python.tar.gz"
+    shuffled = np.random.default_rng((SEED, amounts.validation)).permutation(kinds).tolist()
+    return training | {f"palm/{VALIDATION}/V{number:04d}.jpg": kind for number, kind in enumerate(shuffled, 1)}
 
 
 def _readme(root: Path, size: str) -> str:
     """Return what README.txt says of the files in `root`, their sizes included."""
-    lines = [
-        f"{_MARKER}, version {VERSION}, size {size}, seed {SEED}",
-        "",
-        "Drawn by the course's program palm_utils.sample so that every chapter runs without a download.",
-        "It stands in for three data sets and has their layout:",
-        "  palm     drawings that look like fundus photographs. NOT MEDICAL DATA: no patient, no diagnosis.",
-        "  mnist    digits made from scikit-learn's load_digits (UCI, handwritten digits, 1998).",
-        "  cifar10  drawn silhouettes of CIFAR-10's ten classes.",
-        "Results on it say nothing about the real data.",
-        "The folder may be deleted; it is made anew when needed.",
-        "",
-        "Files and their sizes in bytes:",
-    ]
-    lines += [f"{(root / name).stat().st_size:>9}  {name}" for name in _files(size)]
-    return "\n".join(lines) + "\n"
+    names = (*_photographs(SIZES[size]), *_OTHERS)
+    sizes = "\n".join(f"{(root / name).stat().st_size:>9}  {name}" for name in names)
+    return f"""{_MARKER}, version {VERSION}, size {size}, seed {SEED}
+
+Drawn by the course's program palm_utils.sample so that every chapter runs without a download.
+It stands in for three data sets and has their layout:
+  palm     drawings that look like fundus photographs. NOT MEDICAL DATA: no patient, no diagnosis.
+  mnist    digits made from scikit-learn's load_digits (UCI, handwritten digits, 1998).
+  cifar10  drawn silhouettes of CIFAR-10's ten classes.
+Results on it say nothing about the real data.
+The folder may be deleted; it is made anew when needed.
+
+Files and their sizes in bytes:
+{sizes}
+"""
 
 
 def _is_intact(root: Path, size: str) -> bool:
     """Return whether `root` holds this version's sample with every file at the size it was made with."""
-    try:
+    with suppress(OSError, UnicodeDecodeError):
         return (root / "README.txt").read_text(encoding="utf-8") == _readme(root, size)
-    except (OSError, UnicodeDecodeError):
-        return False
+    return False

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 SIDE = 28  # pixels, as in MNIST
 _SOURCE_SIDE = 8
@@ -27,22 +28,19 @@ def make_digits(folder: Path, train: int, test: int, seed: int) -> None:
     originals, labels = load_digits(return_X_y=True)
     originals = originals.reshape(-1, _SOURCE_SIDE, _SOURCE_SIDE).astype(np.float32) / 16
     order = np.random.default_rng(seed).permutation(len(labels))
-    for prefix, chosen, count, stream in (
-        ("train", order[_TEST_ORIGINALS:], train, 1),
-        ("t10k", order[:_TEST_ORIGINALS], test, 2),
-    ):
-        rng = np.random.default_rng((seed, stream))
-        images, digits = _vary(originals[chosen], labels[chosen], count, rng)
-        _write_gzip(
-            folder / f"{prefix}-images-idx3-ubyte.gz",
-            struct.pack(">IIII", 2051, count, SIDE, SIDE) + images.tobytes(),
-        )
-        _write_gzip(folder / f"{prefix}-labels-idx1-ubyte.gz", struct.pack(">II", 2049, count) + digits.tobytes())
+    parts = {"train": (order[_TEST_ORIGINALS:], train), "t10k": (order[:_TEST_ORIGINALS], test)}
+    for stream, (prefix, (chosen, count)) in enumerate(parts.items(), 1):
+        images, digits = _vary(originals[chosen], labels[chosen], count, np.random.default_rng((seed, stream)))
+        for name, header, values in (
+            ("images-idx3", struct.pack(">IIII", 2051, count, SIDE, SIDE), images),
+            ("labels-idx1", struct.pack(">II", 2049, count), digits),
+        ):
+            # Without a time stamp the same digits give the same file.
+            content = gzip.compress(header + values.tobytes(), compresslevel=4, mtime=0)
+            (folder / f"{prefix}-{name}-ubyte.gz").write_bytes(content)
 
 
-def _vary(
-    originals: np.ndarray, labels: np.ndarray, count: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _vary(originals: np.ndarray, labels: np.ndarray, count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return uint8 `[count, 28, 28]` warped copies of the originals and their uint8 labels `[count]`."""
     picks = _balanced_picks(labels, count, rng)
     # The matrices that lead from a pixel of the enlarged digit back to the scan.
@@ -78,13 +76,8 @@ def _centres_of_mass(images: np.ndarray) -> np.ndarray:
     return np.stack([x, y], 1)
 
 
-def _balanced_picks(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def _balanced_picks(labels: np.ndarray, count: int, rng: Generator) -> np.ndarray:
     """Return indices of originals, every digit equally often (to within one), in random order."""
     pools = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
     picks = np.array([pools[i % 10][(i // 10) % len(pools[i % 10])] for i in range(count)])
     return rng.permutation(picks)
-
-
-def _write_gzip(path: Path, content: bytes) -> None:
-    # Without a time stamp the same digits give the same file.
-    path.write_bytes(gzip.compress(content, compresslevel=4, mtime=0))

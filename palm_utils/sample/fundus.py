@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from palm_utils.sample import vessels
-from palm_utils.sample.grid import COARSE, FULL, HEIGHT, WIDTH, enlarge, ramp, window
+from palm_utils.sample.grid import COARSE, FULL, HEIGHT, WIDTH, enlarge, ramp, rgb, window
 
 _MIDDLE = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2])
 _APERTURE_RADIUS = WIDTH / 2 - 1  # cut off at the top and at the bottom, as in the originals
@@ -39,7 +40,7 @@ class Traits:
     haze: float = 0.0  # 0 clear .. 1 nothing to be seen
 
 
-def draw_traits(kind: str, rng: np.random.Generator) -> Traits:
+def draw_traits(kind: str, rng: Generator) -> Traits:
     """Return traits as they occur in eyes of `kind` 'N', 'H' or 'P'; the three overlap."""
     eye = Traits(
         brightness=float(np.exp(rng.normal(0, 0.085))),
@@ -73,7 +74,7 @@ def draw_traits(kind: str, rng: np.random.Generator) -> Traits:
     return eye
 
 
-def photograph(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
+def photograph(kind: str, rng: Generator) -> tuple[np.ndarray, tuple[float, float]]:
     """Return a photograph of an eye of `kind` 'N', 'H' or 'P' and where its fovea is.
 
     The photograph is uint8 `[514, 531, 3]` in OpenCV's order blue, green, red, black outside the
@@ -102,12 +103,10 @@ class _Landmarks:
     fovea: np.ndarray
 
 
-def _landmarks(eye: Traits, rng: np.random.Generator) -> _Landmarks:
+def _landmarks(eye: Traits, rng: Generator) -> _Landmarks:
     disc_radius = WIDTH * rng.uniform(0.056, 0.073)
-    if eye.disc_centred:
-        across = np.clip(rng.normal(0.48, 0.05), 0.35, 0.55)
-    else:
-        across = np.clip(rng.normal(0.15, 0.045), 0.04, 0.3)
+    mean, deviation, lowest, highest = (0.48, 0.05, 0.35, 0.55) if eye.disc_centred else (0.15, 0.045, 0.04, 0.3)
+    across = np.clip(rng.normal(mean, deviation), lowest, highest)
     disc = np.array([WIDTH * across, HEIGHT * rng.normal(0.48, 0.045)])
     # The fovea lies two and a half disc diameters from the disc, a little lower.
     distance = 5.3 * disc_radius * rng.uniform(0.92, 1.1)
@@ -115,14 +114,14 @@ def _landmarks(eye: Traits, rng: np.random.Generator) -> _Landmarks:
     return _Landmarks(disc, disc_radius, fovea)
 
 
-def _retina_colour(eye: Traits, rng: np.random.Generator) -> np.ndarray:
+def _retina_colour(eye: Traits, rng: Generator) -> np.ndarray:
     orange, grey = np.array([0.53, 0.225, 0.06]), np.array([0.42, 0.375, 0.285])
     grey_share = eye.grey * (1 - 0.85 * eye.tessellation)  # where choroid shines through it is red
     warmth = rng.normal(0, 0.045)  # towards yellow or towards red
     return (orange + (grey - orange) * grey_share) * (1 + warmth * np.array([-0.4, 1, 0.6]))
 
 
-def _retina(eye: Traits, colour: np.ndarray, marks: _Landmarks, rng: np.random.Generator) -> np.ndarray:
+def _retina(eye: Traits, colour: np.ndarray, marks: _Landmarks, rng: Generator) -> np.ndarray:
     """Return the retina with macula and nerve fibres, without vessels: float32 `[3, h, w]`."""
     tint = COARSE.noise(rng, 3)
     depth = rng.uniform(0.4, 0.7) * (1 - 0.5 * eye.tessellation)
@@ -134,14 +133,11 @@ def _retina(eye: Traits, colour: np.ndarray, marks: _Landmarks, rng: np.random.G
     grain = 1 + 0.03 * FULL.noise(rng, WIDTH / 2.2) + 0.025 * FULL.noise(rng, WIDTH / 8)
     if eye.reflexes:
         sheen += _reflexes(eye, marks.fovea, rng)
-    image = np.empty((3, HEIGHT, WIDTH), np.float32)
-    for channel, (amount, shine) in enumerate(((0.04, 1.0), (0.08, 1.0), (0.12, 0.7))):
-        coarse = float(colour[channel]) * (1 + amount * tint) * (1 - depth * macula) + shine * sheen
-        image[channel] = enlarge(coarse) * grain
-    return image
+    coarse = rgb(colour) * (1 + rgb((0.04, 0.08, 0.12)) * tint) * (1 - depth * macula) + rgb((1, 1, 0.7)) * sheen
+    return np.stack([enlarge(plane) for plane in coarse]) * grain
 
 
-def _reflexes(eye: Traits, fovea: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _reflexes(eye: Traits, fovea: np.ndarray, rng: Generator) -> np.ndarray:
     """Return the silvery sheen of a young retina, on the coarse grid: broken arcs around the macula."""
     radius = rng.uniform(0.09, 0.14) * WIDTH
     reach = COARSE.distance(fovea, (1.15, 1)) + 12 * COARSE.noise(rng, 9)
@@ -151,15 +147,12 @@ def _reflexes(eye: Traits, fovea: np.ndarray, rng: np.random.Generator) -> np.nd
     return eye.reflexes * (0.35 * band * arcs + 0.12 * glints)
 
 
-def _tessellate(
-    image: np.ndarray, eye: Traits, network: np.ndarray, marks: _Landmarks, rng: np.random.Generator
-) -> None:
+def _tessellate(image: np.ndarray, eye: Traits, network: np.ndarray, marks: _Landmarks, rng: Generator) -> None:
     """Let the choroid's vessels shine through where the pigment is thin."""
     where = np.clip(0.75 + 0.45 * COARSE.noise(rng, 4), 0.05, 1.25)
     where *= 1 - 0.5 * COARSE.bell(marks.fovea, 0.13 * WIDTH)
     visible = enlarge((0.05 + 0.9 * eye.tessellation) * where) * (network - 0.5)
-    for channel, strength in enumerate((1.35, 1.2, 0.7)):
-        image[channel] *= 1 + strength * visible
+    image *= 1 + rgb((1.35, 1.2, 0.7)) * visible
 
 
 @dataclass
@@ -173,7 +166,7 @@ class _Atrophy:
     opacity: float
 
 
-def _atrophies(eye: Traits, marks: _Landmarks, rng: np.random.Generator) -> list[_Atrophy]:
+def _atrophies(eye: Traits, marks: _Landmarks, rng: Generator) -> list[_Atrophy]:
     spots = []
     for _ in range(eye.patches):
         centre = np.clip(marks.fovea + rng.normal(0, 0.15 * WIDTH, 2), 0, (WIDTH - 1, HEIGHT - 1))
@@ -189,58 +182,46 @@ def _atrophies(eye: Traits, marks: _Landmarks, rng: np.random.Generator) -> list
     return spots
 
 
-def _expose_sclera(image: np.ndarray, network: np.ndarray, spot: _Atrophy, rng: np.random.Generator) -> None:
+def _expose_sclera(image: np.ndarray, network: np.ndarray, spot: _Atrophy, rng: Generator) -> None:
     grid = window(spot.centre, 1.8 * spot.radius * max(spot.stretch))
-    rows, columns = grid.window
     size = grid.shape[1]
     reach = grid.distance(spot.centre, spot.stretch) / spot.radius
     reach += spot.raggedness * grid.noise(rng, 5) + 0.3 * spot.raggedness * grid.noise(rng, 14)
     alpha = spot.opacity * ramp(reach, 1.06, 0.94)
     # What is left of the choroid tints the sclera; pigment clumps, most of all towards the rim.
-    left = network[rows, columns] * rng.uniform(0.3, 0.9) + 0.08 * grid.noise(rng, size / 12)
+    left = network[grid.window] * rng.uniform(0.3, 0.9) + 0.08 * grid.noise(rng, size / 12)
     clumps = 0.8 * grid.noise(rng, size / 3) + grid.noise(rng, size / 11) + 0.7 * ramp(reach, 0.5, 1.0)
     pigment = ramp(clumps, rng.uniform(0.4, 1.5), 3.2) * rng.uniform(0.6, 1.0)
     warm, light = rng.beta(1.6, 1), rng.uniform(0.8, 1.1)
-    for channel, (sclera, blood, brown) in enumerate(
-        ((1.0, 0.22, 0.26), (0.92 - 0.16 * warm, 0.50, 0.13), (0.70 - 0.45 * warm, 0.65, 0.04))
-    ):
-        colour = light * sclera * (1 - blood * left)
-        colour += (brown - colour) * pigment
-        plane = image[channel, rows, columns]
-        plane += (colour - plane) * alpha
+    sclera = light * np.array([1.0, 0.92 - 0.16 * warm, 0.70 - 0.45 * warm])
+    colour = rgb(sclera) * (1 - rgb((0.22, 0.50, 0.65)) * left)
+    colour += (rgb((0.26, 0.13, 0.04)) - colour) * pigment
+    area = image[grid.window]
+    area += (colour - area) * alpha
 
 
-def _draw_disc(image: np.ndarray, marks: _Landmarks, rng: np.random.Generator) -> None:
+def _draw_disc(image: np.ndarray, marks: _Landmarks, rng: Generator) -> None:
     radius = marks.disc_radius
     grid = window(marks.disc, 1.4 * radius)
-    rows, columns = grid.window
     reach = grid.distance(marks.disc, (rng.uniform(0.84, 0.95), 1.06)) / radius + 0.03 * grid.noise(rng, 5)
     rim = 0.92 * ramp(reach, 1.1, 0.88)
     cup_centre = marks.disc + radius * np.array([rng.uniform(0.05, 0.3), rng.normal(0, 0.08)])
-    cup = ramp(grid.distance(cup_centre) / (radius * rng.uniform(0.45, 0.7)), 1.3, 0.3)
-    cup *= rng.uniform(0.6, 1)
-    light = rng.uniform(0.85, 1.05)
-    warm = rng.uniform(0, 1)
-    rim_colour = 0.92, 0.52 - 0.1 * warm, 0.34 - 0.16 * warm
-    cup_colour = 1.1, 0.98 - 0.15 * warm, 0.78 - 0.3 * warm
-    for channel in range(3):
-        plane = image[channel, rows, columns]
-        plane += (light * rim_colour[channel] - plane) * rim
-        plane += (light * cup_colour[channel] - plane) * cup
+    cup = ramp(grid.distance(cup_centre) / (radius * rng.uniform(0.45, 0.7)), 1.3, 0.3) * rng.uniform(0.6, 1)
+    light, warm = rng.uniform(0.85, 1.05), rng.uniform(0, 1)
+    area = image[grid.window]
+    area += (rgb(light * np.array([0.92, 0.52 - 0.1 * warm, 0.34 - 0.16 * warm])) - area) * rim
+    area += (rgb(light * np.array([1.1, 0.98 - 0.15 * warm, 0.78 - 0.3 * warm])) - area) * cup
 
 
-def _draw_vessels(image: np.ndarray, eye: Traits, marks: _Landmarks, rng: np.random.Generator) -> None:
+def _draw_vessels(image: np.ndarray, eye: Traits, marks: _Landmarks, rng: Generator) -> None:
     arteries, veins = vessels.retinal_tree(rng, FULL.shape, marks.disc, marks.disc_radius, WIDTH)
     # None in the foveal avascular zone; paler where they are seen against a web of choroid.
     strength = rng.uniform(0.7, 1.1) * (1 - 0.3 * eye.tessellation)
     seen = enlarge(strength * ramp(COARSE.distance(marks.fovea) / marks.disc_radius, 0.5, 1.6))
-    arteries *= seen
-    veins *= seen
-    for channel, (by_arteries, by_veins) in enumerate(((0.10, 0.30), (0.40, 0.55), (0.34, 0.46))):
-        image[channel] *= (1 - by_arteries * arteries) * (1 - by_veins * veins)
+    image *= (1 - rgb((0.10, 0.40, 0.34)) * (arteries * seen)) * (1 - rgb((0.30, 0.55, 0.46)) * (veins * seen))
 
 
-def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: Generator) -> np.ndarray:
     """Return what the camera makes of it: uneven light, haze, blur, aperture, noise; uint8 B, G, R."""
     lit = _MIDDLE + rng.normal(0, 0.12 * WIDTH, 2)
     light = 1.15 - 0.75 * eye.falloff * (COARSE.distance(lit) / _APERTURE_RADIUS) ** 2
@@ -253,21 +234,16 @@ def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: np.random.
     rim = ramp(COARSE.distance(_MIDDLE) / _APERTURE_RADIUS, 0.62, 1.02)
     rim *= np.clip(0.4 + 0.8 * side, 0, 1) * rng.uniform(0.05, 0.75)
     haze_colour = colour + (np.array([0.50, 0.40, 0.27]) - colour) * rng.uniform(0.0, 0.5)
-    rim_colour = 0.28, 0.34, 0.27
+    scattered = light * eye.haze * rgb(haze_colour) * (1 - rim)
+    scattered += rgb(eye.brightness * np.array([0.28, 0.34, 0.27])) * rim
 
     passed = enlarge(light * (1 - eye.haze) * (1 - rim))
     noise = rng.standard_normal(FULL.shape, np.float32) * (rng.uniform(1, 3.5) * _APERTURE)
     planes = []
     for channel in (2, 1, 0):
-        scattered = light * eye.haze * float(haze_colour[channel]) * (1 - rim)
-        scattered += eye.brightness * rim_colour[channel] * rim
-        plane = cv2.convertScaleAbs(image[channel] * passed + enlarge(scattered), alpha=255)
+        plane = cv2.convertScaleAbs(image[channel] * passed + enlarge(scattered[channel]), alpha=255)
         plane = cv2.GaussianBlur(plane, (0, 0), eye.blur * (1 + 3 * eye.haze))
         planes.append(cv2.add(cv2.multiply(plane, _APERTURE, dtype=cv2.CV_32F), noise, dtype=cv2.CV_8U))
-    return cv2.LUT(cv2.merge(planes), _tone_curve(eye.contrast))
-
-
-def _tone_curve(contrast: float) -> np.ndarray:
-    """Return the look-up table of a camera that deepens the shadows and keeps the brightest parts."""
-    values = np.linspace(0, 1, 256)
-    return np.round(255 * np.clip(1.12**contrast * values ** (1 + 0.35 * contrast), 0, 1)).astype(np.uint8)
+    # The camera deepens the shadows and keeps the brightest parts.
+    tones = 1.12**eye.contrast * np.linspace(0, 1, 256) ** (1 + 0.35 * eye.contrast)
+    return cv2.LUT(cv2.merge(planes), np.round(255 * np.clip(tones, 0, 1)).astype(np.uint8))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 WIDTH, HEIGHT = 531, 514  # pixels; a quarter of the originals' 2124 x 2056
 _COARSE_STEP = 4
@@ -16,7 +17,7 @@ class Grid:
     """A rectangle of pixels: all of them, or one for every square of `step` by `step`."""
 
     def __init__(self, left: int, top: int, right: int, bottom: int, step: int = 1):
-        self.window = slice(top, bottom), slice(left, right)
+        self.window = ..., slice(top, bottom), slice(left, right)  # of an array `[h, w]` or `[n, h, w]`
         middle = (step - 1) / 2
         self.x = (np.arange(left, right, step) + middle).astype(np.float32)[None, :]
         self.y = (np.arange(top, bottom, step) + middle).astype(np.float32)[:, None]
@@ -32,7 +33,7 @@ class Grid:
         """Return 1 at `centre` falling to 1/e at `radius`."""
         return np.exp(-((self.distance(centre, stretch) / float(radius)) ** 2))
 
-    def noise(self, rng: np.random.Generator, cells: float) -> np.ndarray:
+    def noise(self, rng: Generator, cells: float) -> np.ndarray:
         """Return smooth noise, about standard normal, with `cells` features across."""
         across = max(2, round(cells))
         down = max(2, round(cells * self.shape[0] / self.shape[1]))
@@ -54,6 +55,11 @@ def window(centre: Sequence[float], reach: float) -> Grid:
     """Return the square of `reach` around `centre`, a point in the photograph, cut at its edges."""
     left, top = (max(0, int(c - reach)) for c in centre)
     return Grid(left, top, min(WIDTH, int(centre[0] + reach) + 1), min(HEIGHT, int(centre[1] + reach) + 1))
+
+
+def rgb(values: Sequence[float]) -> np.ndarray:
+    """Return three values, of red, green and blue, as float32 `[3, 1, 1]`."""
+    return np.array(values, np.float32)[:, None, None]
 
 
 def ramp(values: np.ndarray, start: float, end: float) -> np.ndarray:

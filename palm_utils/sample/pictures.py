@@ -8,10 +8,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
+from palm_utils.sample.grid import Grid
 from palm_utils.sample.silhouettes import SILHOUETTES
 
 SIDE = 32  # pixels, as in CIFAR-10
+_GRID = Grid(0, 0, SIDE, SIDE)
 CLASS_NAMES = tuple(SILHOUETTES)
 _DRAWN_SIDE = 64  # drawn larger and averaged down, so that edges are as soft as a photograph's
 _SUBPIXEL_BITS = 4
@@ -25,27 +28,23 @@ def make_pictures(path: Path, train: int, test: int, seed: int) -> None:
     three 32 x 32 planes in the order red, green, blue; `labels` is a list of ints 0 to 9.
     """
     with gzip.GzipFile(path, "wb", compresslevel=1, mtime=0) as f, tarfile.open(fileobj=f, mode="w") as tar:
-        images, labels = _draw_all(train, np.random.default_rng((seed, 1)))
-        for k, part in enumerate(np.array_split(np.arange(train), _TRAINING_FILES), 1):
-            label = f"training batch {k} of {_TRAINING_FILES}"
-            _add(tar, f"data_batch_{k}", _batch(label, images[part], labels[part], "train", part))
-        images, labels = _draw_all(test, np.random.default_rng((seed, 2)))
-        part = np.arange(test)
-        _add(tar, "test_batch", _batch("testing batch 1 of 1", images, labels, "test", part))
+        splits = (
+            ("train", "data_batch_{}", "training", train, _TRAINING_FILES),
+            ("test", "test_batch", "testing", test, 1),
+        )
+        for stream, (split, member, label, count, files) in enumerate(splits, 1):
+            images, labels = _draw_all(count, np.random.default_rng((seed, stream)))
+            for k, part in enumerate(np.array_split(np.arange(count), files), 1):
+                batch = {
+                    b"batch_label": f"{label} batch {k} of {files}".encode(),
+                    b"labels": labels[part].tolist(),
+                    b"data": images[part],
+                    b"filenames": [f"{split}_{n:05d}.png".encode() for n in part],
+                }
+                _add(tar, member.format(k), batch)
         names = [name.encode() for name in CLASS_NAMES]
         meta = {b"num_cases_per_batch": train // _TRAINING_FILES, b"label_names": names, b"num_vis": 3072}
         _add(tar, "batches.meta", meta)
-
-
-def _batch(
-    batch_label: str, images: np.ndarray, labels: np.ndarray, split: str, numbers: np.ndarray
-) -> dict[bytes, object]:
-    return {
-        b"batch_label": batch_label.encode(),
-        b"labels": labels.tolist(),
-        b"data": images,
-        b"filenames": [f"{split}_{n:05d}.png".encode() for n in numbers],
-    }
 
 
 def _add(tar: tarfile.TarFile, name: str, content: dict) -> None:
@@ -56,7 +55,7 @@ def _add(tar: tarfile.TarFile, name: str, content: dict) -> None:
     tar.addfile(info, io.BytesIO(raw))
 
 
-def _draw_all(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _draw_all(count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return pictures uint8 `[count, 3072]` and labels `[count]`, every class equally often, shuffled."""
     labels = rng.permutation(np.arange(count) % len(CLASS_NAMES))
     images = np.empty((count, 3 * SIDE * SIDE), np.uint8)
@@ -65,7 +64,7 @@ def _draw_all(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     return images, labels
 
 
-def draw(name: str, rng: np.random.Generator) -> np.ndarray:
+def draw(name: str, rng: Generator) -> np.ndarray:
     """Return one picture of class `name`: uint8 `[32, 32, 3]`, RGB."""
     canvas = _background(rng)
     views = SILHOUETTES[name]
@@ -74,22 +73,20 @@ def draw(name: str, rng: np.random.Generator) -> np.ndarray:
     points += rng.normal(0, 0.009, points.shape)
     matrix, offset = _pose(rng)
     points = np.round((points @ matrix.T + offset) * 2**_SUBPIXEL_BITS).astype(np.int32)
-    colours = _colours(rng)
-    end = 0
-    for tone, outline in view:
-        start, end = end, end + len(outline)
-        cv2.fillPoly(canvas, [points[start:end]], colours[tone], cv2.LINE_8, _SUBPIXEL_BITS)
+    colours, ends = _colours(rng), np.cumsum([len(outline) for _, outline in view])
+    for (tone, _), outline in zip(view, np.split(points, ends[:-1]), strict=True):
+        cv2.fillPoly(canvas, [outline], colours[tone], cv2.LINE_8, _SUBPIXEL_BITS)
     picture = cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     # Light falls from one side; then the camera's noise.
     across, down = rng.normal(0, 0.18, 2)
     ramp = np.linspace(-1, 1, SIDE, dtype=np.float32)
     picture *= (1 + across * ramp[None, :] + down * ramp[:, None])[..., None]
-    picture += _blotches(rng, 9) * rng.uniform(0, 14)
+    picture += _GRID.noise(rng, 9)[..., None] * rng.uniform(0, 14)
     picture += rng.standard_normal(picture.shape, np.float32) * rng.uniform(2, 9)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def _pose(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _pose(rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return the 2 x 2 matrix and the offset that place a unit-square outline on the canvas."""
     size = _DRAWN_SIDE * rng.uniform(0.62, 1.0)
     angle = np.deg2rad(rng.normal(0, 9))
@@ -100,32 +97,23 @@ def _pose(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return turn @ shear @ stretch * size, offset
 
 
-def _colours(rng: np.random.Generator) -> dict[str, tuple[float, ...]]:
+def _colours(rng: Generator) -> dict[str, list[float]]:
     body = _colour(rng.uniform(0, 180), 220 * rng.beta(1, 1.3), rng.uniform(60, 245))
     near_black, near_white = rng.uniform(5, 50), rng.uniform(205, 250)
-    return {
-        "body": tuple(body.tolist()),
-        "shade": tuple((body * rng.uniform(0.55, 0.8)).tolist()),
-        "dark": (near_black,) * 3,
-        "light": (near_white,) * 3,
-    }
+    shade = body * rng.uniform(0.55, 0.8)
+    return {"body": body.tolist(), "shade": shade.tolist(), "dark": 3 * [near_black], "light": 3 * [near_white]}
 
 
-def _background(rng: np.random.Generator) -> np.ndarray:
+def _background(rng: Generator) -> np.ndarray:
     """Return a canvas, uint8 `[64, 64, 3]`: sky and ground in any colours, with blotches."""
     top, bottom = (_colour(rng.uniform(0, 180), rng.uniform(0, 130), rng.uniform(60, 230)) for _ in range(2))
     horizon = rng.uniform(0.3, 1.1)
     softness = rng.uniform(0.02, 0.4)
     rows = np.linspace(0, 1, SIDE, dtype=np.float32)
     mix = (1 / (1 + np.exp(-(rows - horizon) / softness)))[:, None, None]
-    small = np.broadcast_to(top + (bottom - top) * mix, (SIDE, SIDE, 3)) + _blotches(rng, 6) * 22
+    small = np.broadcast_to(top + (bottom - top) * mix, (SIDE, SIDE, 3)) + _GRID.noise(rng, 6)[..., None] * 22
     small = np.clip(small, 0, 255).astype(np.uint8)
     return cv2.resize(small, (_DRAWN_SIDE, _DRAWN_SIDE), interpolation=cv2.INTER_LINEAR)
-
-
-def _blotches(rng: np.random.Generator, cells: int) -> np.ndarray:
-    coarse = rng.standard_normal((cells, cells), np.float32)
-    return cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)[..., None]
 
 
 def _colour(hue: float, saturation: float, value: float) -> np.ndarray:

@@ -5,213 +5,156 @@ outline. Tones: 'body' and 'shade' are the picture's own colour and a darker kin
 'light' nearly black and nearly white.
 """
 
+import itertools
+import re
+
 import numpy as np
 
 Part = tuple[str, np.ndarray]
 
+# In the order of CIFAR-10's labels 0 to 9. A line without indent begins a view, the indented ones are its parts:
+#   TONE: corners x,y of an outline | of another       TONE RX RY [ANGLE]: centres x,y of ellipses, turned by degrees
+#   legs TOP BOTTOM WIDTH: x of each leg of an animal; every other one is on the far side, hence in the shade
+_DRAWINGS = """
+airplane: from the side
+  shade: .44,.48 .56,.48 .42,.22 .35,.22
+  body: .05,.47 .12,.42 .75,.43 .97,.40 .97,.47 .80,.57 .14,.57 | .80,.45 .97,.42 .99,.22 .91,.22
+  shade: .40,.52 .58,.52 .74,.76 .64,.76
+  dark: .09,.46 .13,.43 .17,.43 .17,.47
+airplane: from below
+  body: .47,.10 .50,.04 .53,.10 .55,.90 .50,.95 .45,.90
+  body: .46,.36 .54,.36 .97,.60 .97,.67 .54,.57 .46,.57 .03,.67
+  shade: .46,.80 .54,.80 .71,.92 .71,.96 .29,.96 .29,.92
+  shade .03 .06: .28,.54 .72,.54
+automobile: from the side
+  body: .24,.48 .34,.30 .66,.30 .80,.48
+  dark: .30,.47 .37,.34 .49,.34 .49,.47 | .52,.47 .52,.34 .64,.34 .73,.47
+  body: .04,.52 .12,.46 .88,.47 .96,.54 .96,.67 .04,.67
+  dark .095 .095: .24,.67 .76,.67
+  light .04 .04: .24,.67 .76,.67
+automobile: from the front
+  body: .24,.42 .33,.22 .67,.22 .76,.42
+  dark: .29,.42 .36,.26 .64,.26 .71,.42 | .16,.68 .30,.68 .30,.82 .16,.82 | .70,.68 .84,.68 .84,.82 .70,.82
+  body: .13,.48 .20,.41 .80,.41 .87,.48 .87,.72 .13,.72
+  shade: .32,.54 .68,.54 .66,.64 .34,.64
+  light .055 .045: .22,.55 .78,.55
+bird: perched
+  dark: .46,.68 .49,.68 .49,.92 .45,.92 | .55,.68 .58,.68 .58,.92 .54,.92
+  shade: .66,.52 .98,.74 .92,.82 .58,.68
+  body .25 .16 28: .52,.55
+  body .12 .12: .30,.31
+  dark: .20,.28 .06,.34 .20,.36
+  shade: .42,.46 .68,.54 .84,.72 .54,.62
+  dark .025 .025: .27,.29
+bird: in flight
+  body: .46,.46 .30,.22 .02,.16 .14,.34 .42,.62
+  shade: .54,.46 .70,.22 .98,.16 .86,.34 .58,.62
+  body .09 .20: .50,.56
+  body .065 .075: .50,.33
+  body: .45,.70 .55,.70 .63,.92 .37,.92
+  dark: .48,.28 .52,.28 .50,.18
+cat: sitting
+  shade: .68,.86 .88,.80 .90,.52 .96,.52 .96,.86 .80,.95 .66,.95
+  body .23 .25: .50,.72
+  body: .27,.30 .27,.05 .46,.18 | .73,.30 .73,.05 .54,.18
+  body .25 .20: .50,.33
+  light .09 .06: .50,.42
+  dark .035 .045: .40,.31 .60,.31
+  dark: .47,.38 .53,.38 .50,.42
+  shade .07 .05: .41,.91 .59,.91
+cat: the face
+  body: .12,.48 .10,.05 .42,.22 | .88,.48 .90,.05 .58,.22
+  shade: .17,.34 .16,.14 .31,.22 | .83,.34 .84,.14 .69,.22
+  body .40 .36: .50,.54
+  light .18 .14: .50,.70
+  dark .06 .075: .34,.48 .66,.48
+  dark: .44,.61 .56,.61 .50,.68
+deer
+  legs .60 .96 .025: .40 .47 .76 .83
+  body .27 .12: .60,.56
+  body: .36,.60 .24,.36 .33,.30 .48,.48
+  body .13 .06 -18: .22,.34
+  shade: .30,.30 .42,.25 .34,.34
+  dark: .27,.29 .25,.16 .12,.05 .14,.04 .27,.12 .29,.02 .31,.03
+  dark: .29,.30 .38,.18 .37,.05 .39,.05 .41,.13 .53,.05 .53,.08
+  light .035 .06: .87,.52
+dog: standing
+  legs .60 .92 .05: .34 .43 .70 .79
+  body: .80,.46 .95,.24 .99,.27 .87,.54 | .28,.42 .84,.44 .86,.64 .60,.68 .30,.68
+  body .16 .14: .25,.34
+  body: .20,.30 .03,.36 .03,.44 .22,.46
+  shade: .28,.22 .40,.26 .42,.50 .31,.46
+  dark .03 .03: .04,.38
+  dark .022 .025: .20,.31
+dog: the face, ears hanging
+  body .28 .34: .50,.48
+  shade .11 .28 8: .20,.48
+  shade .11 .28 -8: .80,.48
+  light .17 .17: .50,.68
+  dark .045 .05: .39,.42 .61,.42
+  dark .08 .055: .50,.60
+  dark: .49,.65 .51,.65 .51,.76 .49,.76
+frog
+  shade .15 .10 -28: .18,.74
+  shade .15 .10 28: .82,.74
+  shade: .04,.86 .30,.82 .32,.90 .06,.92 | .96,.86 .70,.82 .68,.90 .94,.92
+  body .31 .22: .50,.64
+  body .27 .16: .50,.46
+  body .10 .10: .31,.31 .69,.31
+  light .065 .065: .31,.30 .69,.30
+  dark .03 .045: .31,.30 .69,.30
+  dark: .28,.50 .50,.545 .72,.50 .50,.57
+  light .17 .09: .50,.74
+horse
+  legs .58 .96 .04: .34 .42 .74 .82
+  dark: .84,.44 .97,.52 .99,.80 .92,.78 .86,.58
+  body .30 .15: .58,.52
+  body: .30,.58 .20,.24 .34,.14 .54,.42 | .34,.12 .18,.18 .02,.38 .09,.45 .32,.32 | .26,.16 .29,.03 .35,.15
+  dark: .33,.10 .42,.16 .60,.41 .50,.42 .38,.26
+  dark .02 .02: .22,.22
+ship
+  dark: .45,.40 .45,.06 .47,.06 .47,.40
+  light: .28,.58 .28,.42 .72,.42 .72,.58 | .36,.43 .36,.30 .58,.30 .58,.43
+  shade: .60,.43 .61,.20 .70,.20 .70,.43
+  dark: .32,.47 .68,.47 .68,.50 .32,.50
+  body: .02,.54 .98,.57 .86,.78 .15,.78
+  shade: .12,.72 .89,.72 .86,.79 .15,.79
+ship: under sail
+  light: .52,.05 .52,.66 .92,.66
+  shade: .48,.12 .48,.66 .14,.66
+  dark: .49,.04 .51,.04 .51,.72 .49,.72
+  body: .08,.70 .94,.70 .80,.86 .22,.86
+truck
+  body: .30,.20 .97,.20 .97,.66 .30,.66
+  shade: .30,.60 .97,.60 .97,.70 .30,.70
+  light: .04,.50 .11,.32 .28,.32 .28,.70 .03,.70
+  dark: .08,.48 .13,.36 .24,.36 .24,.48
+  dark .085 .085: .16,.72 .64,.72 .84,.72
+  light .03 .03: .16,.72 .64,.72 .84,.72
+"""
 
-def _outline(tone: str, *points: float) -> Part:
-    return tone, np.array(points, np.float32).reshape(-1, 2)
+
+def _parts(line: str) -> list[Part]:
+    """Return the parts, with float32 outlines `[n, 2]`, that a line of _DRAWINGS stands for."""
+    head, _, places = line.partition(":")
+    tone, *sizes = head.split()
+    numbers = [float(size) for size in sizes]
+    outlines = [np.array([point.split(",") for point in outline.split()], float) for outline in places.split("|")]
+    if tone == "legs":
+        top, bottom, width = numbers
+        corners = [(-width, top), (width, top), (0.7 * width, bottom), (-0.7 * width, bottom)]
+        outlines = [[(x + dx, y) for dx, y in corners] for (x,) in outlines[0]]
+    elif sizes:
+        rx, ry, angle = [*numbers, 0][:3]
+        t = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+        c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+        u, v = rx * np.cos(t), ry * np.sin(t)
+        outlines = [np.stack([x + c * u - s * v, y + s * u + c * v], 1) for x, y in outlines[0]]
+    tones = itertools.cycle(("body", "shade") if tone == "legs" else (tone,))
+    return [(tone, np.array(outline, np.float32)) for tone, outline in zip(tones, outlines, strict=False)]
 
 
-def _ellipse(tone: str, x: float, y: float, rx: float, ry: float, angle: float = 0) -> Part:
-    t = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-    c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    u, v = rx * np.cos(t), ry * np.sin(t)
-    return tone, np.stack([x + c * u - s * v, y + s * u + c * v], 1).astype(np.float32)
-
-
-def _legs(top: float, bottom: float, width: float, *places: float) -> list[Part]:
-    """Return four-legged animals' legs; every other one is on the far side, hence darker."""
-    return [
-        _outline(
-            "shade" if i % 2 else "body",
-            *(x - width, top, x + width, top, x + 0.7 * width, bottom, x - 0.7 * width, bottom),
-        )
-        for i, x in enumerate(places)
-    ]
-
-
-# In the order of CIFAR-10's labels 0 to 9.
-SILHOUETTES: dict[str, list[list[Part]]] = {
-    "airplane": [
-        [  # from the side
-            _outline("shade", 0.44, 0.48, 0.56, 0.48, 0.42, 0.22, 0.35, 0.22),
-            _outline("body", 0.05, 0.47, 0.12, 0.42, 0.75, 0.43, 0.97, 0.40, 0.97, 0.47, 0.80, 0.57, 0.14, 0.57),
-            _outline("body", 0.80, 0.45, 0.97, 0.42, 0.99, 0.22, 0.91, 0.22),
-            _outline("shade", 0.40, 0.52, 0.58, 0.52, 0.74, 0.76, 0.64, 0.76),
-            _outline("dark", 0.09, 0.46, 0.13, 0.43, 0.17, 0.43, 0.17, 0.47),
-        ],
-        [  # from below
-            _outline("body", 0.47, 0.10, 0.50, 0.04, 0.53, 0.10, 0.55, 0.90, 0.50, 0.95, 0.45, 0.90),
-            _outline("body", 0.46, 0.36, 0.54, 0.36, 0.97, 0.60, 0.97, 0.67, 0.54, 0.57, 0.46, 0.57, 0.03, 0.67),
-            _outline("shade", 0.46, 0.80, 0.54, 0.80, 0.71, 0.92, 0.71, 0.96, 0.29, 0.96, 0.29, 0.92),
-            _ellipse("shade", 0.28, 0.54, 0.03, 0.06),
-            _ellipse("shade", 0.72, 0.54, 0.03, 0.06),
-        ],
-    ],
-    "automobile": [
-        [  # from the side
-            _outline("body", 0.24, 0.48, 0.34, 0.30, 0.66, 0.30, 0.80, 0.48),
-            _outline("dark", 0.30, 0.47, 0.37, 0.34, 0.49, 0.34, 0.49, 0.47),
-            _outline("dark", 0.52, 0.47, 0.52, 0.34, 0.64, 0.34, 0.73, 0.47),
-            _outline("body", 0.04, 0.52, 0.12, 0.46, 0.88, 0.47, 0.96, 0.54, 0.96, 0.67, 0.04, 0.67),
-            _ellipse("dark", 0.24, 0.67, 0.095, 0.095),
-            _ellipse("dark", 0.76, 0.67, 0.095, 0.095),
-            _ellipse("light", 0.24, 0.67, 0.04, 0.04),
-            _ellipse("light", 0.76, 0.67, 0.04, 0.04),
-        ],
-        [  # from the front
-            _outline("body", 0.24, 0.42, 0.33, 0.22, 0.67, 0.22, 0.76, 0.42),
-            _outline("dark", 0.29, 0.42, 0.36, 0.26, 0.64, 0.26, 0.71, 0.42),
-            _outline("dark", 0.16, 0.68, 0.30, 0.68, 0.30, 0.82, 0.16, 0.82),
-            _outline("dark", 0.70, 0.68, 0.84, 0.68, 0.84, 0.82, 0.70, 0.82),
-            _outline("body", 0.13, 0.48, 0.20, 0.41, 0.80, 0.41, 0.87, 0.48, 0.87, 0.72, 0.13, 0.72),
-            _outline("shade", 0.32, 0.54, 0.68, 0.54, 0.66, 0.64, 0.34, 0.64),
-            _ellipse("light", 0.22, 0.55, 0.055, 0.045),
-            _ellipse("light", 0.78, 0.55, 0.055, 0.045),
-        ],
-    ],
-    "bird": [
-        [  # perched
-            _outline("dark", 0.46, 0.68, 0.49, 0.68, 0.49, 0.92, 0.45, 0.92),
-            _outline("dark", 0.55, 0.68, 0.58, 0.68, 0.58, 0.92, 0.54, 0.92),
-            _outline("shade", 0.66, 0.52, 0.98, 0.74, 0.92, 0.82, 0.58, 0.68),
-            _ellipse("body", 0.52, 0.55, 0.25, 0.16, 28),
-            _ellipse("body", 0.30, 0.31, 0.12, 0.12),
-            _outline("dark", 0.20, 0.28, 0.06, 0.34, 0.20, 0.36),
-            _outline("shade", 0.42, 0.46, 0.68, 0.54, 0.84, 0.72, 0.54, 0.62),
-            _ellipse("dark", 0.27, 0.29, 0.025, 0.025),
-        ],
-        [  # in flight
-            _outline("body", 0.46, 0.46, 0.30, 0.22, 0.02, 0.16, 0.14, 0.34, 0.42, 0.62),
-            _outline("shade", 0.54, 0.46, 0.70, 0.22, 0.98, 0.16, 0.86, 0.34, 0.58, 0.62),
-            _ellipse("body", 0.50, 0.56, 0.09, 0.20),
-            _ellipse("body", 0.50, 0.33, 0.065, 0.075),
-            _outline("body", 0.45, 0.70, 0.55, 0.70, 0.63, 0.92, 0.37, 0.92),
-            _outline("dark", 0.48, 0.28, 0.52, 0.28, 0.50, 0.18),
-        ],
-    ],
-    "cat": [
-        [  # sitting
-            _outline("shade", 0.68, 0.86, 0.88, 0.80, 0.90, 0.52, 0.96, 0.52, 0.96, 0.86, 0.80, 0.95, 0.66, 0.95),
-            _ellipse("body", 0.50, 0.72, 0.23, 0.25),
-            _outline("body", 0.27, 0.30, 0.27, 0.05, 0.46, 0.18),
-            _outline("body", 0.73, 0.30, 0.73, 0.05, 0.54, 0.18),
-            _ellipse("body", 0.50, 0.33, 0.25, 0.20),
-            _ellipse("light", 0.50, 0.42, 0.09, 0.06),
-            _ellipse("dark", 0.40, 0.31, 0.035, 0.045),
-            _ellipse("dark", 0.60, 0.31, 0.035, 0.045),
-            _outline("dark", 0.47, 0.38, 0.53, 0.38, 0.50, 0.42),
-            _ellipse("shade", 0.41, 0.91, 0.07, 0.05),
-            _ellipse("shade", 0.59, 0.91, 0.07, 0.05),
-        ],
-        [  # the face
-            _outline("body", 0.12, 0.48, 0.10, 0.05, 0.42, 0.22),
-            _outline("body", 0.88, 0.48, 0.90, 0.05, 0.58, 0.22),
-            _outline("shade", 0.17, 0.34, 0.16, 0.14, 0.31, 0.22),
-            _outline("shade", 0.83, 0.34, 0.84, 0.14, 0.69, 0.22),
-            _ellipse("body", 0.50, 0.54, 0.40, 0.36),
-            _ellipse("light", 0.50, 0.70, 0.18, 0.14),
-            _ellipse("dark", 0.34, 0.48, 0.06, 0.075),
-            _ellipse("dark", 0.66, 0.48, 0.06, 0.075),
-            _outline("dark", 0.44, 0.61, 0.56, 0.61, 0.50, 0.68),
-        ],
-    ],
-    "deer": [
-        [
-            *_legs(0.60, 0.96, 0.025, 0.40, 0.47, 0.76, 0.83),
-            _ellipse("body", 0.60, 0.56, 0.27, 0.12),
-            _outline("body", 0.36, 0.60, 0.24, 0.36, 0.33, 0.30, 0.48, 0.48),
-            _ellipse("body", 0.22, 0.34, 0.13, 0.06, -18),
-            _outline("shade", 0.30, 0.30, 0.42, 0.25, 0.34, 0.34),
-            # antlers
-            _outline("dark", 0.27, 0.29, 0.25, 0.16, 0.12, 0.05, 0.14, 0.04, 0.27, 0.12, 0.29, 0.02, 0.31, 0.03),
-            _outline("dark", 0.29, 0.30, 0.38, 0.18, 0.37, 0.05, 0.39, 0.05, 0.41, 0.13, 0.53, 0.05, 0.53, 0.08),
-            _ellipse("light", 0.87, 0.52, 0.035, 0.06),
-        ],
-    ],
-    "dog": [
-        [  # standing
-            *_legs(0.60, 0.92, 0.05, 0.34, 0.43, 0.70, 0.79),
-            _outline("body", 0.80, 0.46, 0.95, 0.24, 0.99, 0.27, 0.87, 0.54),
-            _outline("body", 0.28, 0.42, 0.84, 0.44, 0.86, 0.64, 0.60, 0.68, 0.30, 0.68),
-            _ellipse("body", 0.25, 0.34, 0.16, 0.14),
-            _outline("body", 0.20, 0.30, 0.03, 0.36, 0.03, 0.44, 0.22, 0.46),
-            _outline("shade", 0.28, 0.22, 0.40, 0.26, 0.42, 0.50, 0.31, 0.46),
-            _ellipse("dark", 0.04, 0.38, 0.03, 0.03),
-            _ellipse("dark", 0.20, 0.31, 0.022, 0.025),
-        ],
-        [  # the face, ears hanging
-            _ellipse("body", 0.50, 0.48, 0.28, 0.34),
-            _ellipse("shade", 0.20, 0.48, 0.11, 0.28, 8),
-            _ellipse("shade", 0.80, 0.48, 0.11, 0.28, -8),
-            _ellipse("light", 0.50, 0.68, 0.17, 0.17),
-            _ellipse("dark", 0.39, 0.42, 0.045, 0.05),
-            _ellipse("dark", 0.61, 0.42, 0.045, 0.05),
-            _ellipse("dark", 0.50, 0.60, 0.08, 0.055),
-            _outline("dark", 0.49, 0.65, 0.51, 0.65, 0.51, 0.76, 0.49, 0.76),
-        ],
-    ],
-    "frog": [
-        [
-            _ellipse("shade", 0.18, 0.74, 0.15, 0.10, -28),
-            _ellipse("shade", 0.82, 0.74, 0.15, 0.10, 28),
-            _outline("shade", 0.04, 0.86, 0.30, 0.82, 0.32, 0.90, 0.06, 0.92),
-            _outline("shade", 0.96, 0.86, 0.70, 0.82, 0.68, 0.90, 0.94, 0.92),
-            _ellipse("body", 0.50, 0.64, 0.31, 0.22),
-            _ellipse("body", 0.50, 0.46, 0.27, 0.16),
-            _ellipse("body", 0.31, 0.31, 0.10, 0.10),
-            _ellipse("body", 0.69, 0.31, 0.10, 0.10),
-            _ellipse("light", 0.31, 0.30, 0.065, 0.065),
-            _ellipse("light", 0.69, 0.30, 0.065, 0.065),
-            _ellipse("dark", 0.31, 0.30, 0.03, 0.045),
-            _ellipse("dark", 0.69, 0.30, 0.03, 0.045),
-            _outline("dark", 0.28, 0.50, 0.50, 0.545, 0.72, 0.50, 0.50, 0.57),
-            _ellipse("light", 0.50, 0.74, 0.17, 0.09),
-        ],
-    ],
-    "horse": [
-        [
-            *_legs(0.58, 0.96, 0.04, 0.34, 0.42, 0.74, 0.82),
-            _outline("dark", 0.84, 0.44, 0.97, 0.52, 0.99, 0.80, 0.92, 0.78, 0.86, 0.58),
-            _ellipse("body", 0.58, 0.52, 0.30, 0.15),
-            _outline("body", 0.30, 0.58, 0.20, 0.24, 0.34, 0.14, 0.54, 0.42),
-            _outline("body", 0.34, 0.12, 0.18, 0.18, 0.02, 0.38, 0.09, 0.45, 0.32, 0.32),
-            _outline("body", 0.26, 0.16, 0.29, 0.03, 0.35, 0.15),
-            _outline("dark", 0.33, 0.10, 0.42, 0.16, 0.60, 0.41, 0.50, 0.42, 0.38, 0.26),
-            _ellipse("dark", 0.22, 0.22, 0.02, 0.02),
-        ],
-    ],
-    "ship": [
-        [
-            _outline("dark", 0.45, 0.40, 0.45, 0.06, 0.47, 0.06, 0.47, 0.40),
-            _outline("light", 0.28, 0.58, 0.28, 0.42, 0.72, 0.42, 0.72, 0.58),
-            _outline("light", 0.36, 0.43, 0.36, 0.30, 0.58, 0.30, 0.58, 0.43),
-            _outline("shade", 0.60, 0.43, 0.61, 0.20, 0.70, 0.20, 0.70, 0.43),
-            _outline("dark", 0.32, 0.47, 0.68, 0.47, 0.68, 0.50, 0.32, 0.50),
-            _outline("body", 0.02, 0.54, 0.98, 0.57, 0.86, 0.78, 0.15, 0.78),
-            _outline("shade", 0.12, 0.72, 0.89, 0.72, 0.86, 0.79, 0.15, 0.79),
-        ],
-        [  # under sail
-            _outline("light", 0.52, 0.05, 0.52, 0.66, 0.92, 0.66),
-            _outline("shade", 0.48, 0.12, 0.48, 0.66, 0.14, 0.66),
-            _outline("dark", 0.49, 0.04, 0.51, 0.04, 0.51, 0.72, 0.49, 0.72),
-            _outline("body", 0.08, 0.70, 0.94, 0.70, 0.80, 0.86, 0.22, 0.86),
-        ],
-    ],
-    "truck": [
-        [
-            _outline("body", 0.30, 0.20, 0.97, 0.20, 0.97, 0.66, 0.30, 0.66),
-            _outline("shade", 0.30, 0.60, 0.97, 0.60, 0.97, 0.70, 0.30, 0.70),
-            _outline("light", 0.04, 0.50, 0.11, 0.32, 0.28, 0.32, 0.28, 0.70, 0.03, 0.70),
-            _outline("dark", 0.08, 0.48, 0.13, 0.36, 0.24, 0.36, 0.24, 0.48),
-            _ellipse("dark", 0.16, 0.72, 0.085, 0.085),
-            _ellipse("dark", 0.64, 0.72, 0.085, 0.085),
-            _ellipse("dark", 0.84, 0.72, 0.085, 0.085),
-            _ellipse("light", 0.16, 0.72, 0.03, 0.03),
-            _ellipse("light", 0.64, 0.72, 0.03, 0.03),
-            _ellipse("light", 0.84, 0.72, 0.03, 0.03),
-        ],
-    ],
-}
+SILHOUETTES: dict[str, list[list[Part]]] = {}
+for _view in re.split(r"\n(?! )", _DRAWINGS.strip()):
+    _title, *_lines = _view.splitlines()
+    SILHOUETTES.setdefault(_title.partition(":")[0], []).append([part for line in _lines for part in _parts(line)])

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from palm_course.command import main
-from palm_course.results import candidates, choose, measure, stored
+from palm_course.results import candidates, measure, stored
 from palm_course.results.candidates import CANDIDATES
 from palm_course.results.recipes import STEADY, Recipe
 from palm_utils.history import History
@@ -27,7 +27,7 @@ def loader(palm_folder):
 
 def test_every_photograph_is_held_out_once_and_trained_with_otherwise(loader):
     held_out = []
-    for train, valid in choose.folds(loader):
+    for train, valid in candidates.folds(loader):
         assert set(train.files) | set(valid.files) == set(loader.files)
         assert not set(train.files) & set(valid.files)
         assert [file.name[0] == "P" for file in valid.files] == [bool(label) for label in valid.labels]
@@ -43,7 +43,7 @@ def test_each_part_has_its_share_of_each_kind(palm_folder):
     for source, copies in (("P0001", ("P0107", "P0108")), ("H0011", ("H0101", "H0102"))):
         for copy in copies:
             shutil.copy(folder / f"{source}.jpg", folder / f"{copy}.jpg")
-    for _, valid in choose.folds(data_loader(folder, 4)):
+    for _, valid in candidates.folds(data_loader(folder, 4)):
         assert sorted(file.name[0] for file in valid.files) == ["H", "N", "P", "P"]
 
 

@@ -108,7 +108,7 @@ def test_every_import_line_that_stands_in_a_notebook_works_without_a_word():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("palm_utils:diagrams", "palm_utils.figures"),
+        ("palm_utils:diagrams", "palm_course.diagrams"),
         ("palm_utils:exercises", "palm_course.exercises"),
         ("palm_utils.seeds:seed_everything", "palm_utils.machine:seed_everything"),
         ("palm_utils.errors:CourseError", "palm_utils.messages:CourseError"),

@@ -7,6 +7,7 @@ import pytest
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from palm_course import diagrams
 from palm_utils import figures
 from palm_utils.history import History
 from palm_utils.metrics import score
@@ -48,8 +49,8 @@ def every_figure(history):
     yield figures.layer_bars({"net": {"conv1": 0.1, "fc": 0.2}}, title="Gradients", ylabel="gradient")
     yield figures.image_grid([image] * 7, [f"{i}" for i in range(7)], title="Seven", columns=3)
     yield figures.prediction_grid([image] * 2, [0.9, 0.2], [1, 1])
-    yield figures.architecture([("input", "", [3, 8, 8]), ("fc", "Linear", [10])], title="Net")
-    yield figures.flow({"a": (1, 1, "x", ""), "b": (1, 3, "+", "add")}, [("a", "b"), ("a", "b", 0.5)], title="Block")
+    yield diagrams.architecture([("input", "", [3, 8, 8]), ("fc", "Linear", [10])], title="Net")
+    yield diagrams.flow({"a": (1, 1, "x", ""), "b": (1, 3, "+", "add")}, [("a", "b"), ("a", "b", 0.5)], title="Block")
 
 
 def test_every_figure_has_a_title_and_named_axes_and_is_opaque_and_light(history):
@@ -102,7 +103,7 @@ def test_images_are_turned_from_what_networks_see_to_what_people_see():
 
 def test_arrows_of_a_block_run_from_border_to_border():
     boxes = {"x": (2.0, 0.5, "x", ""), "conv": (2.0, 1.5, "3×3 conv", "Conv2D"), "+": (2.0, 2.5, "+", "add")}
-    fig = figures.flow(boxes, [("x", "conv"), ("conv", "+"), ("x", "+", 0.6)], title="A residual block", size=(4, 3))
+    fig = diagrams.flow(boxes, [("x", "conv"), ("conv", "+"), ("x", "+", 0.6)], title="A residual block", size=(4, 3))
     ax = fig.axes[0]
     assert {text.get_text() for text in ax.texts} >= {"x", "3×3 conv", "+"}
     arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]

@@ -13,7 +13,7 @@ import paddle
 import pytest
 from networks import Tiny, momentum
 
-from palm_utils import history, machine, training
+from palm_utils import cpu, history, machine, training
 from palm_utils.messages import CourseError, WrongArgument
 
 # Prints what PaddlePaddle was told, what a chapter says of it, and what is left to processes started later.
@@ -21,7 +21,7 @@ PROBE = """
 import json, os
 {code}
 import paddle
-from palm_utils import machine
+from palm_utils import cpu, machine
 said = machine.machine_line()  # starts where nothing has
 print(json.dumps({{
     "threads": machine.threads_in_use(),
@@ -143,33 +143,10 @@ paddle.jit.load({str(tmp_path / "net")!r})(paddle.ones([1, 1, 8, 8]))
     assert not any(word in said for word in ("ccache", "global mean", "interpreter")), said
 
 
-EPYC = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\nflags\t\t: fpu sse2 fma avx2 avx512f\n"
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "environment", "expected"),
-    [
-        (EPYC, {}, "5"),
-        (EPYC, {"MKL_DEBUG_CPU_TYPE": "4"}, "4"),  # the user has chosen
-        (EPYC, {"MKL_DEBUG_CPU_TYPE": ""}, ""),
-        (EPYC.replace("AuthenticAMD", "GenuineIntel"), {}, None),
-        (EPYC.replace(" avx2", ""), {}, None),
-        (EPYC.replace(" fma", " fma4"), {}, None),
-        (None, {"PROCESSOR_IDENTIFIER": "AMD64 Family 25 Model 33 Stepping 2, AuthenticAMD"}, "5"),
-        (None, {"PROCESSOR_IDENTIFIER": "AMD64 Family 23 Model 1 Stepping 1, AuthenticAMD"}, "5"),
-        (None, {"PROCESSOR_IDENTIFIER": "AMD64 Family 21 Model 2 Stepping 0, AuthenticAMD"}, None),
-        (None, {"PROCESSOR_IDENTIFIER": "Intel64 Family 6 Model 158 Stepping 10, GenuineIntel"}, None),
-        (None, {}, None),
-    ],
-    ids=["EPYC", "chosen", "empty", "Xeon", "no AVX2", "no FMA", "Zen 3", "Zen", "Piledriver", "Core", "macOS"],
-)
-def test_mkl_is_told_to_use_avx2_on_amd_and_nothing_elsewhere(tmp_path, cpuinfo, environment, expected):
-    if cpuinfo is not None:
-        (tmp_path / "cpuinfo").write_text(cpuinfo)
-    found = dict(environment)
-    machine.choose_kernels(found, tmp_path / "cpuinfo")
-    assert found.pop("MKL_DEBUG_CPU_TYPE", None) == expected
-    assert found == {name: value for name, value in environment.items() if name != "MKL_DEBUG_CPU_TYPE"}
+def test_a_chapter_and_a_script_get_the_kernels_of_their_processor():
+    kernels = cpu.kernels_for(cpu._cpuinfo())
+    for code in (CHAPTER, "from palm_utils import train_pm"):
+        assert probe(code)[0]["kernels"] == kernels
 
 
 def test_a_seed_fixes_what_all_three_generators_draw():

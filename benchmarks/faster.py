@@ -1,4 +1,4 @@
-"""Row `kernels`: a training step with the kernels that the course chooses, and with PaddlePaddle's own choice."""
+"""Row `cpu`: a training step with the faster ways of palm_utils.cpu, and with PaddlePaddle as it comes."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -23,17 +23,17 @@ QUICK = Plan({"01_lenet_mnist:LeNet": 2}, batch_size=2, warm_up=1, rounds=1)
 
 
 def measure(bench: Bench) -> list[Measure]:
-    """Return each network's time for a step as a share of that with PaddlePaddle's own choice."""
+    """Return each network's time for a step as a share of that with PaddlePaddle as it comes."""
     plan = bench.plan(FULL, QUICK)
     return [_measure_network(bench, plan, network) for network in plan.steps]
 
 
 def _measure_network(bench: Bench, plan: Plan, network: str) -> Measure:
     arguments = {**arguments_of(plan, network), "number": 1}
-    course, own = "course", "PaddlePaddle's choice"
+    course, own = "course", "as it comes"
     sides = {
         course: lambda: median(in_paddle(bench, **arguments)["seconds"]),
-        own: lambda: median(in_paddle(bench, **arguments, env={"MKL_DEBUG_CPU_TYPE": ""})["seconds"]),
+        own: lambda: median(in_paddle(bench, **arguments, env={"PALM_CPU": "plain"})["seconds"]),
     }
     samples = take_turns(sides, plan.rounds)
     return Measure(
@@ -42,12 +42,11 @@ def _measure_network(bench: Bench, plan: Plan, network: str) -> Measure:
 
 
 ROW = Row(
-    "kernels",
-    "training step with the kernels that the course chooses",
-    "PaddlePaddle's own choice of kernels",
+    "cpu",
+    "training step with palm_utils.cpu",
+    "PaddlePaddle as it comes (PALM_CPU=plain)",
     "",
-    "The same step as in `steps`, by PaddlePaddle on all cores, in fresh processes that take turns: as "
-    "`palm_utils.machine.start` leaves it, and with `MKL_DEBUG_CPU_TYPE` empty, which leaves the choice to "
-    "PaddlePaddle's MKL. The two differ on AMD processors only.",
+    "The same step as in `steps`, by PaddlePaddle on all cores, in fresh processes that take turns: with the faster "
+    "ways of `palm_utils.cpu`, and with `PALM_CPU=plain`.",
     measure,
 )

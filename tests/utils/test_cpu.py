@@ -1,0 +1,262 @@
+"""The faster ways on a CPU: same bits, only where they apply, and off when asked."""
+
+import subprocess
+import sys
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from paddle.nn.functional import conv
+
+from palm_course import chapters
+from palm_utils import cpu
+
+FLAGS = "avx512f avx512cd avx512bw avx512dq avx512vl"
+
+
+def cpuinfo(vendor, flags):
+    return f"processor\t: 0\nvendor_id\t: {vendor}\nmodel name\t: X\nflags\t\t: fpu sse {flags}\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ((cpuinfo("AuthenticAMD", "fma avx2 " + FLAGS),), "7"),
+        ((cpuinfo("AuthenticAMD", "fma avx2 " + FLAGS.replace("avx512vl", "")),), "5"),
+        ((cpuinfo("AuthenticAMD", "fma avx"),), None),
+        ((cpuinfo("GenuineIntel", "fma avx2 " + FLAGS),), None),
+        (("", "AMD64 Family 25 Model 33 Stepping 2, AuthenticAMD"), "5"),
+        (("", "AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD", True), "7"),
+        (("", "AMD64 Family 21 Model 2 Stepping 0, AuthenticAMD", True), None),
+        (("", "Intel64 Family 6 Model 158 Stepping 10, GenuineIntel", True), None),
+        (("",), None),
+    ],
+)
+def test_the_kernels_are_those_that_the_processor_has(told, kind):
+    assert cpu.kernels_for(*told) == kind
+
+
+def in_new_process(code, **environment):
+    code = f"import os\nos.environ.update({environment})\n{code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_plain_leaves_paddlepaddle_as_it_comes():
+    code = """
+from palm_utils import cpu
+import paddle
+from paddle.nn.functional import conv
+before = conv._conv_nd, paddle.nn.functional.max_pool2d, os.environ.get("MKL_DEBUG_CPU_TYPE")
+cpu.use()
+print(before == (conv._conv_nd, paddle.nn.functional.max_pool2d, os.environ.get("MKL_DEBUG_CPU_TYPE")))
+print(set(cpu.use().values()))
+"""
+    assert in_new_process(code, PALM_CPU="plain") == ["True", "{'off", "(PALM_CPU=plain)'}"]
+
+
+def test_a_variable_that_the_user_has_set_stays():
+    code = "from palm_utils import cpu; cpu.use(); print(os.environ['MKL_DEBUG_CPU_TYPE'], cpu.use()['kernels'])"
+    assert in_new_process(code, MKL_DEBUG_CPU_TYPE="4", PALM_LANG="en")[0] == "4"
+
+
+def test_an_unknown_version_of_paddlepaddle_is_left_alone():
+    code = """
+import paddle
+paddle.__version__ = "3.9.0"
+from paddle.nn.functional import conv
+from palm_utils import cpu
+before = conv._conv_nd
+cpu.use()
+print(conv._conv_nd is before, cpu.use()["bias"], sep="|")
+"""
+    assert " ".join(in_new_process(code, PALM_LANG="en")) == "True|off (not tried with PaddlePaddle 3.9.0)"
+
+
+def test_a_value_of_palm_cpu_that_is_not_known_is_refused():
+    code = """
+from palm_utils import cpu
+from palm_utils.messages import CourseError
+try:
+    cpu.use()
+except CourseError as error:
+    print(error)
+"""
+    assert " ".join(in_new_process(code, PALM_CPU="fast", PALM_LANG="en")).startswith("PALM_CPU is 'fast'")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _measures_on():
+    cpu.use()
+
+
+@pytest.fixture
+def plainly(monkeypatch):
+    """Return a function that calls another with PaddlePaddle's own functions in place."""
+
+    def call(function):
+        with monkeypatch.context() as patch:
+            patch.setattr(conv, "_conv_nd", conv._conv_nd.__wrapped__)
+            patch.setattr(F, "max_pool2d", F.max_pool2d.__wrapped__)
+            return function()
+
+    return call
+
+
+def trained(network, shape, *, classes=None):
+    """The bytes of all parameters and statistics after five steps on one thread, dropout off."""
+    paddle.seed(0)
+    model = network() if classes is None else network(num_classes=classes)
+    for layer in model.sublayers():
+        if isinstance(layer, paddle.nn.Dropout):
+            layer.p = 0.0
+    rng = np.random.default_rng(0)
+    images = paddle.to_tensor(rng.uniform(-1, 1, shape).astype("float32"))
+    labels = paddle.to_tensor(rng.integers(0, 2, (shape[0], 1)))
+    optimizer = paddle.optimizer.Momentum(0.001, parameters=model.parameters())
+    for _ in range(5):
+        logits = model(images)
+        loss = F.binary_cross_entropy_with_logits(logits[:, :1], labels.astype("float32"))
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+    return b"".join(value.numpy().tobytes() for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("01_lenet_mnist:LeNet", (4, 1, 28, 28)),
+        ("02_ichallenge_pm:LeNet", (2, 3, 224, 224)),
+        ("03_alexnet:AlexNet", (1, 3, 224, 224)),
+        ("04_vgg:VGG", (1, 3, 224, 224)),
+        ("05_googlenet:GoogLeNet", (1, 3, 224, 224)),
+        ("06_resnet:ResNet", (1, 3, 224, 224)),
+        ("07_cifar10:SmallResNet", (4, 3, 32, 32)),
+    ],
+)
+def test_five_steps_end_at_the_same_bits(name, shape, plainly):
+    chapter, _, network = name.partition(":")
+    network = getattr(chapters.definitions(chapters.find(chapter[:2])[0]), network)
+    classes = 10 if chapter[:2] in ("01", "07") else None
+    assert trained(network, shape, classes=classes) == plainly(lambda: trained(network, shape, classes=classes))
+
+
+def gradients(layer, shape, dtype="float32"):
+    """Output, and gradients of input and parameters, of a layer."""
+    rng = np.random.default_rng(1)
+    for parameter in layer.parameters():
+        parameter.clear_gradient()
+    x = paddle.to_tensor(rng.normal(size=shape).astype(dtype), stop_gradient=False)
+    y = layer(x)
+    (y * paddle.to_tensor(rng.normal(size=y.shape).astype(dtype))).sum().backward()
+    return [y.numpy(), x.grad.numpy(), *(p.grad.numpy() for p in layer.parameters())]
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: paddle.nn.Conv2D(3, 4, 3, padding="SAME"), (2, 3, 9, 9)),
+        (lambda: paddle.nn.Conv2D(3, 4, 3, padding=[1, 2]), (2, 3, 9, 9)),
+        (lambda: paddle.nn.Conv2D(3, 4, 3, padding=[1, 0, 2, 1]), (2, 3, 9, 9)),
+        (lambda: paddle.nn.Conv2D(3, 4, 3, stride=2, dilation=2), (2, 3, 9, 9)),
+        (lambda: paddle.nn.Conv2D(4, 4, 3, groups=4), (2, 4, 9, 9)),
+        (lambda: paddle.nn.Conv2D(3, 4, 3, padding=1, padding_mode="reflect"), (2, 3, 9, 9)),
+        (lambda: paddle.nn.Conv2D(3, 4, 3, bias_attr=False), (2, 3, 9, 9)),
+        (lambda: paddle.nn.Conv2D(3, 4, 3, data_format="NHWC"), (2, 9, 9, 3)),
+        (lambda: paddle.nn.Conv1D(3, 4, 3), (2, 3, 9)),
+        (lambda: paddle.nn.Conv3D(3, 4, 3), (2, 3, 9, 9, 9)),
+        (lambda: paddle.nn.MaxPool2D(3, 2, padding=1), (2, 3, 9, 9)),
+        (lambda: paddle.nn.MaxPool2D(3, 2, padding=1, ceil_mode=True), (2, 3, 9, 9)),
+        (lambda: paddle.nn.MaxPool2D(2, padding="VALID"), (2, 3, 9, 9)),
+        (lambda: paddle.nn.MaxPool2D(2, padding=[1, 0]), (2, 3, 9, 9)),
+        (lambda: paddle.nn.MaxPool2D([3, 2], [2, 1]), (2, 3, 9, 9)),
+    ],
+)
+def test_layers_of_every_kind_give_the_same_bits(make, shape, plainly):
+    paddle.seed(0)
+    layer = make()
+    for ours, theirs in zip(gradients(layer, shape), plainly(lambda: gradients(layer, shape)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_double_precision_is_left_alone(plainly):
+    layer = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3, padding=1), paddle.nn.MaxPool2D(2)).to(dtype="float64")
+    for ours, theirs in zip(
+        gradients(layer, (2, 3, 8, 8), "float64"),
+        plainly(lambda: gradients(layer, (2, 3, 8, 8), "float64")),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding"),
+    [(2, 3, 1, 1), (1, 3, 1, 1), (4, 3, 2, 1), (2, 1, 1, 0), (2, 1, 2, 0), (1, 1, 1, 0), (5, 5, 1, 0), (2, 5, 1, 2)],
+)
+def test_small_maps_differ_by_no_more_than_rounding(size, kernel, stride, padding, plainly):
+    paddle.seed(0)
+    layer = paddle.nn.Conv2D(256, 300, kernel, stride=stride, padding=padding)
+    shape = (3, 256, size, size)
+    for ours, theirs in zip(gradients(layer, shape), plainly(lambda: gradients(layer, shape)), strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_who_asks_for_the_mask_of_a_pooling_gets_it():
+    x = paddle.to_tensor(np.arange(16, dtype="float32").reshape([1, 1, 4, 4]), stop_gradient=False)
+    values, mask = F.max_pool2d(x, 2, return_mask=True)
+    assert values.flatten().tolist() == [5, 7, 13, 15] == mask.flatten().tolist()
+
+
+def test_without_gradients_pooling_is_paddlepaddles(monkeypatch):
+    calls = []
+    plain = lambda x, *args: calls.append(args) or x  # noqa: E731
+    pool = cpu._faster_max_pool(plain)
+    x = paddle.zeros([1, 1, 4, 4])
+    pool(x, 2)
+    with paddle.no_grad():
+        y = paddle.zeros([1, 1, 4, 4])
+        y.stop_gradient = False
+        pool(y, 2)
+    assert [args[3] for args in calls] == [False, False]
+
+
+class Net(paddle.nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.body = paddle.nn.Sequential(paddle.nn.Conv2D(3, 8, 3), paddle.nn.MaxPool2D(2), paddle.nn.Flatten())
+        self.head = paddle.nn.Linear(72, 1)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def test_an_exported_network_holds_paddlepaddles_layers(tmp_path, plainly):
+    paddle.seed(0)
+    net = Net()
+    net.eval()
+    x = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype("float32"), stop_gradient=False)
+    expected = plainly(lambda: net(x)).numpy()
+    paddle.jit.save(net, str(tmp_path / "net"), input_spec=[paddle.static.InputSpec([None, 3, 8, 8])])
+    loaded = paddle.jit.load(str(tmp_path / "net"))
+    np.testing.assert_allclose(loaded(x).numpy(), expected, rtol=1e-6)
+    program = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.suffix in (".json", ".pdmodel"))
+    assert b"pool2d" in program
+    assert b"max_pool2d_with_index" not in program
+
+
+def test_a_network_made_static_computes_the_same():
+    paddle.seed(0)
+    net = Net()
+    x = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype("float32"))
+    expected = net(x)
+    expected.sum().backward()
+    wanted = net.body[0].weight.grad.numpy()
+    net.clear_gradients()
+    static = paddle.jit.to_static(net)
+    np.testing.assert_allclose(static(x).numpy(), expected.numpy(), rtol=1e-5)
+    static(x).sum().backward()
+    np.testing.assert_allclose(net.body[0].weight.grad.numpy(), wanted, rtol=1e-4, atol=1e-5)
