@@ -16,7 +16,7 @@ import pytest
 
 from conftest import ROOT, Watched
 
-COURSE = ("Makefile", "pyproject.toml", "conftest.py", "data/README.md")
+COURSE = ("Makefile", "course.py", "pyproject.toml", "conftest.py", "data/README.md")
 FOLDERS = ("notebooks", "palm_utils", "palm_course", "results", "tools")
 VENV = Path(os.environ.get("LAB_VENV", ROOT / ".venv")).resolve()
 CHAPTER = "01_lenet_mnist.ipynb"
