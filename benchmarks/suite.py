@@ -12,7 +12,7 @@ from palm_utils.messages import CourseError
 
 # As from a shell, although `make bench` has started this.
 _OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
-QUICK = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_files.py"]
+QUICK = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/utils/test_files.py"]
 
 
 def measure(bench: Bench) -> list[Measure]:

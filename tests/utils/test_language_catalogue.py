@@ -45,9 +45,10 @@ def family():
 
 FAMILY = family()
 # What `make messages` looks for: in which arguments of which calls; a Mistake's first one is its fault.
+WORDS = re.findall(r'WORDS \+?= "([^"]*)"', (ROOT / "tools" / "messages.py").read_text(encoding="utf-8"))
 KEYWORDS = {
     name: tuple(map(int, arguments.split(","))) if arguments else None
-    for name, arguments in re.findall(r"-k (\w+)(?::([\d,]+))?", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    for name, _, arguments in (word.partition(":") for word in " ".join(WORDS).split())
 }
 
 
@@ -130,8 +131,9 @@ def test_an_error_is_made_of_a_text_that_is_translated_and_values_that_fill_it(p
             assert name_of(node.exc.func) not in ("ValueError", "TypeError"), f"line {node.lineno}: WrongArgument"
 
 
-# What claims print is the same in both editions.
-SPEAKING = sorted({path for path in FILES if path.is_relative_to(COURSE)} - {*ENGLISH, COURSE / "claims.py"})
+# What claims print and diagrams say is the same in both editions; what set-up says comes before anything is installed.
+SAME = {COURSE / f"{name}.py" for name in ("claims", "diagrams", "installed", "supported")}
+SPEAKING = sorted({path for path in FILES if path.is_relative_to(COURSE)} - {*ENGLISH, *SAME})
 ENGLISH_ARGUMENTS = {"text", "stub"}  # what the notebooks repeat
 
 
@@ -144,7 +146,7 @@ def unmarked(tree):
     if isinstance(tree, ast.keyword) and tree.arg in ENGLISH_ARGUMENTS and isinstance(tree.value, ast.Constant):
         return
     text = tree.value if isinstance(tree, ast.Constant) and isinstance(tree.value, str) else ""
-    if re.search("[a-z] [a-z]+ [a-z]", text) and not text.startswith("from palm_utils import "):
+    if re.search("[a-z] [a-z]+ [a-z]", text) and not text.startswith(("from palm_utils import ", "\nimport ")):
         yield tree.lineno, text
     for child in ast.iter_child_nodes(tree):
         yield from unmarked(child)
