@@ -136,7 +136,8 @@ def command(*arguments, **variables):
 
 
 @pytest.mark.parametrize(
-    ("locale", "said"), [("zh_CN.UTF-8", ("无法导入（", "）；请运行")), ("C", ("cannot be imported (", "; run"))]
+    ("locale", "said"),
+    [("zh_CN.UTF-8", ("无法检查（", "没有安装；请运行")), ("C", ("cannot be looked at (", "not installed; run"))],
 )
 def test_the_doctor_follows_the_locale(locale, said):
     done = command("doctor", LANG=locale)
