@@ -38,8 +38,11 @@ def test_folders_with_spaces_and_chinese_names(micro, tmp_path, monkeypatch):
     reason="this Python loads no library from such a folder when told to do without UTF-8",
 )
 def test_no_home_no_language_far_away(micro, tmp_path):
-    """Python's file names and output are then ASCII, with escapes for everything else."""
-    plain = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": 0, "PYTHONCOERCECLOCALE": 0}
+    """Python's file names and output are then ASCII, with escapes for everything else.
+
+    An installed clone at a path with Chinese characters is not found then, but a folder of PYTHONPATH is.
+    """
+    plain = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": 0, "PYTHONCOERCECLOCALE": 0, "PYTHONPATH": places.ROOT}
     out = places.everything_elsewhere(tmp_path / places.ODD, HOME=None, TZ="Pacific/Kiritimati", **plain)
     assert out["zone"] == "+1400" and out["encoding"] == ("utf-8" if sys.platform == "darwin" else "ascii")
     assert out["digest"] == everything(tmp_path / "plain")
