@@ -11,6 +11,14 @@ from palm_course.exercises import Status
 from palm_course.exercises.texts import reference_source
 
 
+def right_size(size, kernel, stride=1, padding=0):
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def wrong_size(size, kernel, stride=1, padding=0):
+    return (size + 2 * padding - kernel) // stride
+
+
 def assert_right(number: str, answer: Any) -> None:
     """Expect that the check takes `answer`."""
     verdict = exercises.examine(number, answer)

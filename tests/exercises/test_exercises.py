@@ -8,20 +8,13 @@ import nbformat
 import numpy as np
 import pytest
 from course_notebooks import FOLDER, exercise_cells
+from exercise_verdicts import right_size, wrong_size
 
 from palm_course import chapters as notebooks
 from palm_course import exercises
 from palm_course.exercises import Status, Wrong, student_values, texts
 from palm_course.students import answers
 from palm_utils.messages import CourseError, tr
-
-
-def right_size(size, kernel, stride=1, padding=0):
-    return (size + 2 * padding - kernel) // stride + 1
-
-
-def wrong_size(size, kernel, stride=1, padding=0):
-    return (size + 2 * padding - kernel) // stride
 
 
 def untouched(size, kernel, stride=1, padding=0):
@@ -31,16 +24,16 @@ def untouched(size, kernel, stride=1, padding=0):
 # check, hint, solution --------------------------------------------------------------------------
 
 
-def test_right_prints_a_tick_and_nothing_else(capsys):
+def test_what_is_printed_of_right_and_untouched_answers_and_of_a_hint(capsys):
     assert exercises.check("1.1", right_size) is None
-    output = capsys.readouterr()
-    assert output.out == f"✓ Exercise 1.1: {exercises.find('1.1').success}\n"
-    assert output.err == ""
-
-
-def test_untouched_is_reported(capsys):
     exercises.check("1.1", untouched)
-    assert capsys.readouterr().out == "Exercise 1.1: not attempted yet.\n"
+    exercises.hint("2.2")
+    lines = [
+        f"✓ Exercise 1.1: {exercises.find('1.1').success}",
+        "Exercise 1.1: not attempted yet.",
+        f"Exercise 2.2: {exercises.find('2.2').stronger_hint}",
+    ]
+    assert capsys.readouterr() == ("\n".join([*lines, ""]), "")
 
 
 def test_untouched_fails_where_answers_are_required(monkeypatch):
@@ -68,11 +61,6 @@ def test_a_console_without_the_tick(monkeypatch):
     exercises.check("1.1", right_size)
     sys.stdout.flush()
     assert bytes_out.getvalue().startswith(b"? Exercise 1.1: ")
-
-
-def test_hint_prints_the_stronger_one(capsys):
-    exercises.hint("2.2")
-    assert capsys.readouterr().out == f"Exercise 2.2: {exercises.find('2.2').stronger_hint}\n"
 
 
 def test_unknown_number_names_the_known_ones():

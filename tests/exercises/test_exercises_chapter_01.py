@@ -52,7 +52,6 @@ WRONG["1.1"] = [
     ),
     (lambda size, kernel: size - kernel + 1, "cannot be called this way"),
     (lambda size, kernel, stride=1, padding=0: [size, size], "one number"),
-    (lambda size, kernel, stride=1, padding=0: str(size), "one number"),
 ]
 
 # 1.2 ------------------------------------------------------------------------------------------
@@ -82,8 +81,6 @@ WRONG["1.2"] = [
     (lambda num_classes, in_channels=1: parameters(num_classes, in_channels, k3=5), "4 × 4"),
     (lambda classes, in_channels=1: parameters(classes, in_channels) - 6 - 16 - 120, "biases of the convolutions"),
     (lambda classes, in_channels=1: parameters(classes, in_channels) - 64 - classes, "biases of the fully connected"),
-    (lambda num_classes, in_channels=1: 41806, "same answer whatever"),
-    (lambda num_classes: parameters(num_classes), "cannot be called this way"),
 ]
 
 # 1.3 ------------------------------------------------------------------------------------------

@@ -65,10 +65,7 @@ WRONG["3.1"] = [
     (lambda height, width: features(height, width, lambda n: n // 8), "stride of 4 is missing"),
     (lambda height, width: features(height, height), "square of `height`"),
     (lambda height, width: features(width, width), "square of `width`"),
-    (lambda height, width: 12544, "same answer whatever"),
     (lambda height, width: 256 * side(height) * side(width), "should raise ValueError here(.|\n)*value 0"),
-    (lambda height, width: (256, side(height), side(width)), "one number"),
-    (lambda height, width: print(features(height, width)), "returns nothing(.|\n)*printed: 12544"),
 ]
 
 # 3.2 ------------------------------------------------------------------------------------------
@@ -114,13 +111,6 @@ def mirror(image, flip):
     return image[:, :, ::-1] if flip else image
 
 
-def in_place(image, flip, factor):
-    image += 1
-    image *= factor
-    image -= 1
-    return np.clip(image[:, :, ::-1] if flip else image, -1, 1)
-
-
 WRONG["3.2"] = [
     (lambda image, flip, factor: brighten(image[:, ::-1] if flip else image, factor), "top and bottom"),
     (lambda image, flip, factor: brighten(image[::-1] if flip else image, factor), "colours are exchanged"),
@@ -141,8 +131,6 @@ WRONG["3.2"] = [
     (lambda image, flip, factor: brighten(mirror(image, flip), factor)[np.newaxis], "shape has changed"),
     (lambda image, flip, factor: image, "leaves the image as it is"),
     (lambda image, flip, factor: np.zeros_like(image), "right for 0 of the 6"),
-    (lambda image, flip, factor: [image, flip], "array of numbers"),
-    (in_place, "changes its input"),
 ]
 
 # 3.3 ------------------------------------------------------------------------------------------
@@ -171,16 +159,6 @@ class Dropout(paddle.nn.Layer):
         return self.scale(x * self.mask(x)) if self.training else self.evaluate(x)
 
 
-class ByBernoulli(Dropout):
-    def mask(self, x):
-        return paddle.bernoulli(paddle.full(x.shape, 1 - self.p))
-
-
-class ByNumpyMask(Dropout):
-    def mask(self, x):
-        return paddle.to_tensor((np.random.rand(*x.shape) > self.p).astype("float32"))
-
-
 class ByWhere(Dropout):
     def forward(self, x):
         if not self.training:
@@ -202,7 +180,13 @@ class ByOwnGenerator(Dropout):
         return paddle.to_tensor(mask.reshape(x.shape))
 
 
-RIGHT["3.3"] = [Dropout, ByBernoulli, ByNumpyMask, ByWhere, ByOwnGenerator]
+RIGHT["3.3"] = [
+    Dropout,
+    ByWhere,
+    ByOwnGenerator,
+    variant(Dropout, mask=lambda self, x: paddle.bernoulli(paddle.full(x.shape, 1 - self.p))),
+    variant(Dropout, mask=lambda self, x: paddle.to_tensor((np.random.rand(*x.shape) > self.p).astype("float32"))),
+]
 
 
 class SameMask(Dropout):
@@ -266,7 +250,6 @@ WRONG["3.3"] = [
         r"not the old ones divided by 1 - p|share of zeros is not p",
     ),
     (StaysInEvaluation, "drops nothing"),
-    (variant(paddle.nn.Layer, __init__=lambda self, *_, **__: paddle.nn.Layer.__init__(self)), "no method `forward`"),
     (lambda p=0.5: F.dropout, "should be a class"),
 ]
 

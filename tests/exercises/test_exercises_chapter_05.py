@@ -3,7 +3,7 @@
 from functools import partial
 
 import paddle
-from exercise_verdicts import answer_tests, hidden_in_a_list, variant
+from exercise_verdicts import answer_tests, variant
 
 nn = paddle.nn
 F = paddle.nn.functional
@@ -77,16 +77,10 @@ WRONG["5.1"] = [
     (walk(partial(parameters, without=[5]), leave=lambda m: m[0] + m[1][1] + m[2][1]), "c4 channels, which is missing"),
     (walk(partial(parameters, without=[1, 3])), "two reductions are missing"),
     (lambda c0, modules: walk()(c0, modules)[::-1], "exchanged"),
-    (lambda c0, modules: (leaving(modules[-1]), parameters(192, modules[-1])), "right for 1 of the 9"),
     (
         lambda c0, modules: (leaving(modules[-1]), parameters(([c0, *map(leaving, modules)])[-2], modules[-1])),
         "those of the last module alone",
     ),
-    (lambda c0, modules: walk()(c0, modules)[0], "2 numbers"),
-    (lambda c0, modules: (256, 163696), "same answer whatever"),
-    (lambda c0, modules: (c0, 163696), "right for 0 of the"),
-    (lambda c0, modules: (walk()(c0, modules), modules.clear())[0], "changes its input"),
-    (lambda c0, modules: walk()(c0, modules[0]), "raises TypeError"),
 ]
 
 # 5.2 ------------------------------------------------------------------------------------------
@@ -95,7 +89,7 @@ WRONG["5.1"] = [
 class Module(nn.Layer):
     """A right InceptionBN with the places where the wrong ones below differ."""
 
-    bias, kernel3, axis = False, 5, 1
+    bias, kernel3 = False, 5
     order = (0, 1, 2, 3)
     norm = nn.BatchNorm2D
 
@@ -115,7 +109,7 @@ class Module(nn.Layer):
         return self.unit(5, self.pool(x))
 
     def join(self, branches):
-        return paddle.concat([branches[i] for i in self.order], axis=self.axis)
+        return paddle.concat([branches[i] for i in self.order], axis=1)
 
     def forward(self, x):
         branches = [self.unit(0, x), self.unit(2, self.unit(1, x)), self.unit(4, self.unit(3, x)), self.last(x)]
@@ -177,14 +171,6 @@ class OneNormAfterAll(Module):
         return self.norms(super().join(branches))
 
 
-class InAList(Module):
-    def __init__(self, c0, c1, c2, c3, c4):
-        super().__init__(c0, c1, c2, c3, c4)
-        convs, norms = list(self.convs), list(self.norms)
-        del self.convs, self.norms
-        self.convs, self.norms = convs, norms
-
-
 WRONG["5.2"] = [
     (variant(Module, bias=None), r"a convolution has a bias(.|\n)*came: .*6 biases"),
     (variant(Module, kernel3=3), "third branch's convolution is 3 × 3; it should be 5 × 5"),
@@ -207,8 +193,6 @@ WRONG["5.2"] = [
     (variant(Module, order=(0, 1, 3, 2)), "in the order 1 × 1, 3 × 3, pooling, 5 × 5"),
     (variant(Module, pool=lambda self, x: F.avg_pool2d(x, 3, 1, 1, exclusive=True)), "pools by averages"),
     (variant(Module, last=lambda self, x: self.pool(self.unit(5, x))), "pools after its convolution"),
-    (variant(Module, pool=lambda self, x: F.max_pool2d(x, 3, padding=1)), "raises ValueError in line .* of join"),
-    (variant(Module, axis=2), "raises ValueError in line .* of join"),
     (AlwaysBatch, "in evaluation mode it uses the batch's mean and variance"),
     (AlwaysRunning, "in training mode it uses the running mean and variance"),
     (
@@ -218,11 +202,6 @@ WRONG["5.2"] = [
         r"parameters are not those(.|\n)*\[64, 192, 1, 1\]",
     ),
     (variant(Module, forward=lambda self, x: Module.forward(self, F.relu_(x))), "changes its input"),
-    (InAList, "no parameters that a Layer can find"),
-    (variant(Module, last=lambda self, x: Module.last(self, x).detach()), "gradient does not reach convs.5.weight"),
-    (variant(Module, forward=lambda self, x: None), "returns nothing"),
-    (variant(nn.Layer, __init__=lambda self, *_, **__: nn.Layer.__init__(self)), "no method `forward`"),
-    (lambda c0, c1, c2, c3, c4: Module(c0, c1, c2, c3, c4), "derived from paddle.nn.Layer"),
 ]
 
 # 5.3 ------------------------------------------------------------------------------------------
@@ -316,11 +295,6 @@ WRONG["5.3"] = [
         variant(Head, forward=lambda self, x: Head.forward(self, x).squeeze(-1)),
         r"one row of logits per image(.|\n)*expected: +a tensor of shape \[3, 1\]",
     ),
-    (hidden_in_a_list(Head), "no parameters that a Layer can find"),
-    (variant(Head, maps=lambda self, x: Head.maps(self, x).detach()), "gradient does not reach conv.weight"),
-    (variant(Head, pool=lambda self, x: Head.pool(self, F.relu_(x))), "changes its input"),
-    (variant(nn.Layer, __init__=lambda self, *_, **__: nn.Layer.__init__(self)), "no method `forward`"),
-    (lambda in_channels, size, num_classes=1: Head(in_channels, size), "derived from paddle.nn.Layer"),
 ]
 
 test_right_answers, test_wrong_answers = answer_tests({"paddle": paddle, "F": F}, RIGHT, WRONG)
