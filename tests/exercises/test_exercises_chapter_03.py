@@ -26,13 +26,6 @@ def features(height, width, one=side, channels=256):
     return channels * one(height) * one(width)
 
 
-def features_in_short(height, width):
-    rows, columns = math.ceil(height / 4) // 8, -(-width // 4) // 8
-    if not rows * columns:
-        raise ValueError
-    return float(np.prod([256, rows, columns]))
-
-
 def features_by_paddle(height, width):
     x = F.conv2d(paddle.zeros([1, 1, height, width]), paddle.zeros([1, 1, 11, 11]), stride=4, padding=5)
     if min(x.shape[2:]) < 8:
@@ -42,7 +35,7 @@ def features_by_paddle(height, width):
     return paddle.to_tensor(256 * x.shape[2] * x.shape[3])
 
 
-RIGHT["3.1"] = [features, features_in_short, features_by_paddle]
+RIGHT["3.1"] = [features, features_by_paddle]
 
 
 def rounding_up(pixels):
@@ -83,24 +76,13 @@ def flip_as_uint8(image, flip, factor):
     return (np.clip(grey * factor, 0, 255) / 127.5 - 1).astype(np.float32)
 
 
-def flip_by_loops(image, flip, factor):
-    result = np.empty_like(image)
-    _, height, width = image.shape
-    for i in range(height):
-        for j in range(width):
-            for c in range(3):
-                value = image[c, i, width - 1 - j if flip else j]
-                result[c, i, j] = min(1.0, (value + 1) * factor - 1)
-    return result
-
-
 def flip_by_paddle(image, flip, factor):
     x = paddle.to_tensor(image)
     x = paddle.flip(x, axis=[2]) if flip else x
     return paddle.clip((x + 1) * factor - 1, -1, 1)
 
 
-RIGHT["3.2"] = [flip_in_float, flip_as_uint8, flip_by_loops, flip_by_paddle]
+RIGHT["3.2"] = [flip_in_float, flip_as_uint8, flip_by_paddle]
 
 
 def brighten(image, factor):

@@ -29,13 +29,6 @@ def leaving(module):
     return module[0] + module[1][1] + module[2][1] + module[3]
 
 
-def by_recursion(c0, modules):
-    if not modules:
-        return c0, 0
-    c, total = by_recursion(leaving(modules[0]), modules[1:])
-    return c, parameters(c0, modules[0]) + total
-
-
 def by_lists(c0, modules):
     entering = [c0] + [leaving(module) for module in modules]
     return [entering[-1], float(sum(map(parameters, entering, modules)))]
@@ -50,7 +43,7 @@ def by_paddle(c0, modules):
     return c0, total
 
 
-RIGHT["5.1"] = [by_recursion, by_lists, by_paddle]
+RIGHT["5.1"] = [by_lists, by_paddle]
 
 
 def walk(count=parameters, leave=leaving, chained=True):

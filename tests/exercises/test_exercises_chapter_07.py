@@ -23,19 +23,11 @@ def by_adding_a_half(batch, mean, std):
     return np.floor(np.clip(exact(batch, mean, std), 0, 255) + 0.5).astype("uint8")
 
 
-def by_channel(batch, mean, std):
-    out = np.empty((len(batch), *batch.shape[2:], 3), np.uint8)
-    for channel in range(3):
-        values = 255 * (batch[:, channel] * std[channel] + mean[channel])
-        out[..., channel] = np.minimum(np.maximum(np.round(values), 0), 255)
-    return out
-
-
 def by_the_package(batch, mean, std):
     return highlevel.undo_normalise(batch, mean, std).transpose(0, 2, 3, 1)
 
 
-RIGHT["7.1"] = [by_adding_a_half, by_channel, by_the_package]
+RIGHT["7.1"] = [by_adding_a_half, by_the_package]
 
 
 def finish(values):
@@ -80,13 +72,7 @@ def rate_by_table(step, steps, warmup, peak):
     return np.concatenate([rising, falling])[step]
 
 
-def rate_by_squares(step, steps, warmup, peak):
-    if step + 1 <= warmup:
-        return np.float64(peak / warmup) * (1 + step)
-    return peak * np.cos(np.pi * (step - warmup) / (2 * (steps - warmup))) ** 2
-
-
-RIGHT["7.2"] = [rate, rate_by_table, rate_by_squares]
+RIGHT["7.2"] = [rate, rate_by_table]
 
 
 WRONG["7.2"] = [
