@@ -240,16 +240,23 @@ def test_a_run_is_resumed_as_what_it_was(train, palm_folder):
     assert len(train(*fresh(), epochs=2, seed=3, resume=True)) == 2
 
 
-@pytest.mark.parametrize("name", ["palm.best", "palm.next", "a/b", ""])
-def test_names_that_could_be_another_run_s_files_are_refused(train, name):
-    with pytest.raises(ValueError, match="name is"):
-        train(*fresh(), name=name)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        *(({"name": name}, "name is") for name in ("palm.best", "palm.next", "a/b", "")),
+        *(({"seed": seed}, "seed is") for seed in (-1, 1.5, "0", True)),
+        ({"train_loader": lambda: iter([])}, "yields no batches"),
+    ],
+)
+def test_what_a_training_cannot_take_is_named(train, options, said):
+    with pytest.raises(ValueError, match=said):
+        train(*fresh(), **options)
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
-def test_a_seed_is_a_whole_number_and_numpy_s_will_do(train, tmp_path, seed):
-    with pytest.raises(ValueError, match="seed is"):
-        train(*fresh(), seed=seed)
+def test_a_scheduler_that_needs_a_loss_is_refused_and_a_seed_of_numpy_s_is_taken(train, tmp_path):
+    plateau = paddle.optimizer.lr.ReduceOnPlateau(0.01)
+    with pytest.raises(ValueError, match="ReduceOnPlateau"):
+        train(*fresh(lambda model: momentum(model, plateau)))
     train(*fresh(), epochs=1, seed=np.int64(3))
     assert History.load(tmp_path / "palm.json").about["seed"] == 3
 
@@ -258,14 +265,6 @@ def test_two_trainings_do_not_write_the_same_files(train, tmp_path):
     with Checkpoint(tmp_path, "palm").held(), pytest.raises(CourseError, match="Another training is writing"):
         train(*fresh())
     assert len(train(*fresh(), epochs=1)) == 1
-
-
-def test_a_reader_without_batches_and_a_scheduler_that_needs_a_loss(train):
-    with pytest.raises(ValueError, match="yields no batches"):
-        train(*fresh(), train_loader=lambda: iter([]))
-    plateau = paddle.optimizer.lr.ReduceOnPlateau(0.01)
-    with pytest.raises(ValueError, match="ReduceOnPlateau"):
-        train(*fresh(lambda model: momentum(model, plateau)))
 
 
 @pytest.mark.parametrize("variable", [True, False])
