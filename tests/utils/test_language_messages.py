@@ -9,10 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from exercise_verdicts import right_size
 from student_notebooks import RIGHT, WRONG, chapter_one
 
 from palm_course import chapters as notebooks
-from palm_course import claims, doctor, exercises
+from palm_course import claims, exercises
 from palm_course.command import main
 from palm_course.exercises import Wrong, texts
 from palm_course.students import judging
@@ -21,10 +22,6 @@ from palm_course.students import judging
 @pytest.fixture
 def chinese(monkeypatch):
     monkeypatch.setenv("PALM_LANG", "zh")
-
-
-def right_size(size, kernel, stride=1, padding=0):
-    return (size + 2 * padding - kernel) // stride + 1
 
 
 def wrong_size(size, kernel, stride=1, padding=0):
@@ -144,13 +141,6 @@ def test_the_doctor_follows_the_locale(locale, said):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     for words in ("OK    Python", f"FAIL  paddle                  {said[0]}", f"{said[1]} `python"):
         assert words in done.stdout
-
-
-@pytest.mark.usefixtures("chinese")
-def test_the_doctor_s_columns(monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "lines", lambda: [("OK", "磁盘剩余空间", "x"), ("WARN", "free disk", "x")])
-    assert doctor.run() == 0
-    assert capsys.readouterr().out == f"OK    磁盘剩余空间{' ' * 12}x\nWARN  free disk{' ' * 15}x\n"
 
 
 def test_help_follows_the_locale():
