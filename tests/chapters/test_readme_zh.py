@@ -7,8 +7,7 @@ from importlib import import_module
 from itertools import pairwise
 
 import pytest
-from editions import MARKDOWN, ROOT, inline, zh_form
-from test_zh_prose import OTHER_WORDS
+from editions import MARKDOWN, OTHER_WORDS, ROOT, inline, zh_form
 
 sys.path.append(str(ROOT / "book"))
 readme = import_module("readme")

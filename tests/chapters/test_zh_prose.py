@@ -2,7 +2,7 @@
 
 import re
 
-from editions import MARKDOWN, ROOT, course, each_pair, edition, entries, inline, pair, prose, zh_form
+from editions import MARKDOWN, OTHER_WORDS, course, each_pair, edition, entries, glossary, inline, pair, prose, zh_form
 
 __all__ = ["course", "edition", "entries", "pair", "prose"]  # fixtures
 
@@ -56,29 +56,6 @@ def test_prose_is_set_as_chinese_is(prose):
     assert {cell.id: found for _, cell in prose if (found := zh_form.faults(cell.source))} == {}
 
 
-def glossary():
-    """The rows of docs/glossary.md: English, Chinese, meaning in both."""
-    lines = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
-    rows = [[column.strip() for column in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    return [row for row in rows if len(row) == 4 and not set(row[0]) <= {"-"} and row[0] != "English"]
-
-
-# Other words for a term that mean something else as well.
-ORDINARY = {"轮", "周期", "迭代", "标注", "标准化", "规范化"}
-OTHER_WORDS = {
-    word: row[1]
-    for row in glossary()
-    for listed in re.findall("又译：(.*?)。", row[3])
-    for word in re.split("[、，]", listed)
-    if word not in ORDINARY
-}
-OTHER_WORDS |= {
-    "学习速率": "学习率",
-    "激励函数": "激活函数",
-    "下采样层": "池化",
-    "过度拟合": "过拟合",
-    "全链接": "全连接",
-}
 STEADY = """
 accuracy, activation function, batch norm, bottleneck, convolution, cross-entropy, data augmentation, feature map,
 fully connected, gradient, learning rate, logistic regression, max-pooling, optimizer, overfitting, pathologic
