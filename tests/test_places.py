@@ -1,6 +1,5 @@
 """The course in the places in which students put it. Whole set-ups and chapters in such places: tests/hard."""
 
-import errno
 import hashlib
 import os
 import re
@@ -15,7 +14,7 @@ from places import everything
 from palm_course.getting import weights
 from palm_course.getting.download import Remote, download
 from palm_utils import datasets, machine, sample
-from palm_utils.messages import CourseError, DataNotFound, DownloadError
+from palm_utils.messages import DataNotFound, DownloadError
 from palm_utils.readers import data_loader
 
 
@@ -88,17 +87,6 @@ def test_a_download_that_cannot_be_put_where_it_belongs(tmp_path):
     file = Remote("http://server/a.gz", tmp_path / "data" / "a.gz", "md5", "")
     with pytest.raises(DownloadError, match=r"a\.gz could not be downloaded: it cannot be written there .*exists"):
         download([file])
-
-
-def test_a_sample_on_a_full_disk_is_said_and_leaves_nothing(micro, tmp_path, monkeypatch):
-    def refuse(*args, **options):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("palm_utils.files.uuid4", refuse)  # part of every new file's name
-    said = r"sample data cannot be written to .*No space left on device.*60 MB to spare"
-    with pytest.raises(CourseError, match=said):
-        sample.sample_root(tmp_path / "data", "tiny")
-    assert all(path.suffix == ".lock" for path in (tmp_path / "data").rglob("*") if path.is_file())
 
 
 # --- no network
