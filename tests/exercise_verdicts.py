@@ -64,6 +64,16 @@ def variant(base: type, **members: Any) -> type:
     return type("Answer", (base,), members)
 
 
+def fixed(base: type, *arguments: Any) -> type:
+    """Return a class that is built with these arguments whatever it is given."""
+    return variant(base, __init__=lambda self, *_, **__: base.__init__(self, *arguments))
+
+
+def then(base: type, change: Callable) -> type:
+    """Return a network that changes what `base` computes."""
+    return variant(base, forward=lambda self, x: change(base.forward(self, x)))
+
+
 def hidden_in_a_list(build: Callable) -> type:
     """Return a Layer that keeps the one that `build` makes where Paddle does not find it."""
     import paddle

@@ -216,7 +216,6 @@ WRONG["4.3"] = [
     (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 3, padding=1, bias_attr=False)), "biases are missing"),
     (partial(make, activation=nn.Identity), "ReLUs are missing"),
     (partial(make, activation=nn.Sigmoid), "not a ReLU"),
-    (partial(make, activation=nn.LeakyReLU), "not a ReLU"),
     (without_last_relu, "after the last convolution is missing"),
     (relu_once_a_block, "one belongs after every convolution"),
     (partial(make, pool=lambda: nn.AvgPool2D(2, 2)), "by averages"),
@@ -224,7 +223,6 @@ WRONG["4.3"] = [
     (input_channels_forgotten, "channels do not follow the plan"),
     (lambda plan, in_channels=3: make(plan), r"channels do not follow(.|\n)*in_channels=2(.|\n)*\[6, 2, 3, 3\]"),
     (without_leading_pooling, "maps are too large: not every pooling"),
-    (lambda plan, in_channels=3: make([8, "M", 16, 16, "M"]), "it has 3 convolutions|channels do not follow"),
     (PoolsLast, "not those of the plan's layers"),
 ]
 
