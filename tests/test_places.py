@@ -18,12 +18,6 @@ from palm_utils.messages import DataNotFound, DownloadError
 from palm_utils.readers import data_loader
 
 
-@pytest.fixture
-def micro(monkeypatch):
-    """Let the sample 'tiny' be tinier still."""
-    monkeypatch.setitem(sample.SIZES, "tiny", places.MICRO)
-
-
 def test_folders_with_spaces_and_chinese_names(micro, tmp_path, monkeypatch):
     monkeypatch.setenv("PALM_CACHE", str(tmp_path / places.ODD / "缓存"))
     plain = everything(tmp_path / "plain")

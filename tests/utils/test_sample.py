@@ -31,12 +31,6 @@ def tiny(tmp_path_factory) -> Path:
     return sample.sample_root(tmp_path_factory.mktemp("data"), "tiny")
 
 
-@pytest.fixture
-def micro(monkeypatch):
-    """Let 'tiny' be tinier still, for tests that make it more than once."""
-    monkeypatch.setitem(sample.SIZES, "tiny", sample.Size(1, 1, 1, 3, (20, 10), (20, 10), seconds=1))
-
-
 def digest(root: Path) -> dict[str, str]:
     files = [path for path in root.rglob("*") if path.is_file()]
     return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
