@@ -72,18 +72,3 @@ def fixed(base: type, *arguments: Any) -> type:
 def then(base: type, change: Callable) -> type:
     """Return a network that changes what `base` computes."""
     return variant(base, forward=lambda self, x: change(base.forward(self, x)))
-
-
-def hidden_in_a_list(build: Callable) -> type:
-    """Return a Layer that keeps the one that `build` makes where Paddle does not find it."""
-    import paddle
-
-    class HiddenInAList(paddle.nn.Layer):
-        def __init__(self, *args, **named):
-            super().__init__()
-            self.layers = [build(*args, **named)]
-
-        def forward(self, x):
-            return self.layers[0](x)
-
-    return HiddenInAList

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import paddle
-from exercise_verdicts import answer_tests, fixed, hidden_in_a_list, then, variant
+from exercise_verdicts import answer_tests, fixed, then, variant
 
 nn = paddle.nn
 F = paddle.nn.functional
@@ -144,6 +144,17 @@ class TutorialOrderAndTinyWeights(TutorialOrder):
             parameter.set_value(parameter * 1e-3)
 
 
+class HiddenInAList(nn.Layer):
+    """Keeps its network where Paddle does not find it."""
+
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.layers = [Net(num_classes)]
+
+    def forward(self, x):
+        return self.layers[0](x)
+
+
 class ForwardUnwritten(Net):
     def forward(self, x):
         raise NotImplementedError
@@ -169,7 +180,7 @@ WRONG["1.3"] = [
         variant(Net, block3=lambda self, x: paddle.to_tensor(Net.block3(self, x).numpy())),
         r"gradient does not reach conv1\.weight",
     ),
-    (hidden_in_a_list(Net), "no parameters that a Layer can find(.|\n)*plain list"),
+    (HiddenInAList, "no parameters that a Layer can find(.|\n)*plain list"),
     (fixed(nn.Layer), "no method `forward`"),
     (ForwardUnwritten, "still to be written: line .* of forward"),
     (
