@@ -113,12 +113,12 @@ def test_solutions_have_chinese_comments_where_there_are_some(tmp_path, monkeypa
 def test_a_claim_is_printed_alike_and_only_its_failure_is_translated(monkeypatch, capsys):
     for language, end in (("en", "it does not hold on this machine"), ("zh", "在这台机器上不成立")):
         monkeypatch.setenv("PALM_LANG", language)
-        claims.claim("accuracy", 0.95, real=True, at_least=0.9)
+        claims.claim("accuracy", 0.96, real=True, at_least=0.95, at_most=0.99)
         claims.claim("accuracy", 0.5, real=False, at_least=0.9)
         with pytest.raises(claims.ClaimFailed, match=f"stated: at least 0.9.* - {end}"):
             claims.claim("accuracy", 0.5, real=True, at_least=0.9)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == lines[2:] and lines[0] == "accuracy: 0.9500 (stated: at least 0.9) ✓"
+    assert lines[:2] == lines[2:] and lines[0] == "accuracy: 0.9600 (stated: at least 0.95 and at most 0.99) ✓"
 
 
 def command(*arguments, **variables):
