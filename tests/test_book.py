@@ -65,8 +65,9 @@ def test_every_figure_of_a_chapter_is_described_and_one_is_its_picture(path):
     assert not figures or pages.picture_of(book, path.stem).startswith(b"\x89PNG")
 
 
-def test_the_readme_is_taken_apart_and_nothing_is_lost():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_is_taken_apart_and_nothing_is_lost(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
     about = readme.read(text)
     assert set(about.chapters) == {path.stem for path in CHAPTERS}
     assert all(len(cells) == 5 and all(cells) for cells in about.chapters.values())

@@ -25,7 +25,6 @@ from editions import (
 from matplotlib.text import Text
 from test_figures import every_figure
 
-from palm_course import chapters as notebooks
 from palm_utils.history import History
 
 __all__ = ["course", "edition", "entries", "pair", "prose"]  # fixtures
@@ -130,8 +129,3 @@ def test_every_relative_link_resolves(course, path):
         for link in links(cell) if cell.cell_type == "markdown" else []:
             if not re.match(r"[a-z]+:|#", link):
                 assert (FOLDER / path.parent / link.split("#")[0]).exists(), (cell.id, link)
-
-
-def test_chinese_chapters_are_found_as_the_english_ones_are():
-    assert [path.name for path in notebooks.find("01", FOLDER / "zh")] == ["01_lenet_mnist.ipynb"]
-    assert notebooks.find("01") == [FOLDER / "01_lenet_mnist.ipynb"]
