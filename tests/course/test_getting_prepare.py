@@ -5,6 +5,7 @@ import io
 import os
 import runpy
 from pathlib import Path
+from unittest.mock import Mock
 
 import palm_archives
 import pytest
@@ -265,16 +266,6 @@ def test_a_link_that_leads_nowhere_is_named(data, source, target):
     assert tree(data) == {}
 
 
-def test_a_data_folder_that_cannot_be_written_to_is_named(data, source, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise PermissionError(errno.EACCES, "Permission denied", str(data))
-
-    palm_archives.ai_studio(source)
-    monkeypatch.setattr(prepare, "locked", refuse)
-    with pytest.raises(DataError, match=r"palm was not prepared: .*Permission denied.*set PALM_DATA"):
-        prepare_palm(source, data, expected=EXPECTED)
-
-
 def test_the_sample_is_never_taken_for_the_real_data(data, source, monkeypatch):
     is_sample = lambda folder: Path(folder, "README.txt").is_file()  # noqa: E731
     monkeypatch.setattr(palm_utils.sample, "is_sample", is_sample)
@@ -293,17 +284,23 @@ def test_links_that_run_in_circles_end(data, source):
     assert tree(data / "palm") == prepared()
 
 
-def test_a_full_disk_leaves_nothing(data, source, monkeypatch):
+@pytest.mark.parametrize(
+    ("where", "error", "said"),
+    [
+        (
+            "locked",
+            PermissionError(errno.EACCES, "Permission denied"),
+            "not prepared: .*Permission denied.*set PALM_DATA",
+        ),
+        ("write_labels", OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
+    ],
+)
+def test_a_data_folder_that_cannot_be_written_to_is_named(data, source, monkeypatch, where, error, said):
     palm_archives.ai_studio(source)
-
-    def full(*args):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(prepare, "write_labels", full)
-    with pytest.raises(DataError, match="disk is full"):
+    with monkeypatch.context() as broken, pytest.raises(DataError, match=said):
+        broken.setattr(prepare, where, Mock(side_effect=error))
         prepare_palm(source, data, expected=EXPECTED)
     assert tree(data) == {}
-    monkeypatch.undo()
     prepare_palm(source, data, expected=EXPECTED)
     assert tree(data / "palm") == prepared()
 
