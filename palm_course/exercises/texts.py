@@ -12,7 +12,8 @@ from typing import Any
 from palm_course.exercises.registry import all_exercises, find
 from palm_course.exercises.student_values import shorten
 from palm_course.exercises.trial import Status
-from palm_utils.messages import CHINESE, CourseError, current, mark, pad, tr
+from palm_course.terminal import pad
+from palm_utils.messages import CHINESE, CourseError, current, mark, tr
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"
 _NOT_RUN = mark("not run yet")

@@ -20,7 +20,8 @@ import palm_utils
 from palm_course.exercises.global_settings import kept
 from palm_course.exercises.limits import OutOfTime, time_limit
 from palm_course.exercises.student_values import as_numbers, describe, describe_call, duplicate, same, shorten
-from palm_utils.messages import CourseError, mark, pad, tr, trn
+from palm_course.terminal import pad
+from palm_utils.messages import CourseError, mark, tr, trn
 
 _SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
 

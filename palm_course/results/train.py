@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, in as many processes as are asked for, print the history, and say where it is stored."""
     from paddle import distributed
 
-    from palm_utils.training import refuse
+    from palm_utils.machine import refuse
 
     chapter, network = find_network(args.network)
     recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)
