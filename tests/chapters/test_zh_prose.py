@@ -2,7 +2,7 @@
 
 import re
 
-from editions import MARKDOWN, OTHER_WORDS, course, each_pair, edition, entries, glossary, inline, pair, prose, zh_form
+from editions import MARKDOWN, OTHER_WORDS, course, each_pair, edition, entries, inline, pair, prose, zh_form
 
 __all__ = ["course", "edition", "entries", "pair", "prose"]  # fixtures
 
@@ -56,28 +56,9 @@ def test_prose_is_set_as_chinese_is(prose):
     assert {cell.id: found for _, cell in prose if (found := zh_form.faults(cell.source))} == {}
 
 
-STEADY = """
-accuracy, activation function, batch norm, bottleneck, convolution, cross-entropy, data augmentation, feature map,
-fully connected, gradient, learning rate, logistic regression, max-pooling, optimizer, overfitting, pathologic
-myopia, pooling, receptive field, residual block, sensitivity, specificity, standard deviation, threshold, weight decay
-"""
-
-
 @each_pair
 def test_terms_are_those_of_the_glossary(entries):
     assert len(OTHER_WORDS) > 20
     for entry in entries:
         for word, right in OTHER_WORDS.items():
             assert word not in entry.chinese, f"{entry.name}: {word}; the course says {right}"
-
-
-@each_pair
-def test_terms_are_rendered_by_their_words(entries):
-    for term in re.split(r",\s+", " ".join(STEADY.split())):
-        rows = [row for row in glossary() if term in re.split(", ", row[0].split(" (")[0].removesuffix(" layer"))]
-        assert len(rows) == 1, f"the glossary has {term} in one row"
-        words = re.split("、", re.sub("（.*?）", "", rows[0][1]).removesuffix("层"))
-        for entry in entries:
-            english = re.sub(r"`[^`]*`|\*.*?\*|\]\(.*?\)", "", entry.english)  # titles of papers stay English
-            if re.search(rf"\b{re.escape(term)}s?\b", english, re.I):
-                assert any(word in entry.chinese for word in words), f"{entry.name}: {term} is {words}"

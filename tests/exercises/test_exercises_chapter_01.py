@@ -190,4 +190,4 @@ WRONG["1.3"] = [
     (lambda num_classes: Net(num_classes), "derived from paddle.nn.Layer"),
 ]
 
-test_right_answers, test_wrong_answers = answer_tests({"paddle": paddle, "F": F}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

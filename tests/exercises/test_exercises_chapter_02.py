@@ -194,4 +194,4 @@ WRONG["2.4"] = [
     (lambda img, size=224: [img, size], "array of numbers"),
 ]
 
-test_right_answers, test_wrong_answers = answer_tests({"Path": Path, "cv2": cv2, "np": np}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

@@ -231,4 +231,4 @@ WRONG["3.3"] = [
     (lambda p=0.5: F.dropout, "should be a class"),
 ]
 
-test_right_answers, test_wrong_answers = answer_tests({"F": F, "np": np, "paddle": paddle}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

@@ -226,4 +226,4 @@ WRONG["4.3"] = [
     (PoolsLast, "not those of the plan's layers"),
 ]
 
-test_right_answers, test_wrong_answers = answer_tests({"paddle": paddle}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

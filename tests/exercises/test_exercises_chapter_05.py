@@ -280,4 +280,4 @@ WRONG["5.3"] = [
     (then(Head, lambda y: y.squeeze(-1)), r"one row of logits per image(.|\n)*expected: +a tensor of shape \[3, 1\]"),
 ]
 
-test_right_answers, test_wrong_answers = answer_tests({"paddle": paddle, "F": F}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

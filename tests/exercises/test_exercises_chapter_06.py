@@ -292,4 +292,4 @@ WRONG["6.3"] = [
 ]
 
 
-test_right_answers, test_wrong_answers = answer_tests({"F": F, "np": np, "paddle": paddle}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

@@ -206,4 +206,4 @@ WRONG["7.3"] = [
     (lambda patience: stop_when_flat()(patience), r"derived from paddle\.callbacks\.Callback"),
 ]
 
-test_right_answers, test_wrong_answers = answer_tests({"math": math, "np": np, "paddle": paddle}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

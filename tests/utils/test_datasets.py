@@ -1,8 +1,6 @@
 """Which data set is found where, and what is said about it."""
 
-import gzip
 import hashlib
-import re
 from pathlib import Path
 
 import palm_archives
@@ -218,22 +216,3 @@ def test_the_published_cifar_archive_is_known_by_its_checksum(checkout, monkeypa
         datasets.cifar10().counts()
     monkeypatch.setitem(contents.PUBLISHED_MD5, "cifar-10-python.tar.gz", hashlib.md5(content).hexdigest())
     assert datasets.cifar10().counts() == {"training": 50_000, "test": 10_000}
-
-
-CIFAR = cifar_archive(data_batch_1=1000)
-
-
-@pytest.mark.parametrize(
-    ("file", "content"),
-    [
-        *(("mnist/t10k-images-idx3-ubyte.gz", content) for content in (b"", b"no gzip", idx(3)[:12])),
-        *(("mnist/t10k-images-idx3-ubyte.gz", gzip.compress(content, mtime=0)) for content in (b"short", bytes(16))),
-        *(("cifar10/cifar-10-python.tar.gz", content) for content in (b"", CIFAR[:40], CIFAR[:-30])),
-    ],
-    ids=range(8),
-)
-def test_a_damaged_file_is_named(checkout, file, content):
-    write(checkout, data_sets(1) | {file: content})
-    name, _, file = file.partition("/")
-    with pytest.raises(DataError, match=rf"{re.escape(file)} is damaged .*data {name} --download --force"):
-        getattr(datasets, name)().counts()
