@@ -95,10 +95,7 @@ WRONG["2.3"] = [
     (lambda predictions, labels: rates(predictions, labels, absent=0.0), "nan, not 0"),
     (lambda predictions, labels: rates(predictions, labels, absent=1.0), "nan, not 1"),
     (lambda predictions, labels: rates(labels, predictions), "predictive value"),
-    (
-        lambda predictions, labels: (np.mean(predictions * labels), np.mean((1 - predictions) * (1 - labels))),
-        "number of all eyes",
-    ),
+    (lambda p, y: (np.mean(p * y), np.mean((1 - p) * (1 - y))), "number of all eyes"),
     (lambda predictions, labels: 1 - np.array(rates(predictions, labels)), "missed instead of"),
     (lambda predictions, labels: np.mean(predictions == labels), "2 numbers"),
 ]

@@ -70,10 +70,7 @@ WRONG["5.1"] = [
     (walk(partial(parameters, without=[5]), leave=lambda m: m[0] + m[1][1] + m[2][1]), "c4 channels, which is missing"),
     (walk(partial(parameters, without=[1, 3])), "two reductions are missing"),
     (lambda c0, modules: walk()(c0, modules)[::-1], "exchanged"),
-    (
-        lambda c0, modules: (leaving(modules[-1]), parameters(([c0, *map(leaving, modules)])[-2], modules[-1])),
-        "those of the last module alone",
-    ),
+    (lambda c, m: (leaving(m[-1]), parameters([c, *map(leaving, m)][-2], m[-1])), "those of the last module alone"),
 ]
 
 # 5.2 ------------------------------------------------------------------------------------------
@@ -170,19 +167,10 @@ WRONG["5.2"] = [
     (variant(Module, norm=nn.Identity), "no batch norm that a Layer can find"),
     (OneNormAfterAll, r"batch norm of its own(.|\n)*1 batch norms"),
     (variant(Module, unit=lambda self, i, x: F.relu(self.convs[i](x))), "`forward` does not use them"),
-    (
-        variant(Module, unit=lambda self, i, x: self.norms[i](F.relu(self.convs[i](x)))),
-        "ReLU stands before the batch norm",
-    ),
+    (variant(Module, unit=lambda self, i, x: self.norms[i](F.relu(self.convs[i](x)))), "ReLU stands before the batch"),
     (variant(Module, unit=lambda self, i, x: self.norms[i](self.convs[i](x))), "there is no ReLU"),
-    (
-        variant(OneReluAtTheEnd, unit=lambda self, i, x: self.norms[i](self.convs[i](x))),
-        "no ReLU follows the two reductions",
-    ),
-    (
-        variant(OneReluAtTheEnd, join=lambda self, branches: Module.join(self, branches)),
-        "no ReLU follows the ends of the branches",
-    ),
+    (variant(OneReluAtTheEnd, unit=lambda self, i, x: self.norms[i](self.convs[i](x))), "follows the two reductions"),
+    (variant(OneReluAtTheEnd, join=Module.join), "no ReLU follows the ends of the branches"),
     (variant(Module, order=(0, 1, 3, 2)), "in the order 1 × 1, 3 × 3, pooling, 5 × 5"),
     (variant(Module, pool=lambda self, x: F.avg_pool2d(x, 3, 1, 1, exclusive=True)), "pools by averages"),
     (variant(Module, last=lambda self, x: self.pool(self.unit(5, x))), "pools after its convolution"),

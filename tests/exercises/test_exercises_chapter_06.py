@@ -271,10 +271,7 @@ def through_numpy(x, num_filters, stride):
 
 WRONG["6.3"] = [
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, front=num_filters - x.shape[1]), "first"),
-    (
-        lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, front=(num_filters - x.shape[1]) // 2),
-        "both sides",
-    ),
+    (lambda x, n, stride: with_zeros(step(x, stride), n, front=(n - x.shape[1]) // 2), "both sides"),
     (repeats, "repeat those of x"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, 1.0), "ones"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride, 1), num_filters), "later row and column"),
