@@ -9,19 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-from editions import (
-    ENGLISH,
-    FOLDER,
-    PAIRS,
-    course,
-    each_pair,
-    edition,
-    entries,
-    inline,
-    pair,
-    prose,
-    read,
-)
+from editions import ENGLISH, FOLDER, PAIRS, course, each_pair, edition, entries, inline, pair, prose, read
 from matplotlib.text import Text
 from test_figures import every_figure
 

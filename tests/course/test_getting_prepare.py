@@ -150,14 +150,8 @@ REFUSED = {
         ai_studio_files(validation=WITHOUT_V3),
         r"2 of 3 validation photographs\n.*labels, but no validation photographs, for V0003.jpg",
     ),
-    "unlabelled": (
-        ai_studio_files(validation=[*WITHOUT_V3, "V0004.jpg"]),
-        "no label for the validation photographs V0004.jpg",
-    ),
-    "unknown kind": (
-        ai_studio_files([*palm_archives.TRAINING, "A0001.jpg"]),
-        "start with H, N or P, but there is A0001.jpg",
-    ),
+    "unlabelled": (ai_studio_files(validation=[*WITHOUT_V3, "V0004.jpg"]), "no label for the validation .* V0004"),
+    "unknown kind": (ai_studio_files([*palm_archives.TRAINING, "A0001.jpg"]), "start with H, N or P, but .* A0001"),
     "two photographs of one name": (
         ai_studio_files() | {f"old/{P0095}": photograph("another")},
         r"two different P0095\.jpg",
@@ -171,14 +165,8 @@ REFUSED = {
         r"V0002\.jpg has label 1 here and 0 in another table",
     ),
     "empty photograph": (prepared() | {P0095: b""}, r"P0095\.jpg is not a JPEG file \(0 bytes\)"),
-    "PNG": (
-        prepared() | {P0095: b"\x89PNG\r\n\x1a\n"},
-        r"P0095\.jpg is not a JPEG file \(8 bytes\)\. Get it again",
-    ),
-    "damaged table": (
-        prepared() | {"PALM-Validation-GT/labels.xlsx": b"PK\x03\x04"},
-        r"labels\.xlsx is damaged",
-    ),
+    "PNG": (prepared() | {P0095: b"\x89PNG\r\n\x1a\n"}, r"P0095\.jpg is not a JPEG file \(8 bytes\)\. Get it again"),
+    "damaged table": (prepared() | {"PALM-Validation-GT/labels.xlsx": b"PK\x03\x04"}, r"labels\.xlsx is damaged"),
 }
 
 
@@ -287,11 +275,7 @@ def test_links_that_run_in_circles_end(data, source):
 @pytest.mark.parametrize(
     ("where", "error", "said"),
     [
-        (
-            "locked",
-            PermissionError(errno.EACCES, "Permission denied"),
-            "not prepared: .*Permission denied.*set PALM_DATA",
-        ),
+        ("locked", PermissionError(errno.EACCES, "Permission denied"), "not prepared: .*Permission .*set PALM_DATA"),
         ("write_labels", OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
     ],
 )
