@@ -69,21 +69,21 @@ def _choose_kernels() -> str:
         return f"{MKL_VARIABLE}={os.environ[MKL_VARIABLE]}"
     # PF_AVX512F_INSTRUCTIONS_AVAILABLE
     avx512 = platform.system() == "Windows" and bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(41))
-    found = kernels_for(_cpuinfo(), os.environ.get("PROCESSOR_IDENTIFIER", ""), avx512)
+    found = kernels_for(cpuinfo(), os.environ.get("PROCESSOR_IDENTIFIER", ""), avx512)
     if found is None:
         return "PaddlePaddle's choice"
     os.environ[MKL_VARIABLE] = found
     return {AVX2: "AVX2", AVX512: "AVX-512"}[found]
 
 
-def kernels_for(cpuinfo: str, identifier: str = "", avx512: bool = False) -> str | None:
+def kernels_for(text: str, identifier: str = "", avx512: bool = False) -> str | None:
     """Return the value of MKL_DEBUG_CPU_TYPE that suits a processor, None for MKL's own choice (Intel and unknown).
 
-    cpuinfo: /proc/cpuinfo of Linux. identifier: PROCESSOR_IDENTIFIER of Windows, "AMD64 Family 25 Model 33 Stepping 2,
+    text: /proc/cpuinfo of Linux. identifier: PROCESSOR_IDENTIFIER of Windows, "AMD64 Family 25 Model 33 Stepping 2,
     AuthenticAMD" for instance; avx512: whether Windows says that AVX-512 is there. Without it 7 ends the process.
     """
-    if re.search(r"^vendor_id\s*:\s*AuthenticAMD\s*$", cpuinfo, re.MULTILINE):
-        listed = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    if re.search(r"^vendor_id\s*:\s*AuthenticAMD\s*$", text, re.MULTILINE):
+        listed = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
         flags = set(listed.group(1).split()) if listed else set()
         if flags >= _AVX512_FLAGS:
             return AVX512
@@ -94,7 +94,7 @@ def kernels_for(cpuinfo: str, identifier: str = "", avx512: bool = False) -> str
     return AVX512 if avx512 else AVX2
 
 
-def _cpuinfo() -> str:
+def cpuinfo() -> str:
     try:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

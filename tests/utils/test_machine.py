@@ -77,7 +77,7 @@ def test_the_number_is_what_the_environment_asks_for_and_nothing_is_printed(code
     found, err = probe(code, **variables)
     assert (found["threads"], found["said"]) == (number, f"{number} thread(s)")
     assert found["left"] == variables.get("OMP_NUM_THREADS")  # not PaddlePaddle's own 1, for what is started next
-    assert found["kernels"] == cpu.kernels_for(cpu._cpuinfo())
+    assert found["kernels"] == cpu.kernels_for(cpu.cpuinfo())
     assert found["sum"] == 600**3 and (err == "" or code == CODES[2])
 
 
