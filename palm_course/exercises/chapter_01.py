@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
+from palm_course.exercises.trial import Case, Mistake
+from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -20,23 +21,8 @@ def _output_size(size, kernel, stride=1, padding=0, *, ends=2, strides=True, bef
     return rounded((room + before) / (stride if strides else 1) + after)
 
 
-_OUTPUT_SIZE_MISTAKES = [
-    Mistake("it is one too small: the position before the first step counts as well.", after=0),
-    Mistake("padding is added at both ends, you count it once.", ends=1),
-    Mistake("it takes no notice of the padding.", ends=0),
-    Mistake("it takes no notice of the stride.", strides=False),
-    Mistake("it takes no notice of stride and padding.", ends=0, strides=False),
-    Mistake("it is not always a whole number: a step cut short does not count.", rounded=float),
-    Mistake("it rounds up where it should round down: a step cut short does not count.", rounded=math.ceil),
-    Mistake("it rounds to the nearest number: a step cut short never counts.", rounded=round),
-    Mistake("the one is added before the division by the stride; it belongs after it.", before=1, after=0),
-    Mistake("padding makes the output larger, not smaller.", ends=-2),
-]
-
-
-def judge_output_size(trial: Trial, answer: Any) -> None:
-    """Check 1.1 on layers of this course and on random ones."""
-    rng = np.random.default_rng(11)
+def _layers(rng: np.random.Generator) -> list[Case]:
+    """Return layers of this course and random ones."""
     cases = [Case((28, 5)), Case((24, 2), {"stride": 2}), Case((224, 11), {"stride": 4, "padding": 5})]
     cases += [Case((224, 7, 2, 3)), Case((), {"size": 7, "kernel": 3, "stride": 1, "padding": 1})]
     cases += [Case((9, 4), {"stride": 3}), Case((4, 4))]
@@ -45,10 +31,10 @@ def judge_output_size(trial: Trial, answer: Any) -> None:
         size = kernel + int(rng.integers(0, 60))
         stride, padding = int(rng.integers(1, 6)), int(rng.integers(0, 6))
         cases.append(Case((size, kernel), {"stride": stride, "padding": padding}))
-    trial.compare(answer, cases, _output_size, _OUTPUT_SIZE_MISTAKES)
+    return cases
 
 
-OUTPUT_SIZE = Exercise(
+OUTPUT_SIZE = NumberExercise(
     number="1.1",
     name="conv_output_size",
     title=mark("how large is the output?"),
@@ -61,7 +47,20 @@ OUTPUT_SIZE = Exercise(
         "moved. Each step uses up `stride` of the others, and a step cut short does not count. The position before "
         "the first step counts as well."
     ),
-    judge=judge_output_size,
+    cases=_layers,
+    reference=_output_size,
+    mistakes=[
+        Mistake("it is one too small: the position before the first step counts as well.", after=0),
+        Mistake("padding is added at both ends, you count it once.", ends=1),
+        Mistake("it takes no notice of the padding.", ends=0),
+        Mistake("it takes no notice of the stride.", strides=False),
+        Mistake("it takes no notice of stride and padding.", ends=0, strides=False),
+        Mistake("it is not always a whole number: a step cut short does not count.", rounded=float),
+        Mistake("it rounds up where it should round down: a step cut short does not count.", rounded=math.ceil),
+        Mistake("it rounds to the nearest number: a step cut short never counts.", rounded=round),
+        Mistake("the one is added before the division by the stride; it belongs after it.", before=1, after=0),
+        Mistake("padding makes the output larger, not smaller.", ends=-2),
+    ],
 )
 
 
@@ -74,30 +73,12 @@ def _lenet_parameters(num_classes, in_channels=1, *, conv_bias=1, fc_bias=1, thi
     return total + sum((fan_in + fc_bias) * out for fan_in, out in linears)
 
 
-_PARAMETERS_MISTAKES = [
-    Mistake("the biases are missing.", conv_bias=0, fc_bias=0),
-    Mistake("the biases of the convolutions are missing.", conv_bias=0),
-    Mistake("the biases of the fully connected layers are missing.", fc_bias=0),
-    Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
-    Mistake("it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)),
-    Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
-    Mistake(
-        "the first fully connected layer's weights and bias are missing.",
-        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
-    ),
-]
+def _lenets(rng: np.random.Generator) -> list[Case]:
+    drawn = [Case((int(rng.integers(2, 1001)),), {"in_channels": int(rng.integers(1, 12))}) for _ in range(10)]
+    return [Case((10,)), Case((1,)), Case((10,), {"in_channels": 3}), *drawn]
 
 
-def judge_parameters(trial: Trial, answer: Any) -> None:
-    """Check 1.2 for several numbers of classes and channels."""
-    rng = np.random.default_rng(12)
-    cases = [Case((10,)), Case((1,)), Case((10,), {"in_channels": 3})]
-    for _ in range(10):
-        cases.append(Case((int(rng.integers(2, 1001)),), {"in_channels": int(rng.integers(1, 12))}))
-    trial.compare(answer, cases, _lenet_parameters, _PARAMETERS_MISTAKES)
-
-
-PARAMETERS = Exercise(
+PARAMETERS = NumberExercise(
     number="1.2",
     name="lenet_parameters",
     title=mark("counting LeNet's parameters"),
@@ -113,7 +94,22 @@ PARAMETERS = Exercise(
         "of a fully connected layer has a weight for every input and one bias. Pooling and sigmoid have none. "
         "`in_channels` matters to the first layer only, `num_classes` to the last only."
     ),
-    judge=judge_parameters,
+    cases=_lenets,
+    reference=_lenet_parameters,
+    mistakes=[
+        Mistake("the biases are missing.", conv_bias=0, fc_bias=0),
+        Mistake("the biases of the convolutions are missing.", conv_bias=0),
+        Mistake("the biases of the fully connected layers are missing.", fc_bias=0),
+        Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
+        Mistake(
+            "it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)
+        ),
+        Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
+        Mistake(
+            "the first fully connected layer's weights and bias are missing.",
+            lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
+        ),
+    ],
 )
 
 
@@ -160,7 +156,17 @@ def _misplaced(sigmoids: Sequence[int]) -> str:
     return tr("{list}.", list=tr("; ").join(tr(_COUNTS[count], place=tr(place)) for count, place in wrong))
 
 
-judge_lenet32 = LayerCheck(
+LENET32 = LayerExercise(
+    number="1.3",
+    name="LeNet32",
+    title=mark("a LeNet for small colour photographs"),
+    success=mark("you built a network from a table of shapes, with every activation where it belongs."),
+    hint=mark("print the shape after each step of `forward` and hold it against the table."),
+    stronger_hint=mark(
+        "start from the chapter's LeNet. Three things differ: the first convolution sees three channels, the third "
+        "one needs a kernel that turns 5 × 5 into 1 × 1, and `forward` applies F.sigmoid right after each of the "
+        "three convolutions and after the first fully connected layer, but not once more before a convolution."
+    ),
     # Numbers of classes that no other layer has, so that parameters are told apart by their shapes.
     builds=[((), {"num_classes": classes}, [batch, 3, 32, 32]) for classes, batch in ((10, 4), (2, 1), (7, 3))],
     parameters=_lenet32_parameters,
@@ -176,19 +182,4 @@ judge_lenet32 = LayerCheck(
         Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
         *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),
     ],
-)
-
-
-LENET32 = Exercise(
-    number="1.3",
-    name="LeNet32",
-    title=mark("a LeNet for small colour photographs"),
-    success=mark("you built a network from a table of shapes, with every activation where it belongs."),
-    hint=mark("print the shape after each step of `forward` and hold it against the table."),
-    stronger_hint=mark(
-        "start from the chapter's LeNet. Three things differ: the first convolution sees three channels, the third "
-        "one needs a kernel that turns 5 × 5 into 1 × 1, and `forward` applies F.sigmoid right after each of the "
-        "three convolutions and after the first fully connected layer, but not once more before a convolution."
-    ),
-    judge=judge_lenet32,
 )

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.array_check import ArrayCheck
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -14,33 +14,22 @@ def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-_LABEL_MISTAKES = [
-    Mistake("it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")),
-    Mistake("it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)),
-    Mistake(
-        "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
-        lambda path: int("P" in _name(path)),
-    ),
-    Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
-    Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
-]
-
-
-def judge_label(trial: Trial, answer: Any) -> None:
-    """Check 2.1 on names with and without folders, then on names that must be refused."""
-    rng = np.random.default_rng(21)
+def _paths(rng: np.random.Generator) -> list[Case]:
+    """Return names with and without folders."""
     paths = ["N0012.jpg", "P0095.jpg", "H0003.jpg", "PALM-Training400/N0001.jpg", "normal/Paul/H0020.JPG"]
     paths += ["Notes/P0100.JPG", "N0007.JPG"]
     for letter in "HNPHNP":
         folder = rng.choice(["", "Hospital/", "data/palm/PALM-Training400/", "/home/nina/PM/"])
         paths.append(f"{folder}{letter}{rng.integers(10000):04d}{rng.choice(['.jpg', '.JPG'])}")
-    cases = [Case((path,)) for path in paths]
-    trial.compare(answer, cases, lambda path: int(_name(path)[0] == "P"), _LABEL_MISTAKES)
+    return [Case((path,)) for path in paths]
+
+
+def _need_refusals(trial: Trial, answer: Any) -> None:
     for path in ("V0001.jpg", "PALM-Validation400/V0400.jpg", "Photos/thumbs.db"):
         trial.call_for_error(ValueError, answer, (path,))
 
 
-LABEL = Exercise(
+LABEL = NumberExercise(
     number="2.1",
     name="label_from_name",
     title=mark("the label is in the name"),
@@ -50,7 +39,23 @@ LABEL = Exercise(
         "Path(filename).name (from pathlib) leaves the folders away. Take its first letter, deal with the three known"
         " letters, and let what remains reach a `raise ValueError(...)` with a message that names the file."
     ),
-    judge=judge_label,
+    cases=_paths,
+    reference=lambda path: int(_name(path)[0] == "P"),
+    also=_need_refusals,
+    mistakes=[
+        Mistake(
+            "it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")
+        ),
+        Mistake(
+            "it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)
+        ),
+        Mistake(
+            "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
+            lambda path: int("P" in _name(path)),
+        ),
+        Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
+        Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
+    ],
 )
 
 
@@ -59,25 +64,8 @@ def _accuracy(logits: np.ndarray, labels: np.ndarray, *, threshold: float = 0.0)
     return float(np.mean((logits.reshape(-1) > threshold) == (labels.reshape(-1) == 1)))
 
 
-_ACCURACY_MISTAKES = [
-    Mistake(
-        "it always answers class 0: the arg-max over a single column is 0, whatever the logit.",
-        lambda logits, labels: np.mean(labels == 0),
-    ),
-    Mistake("it compares the logit itself with 0.5; 0.5 is meant for its sigmoid.", threshold=0.5),
-    Mistake(
-        "it compares every image with every label: [N, 1] against [N] is broadcast to [N, N].",
-        lambda logits, labels: np.mean((logits > 0) == (labels == 1)),
-    ),
-    Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _accuracy(*a)),
-    Mistake("it returns how many are right, not which share of them.", lambda *a: len(a[0]) * _accuracy(*a)),
-    Mistake("it has the classes the wrong way round: a large logit means 1.", lambda *a: 1 - _accuracy(*a)),
-]
-
-
-def judge_accuracy(trial: Trial, answer: Any) -> None:
-    """Check 2.2 for all four combinations of shapes, several sizes and both dtypes of labels."""
-    rng = np.random.default_rng(22)
+def _answers(rng: np.random.Generator) -> list[Case]:
+    """Return all four combinations of shapes, several sizes and both dtypes of labels."""
     example = np.array([[2.0], [-1.0], [0.3], [-4.0]], dtype=np.float32)
     cases = [Case((example, np.array([[1], [0], [0], [0]])))]
     sizes = [(5, 2, 2), (6, 1, 1), (4, 2, 1), (5, 1, 2), (37, 2, 1), (50, 2, 2), (1, 2, 2), (64, 1, 2), (101, 1, 1)]
@@ -87,10 +75,10 @@ def judge_accuracy(trial: Trial, answer: Any) -> None:
         labels = (rng.random(count) < 0.4).astype(np.float32 if number % 2 else np.int64)
         logits = logits.astype(np.float32).reshape([count, 1][:rank])
         cases.append(Case((logits, labels.reshape([count, 1][:label_rank]))))
-    trial.compare(answer, cases, _accuracy, _ACCURACY_MISTAKES, tolerance=1e-5)
+    return cases
 
 
-ACCURACY = Exercise(
+ACCURACY = NumberExercise(
     number="2.2",
     name="accuracy_from_logits",
     title=mark("accuracy of a single logit"),
@@ -100,7 +88,23 @@ ACCURACY = Exercise(
         "sigmoid(x) is above 0.5 exactly where x is above 0. Flatten both arrays with reshape(-1) first: comparing "
         "[N, 1] with [N] gives N × N results. The mean of an array of True and False is the share of True."
     ),
-    judge=judge_accuracy,
+    cases=_answers,
+    reference=_accuracy,
+    tolerance=1e-5,
+    mistakes=[
+        Mistake(
+            "it always answers class 0: the arg-max over a single column is 0, whatever the logit.",
+            lambda logits, labels: np.mean(labels == 0),
+        ),
+        Mistake("it compares the logit itself with 0.5; 0.5 is meant for its sigmoid.", threshold=0.5),
+        Mistake(
+            "it compares every image with every label: [N, 1] against [N] is broadcast to [N, N].",
+            lambda logits, labels: np.mean((logits > 0) == (labels == 1)),
+        ),
+        Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _accuracy(*a)),
+        Mistake("it returns how many are right, not which share of them.", lambda *a: len(a[0]) * _accuracy(*a)),
+        Mistake("it has the classes the wrong way round: a large logit means 1.", lambda *a: 1 - _accuracy(*a)),
+    ],
 )
 
 
@@ -115,24 +119,8 @@ def _rates(predictions: np.ndarray, labels: np.ndarray, *, of: str = "class", ab
     return tuple(shares)
 
 
-_SENSITIVITY_MISTAKES = [
-    Mistake("where a class is absent its share is unknown: nan, not 0.", absent=0.0),
-    Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
-    Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
-    Mistake(
-        "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.", of="predicted"
-    ),
-    Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
-    Mistake(
-        "it counts the eyes that are missed instead of those that are found.",
-        lambda *a: tuple(1 - rate for rate in _rates(*a)),
-    ),
-]
-
-
-def judge_sensitivity(trial: Trial, answer: Any) -> None:
-    """Check 2.3 on mixed labels and where a class is absent."""
-    rng = np.random.default_rng(23)
+def _predictions(rng: np.random.Generator) -> list[Case]:
+    """Return mixed labels, and some where a class is absent."""
     pairs = [
         ([1, 1, 0, 0, 1], [1, 1, 1, 0, 0]),
         ([1] * 6, [1, 0, 1, 0, 0, 1]),
@@ -145,10 +133,10 @@ def judge_sensitivity(trial: Trial, answer: Any) -> None:
         # Two thirds right, so that no two of the counts are likely to agree.
         predictions = np.where(rng.random(len(labels)) < 0.67, labels, 1 - labels)
         cases.append(Case((predictions, labels)))
-    trial.compare(answer, cases, _rates, _SENSITIVITY_MISTAKES, count=2, tolerance=1e-5)
+    return cases
 
 
-SENSITIVITY = Exercise(
+SENSITIVITY = NumberExercise(
     number="2.3",
     name="sensitivity_specificity",
     title=mark("sensitivity and specificity"),
@@ -158,7 +146,24 @@ SENSITIVITY = Exercise(
         "sensitivity is the mean of predictions == 1 over the places where labels == 1, specificity the mean of "
         "predictions == 0 where labels == 0. Count those places first and return nan where there are none."
     ),
-    judge=judge_sensitivity,
+    cases=_predictions,
+    reference=_rates,
+    count=2,
+    tolerance=1e-5,
+    mistakes=[
+        Mistake("where a class is absent its share is unknown: nan, not 0.", absent=0.0),
+        Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
+        Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
+        Mistake(
+            "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.",
+            of="predicted",
+        ),
+        Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
+        Mistake(
+            "it counts the eyes that are missed instead of those that are found.",
+            lambda *a: tuple(1 - rate for rate in _rates(*a)),
+        ),
+    ],
 )
 
 
@@ -225,7 +230,17 @@ def _range_and_pixels(square: np.ndarray) -> str:
     return tr(words, least=square.min(), largest=square.max(), corner=corner, middle=middle)
 
 
-judge_keep_aspect = ArrayCheck(
+KEEP_ASPECT = ArrayExercise(
+    number="2.4",
+    name="transform_keep_aspect",
+    title=mark("resize without squeezing"),
+    success=mark("round stays round, and the network gets what it expects: shape, dtype and range."),
+    hint=mark("work out the new height and width first and print them; then look at the result with plt.imshow."),
+    stronger_hint=mark(
+        "scale = size / max(height, width). Note that cv2.resize wants (width, height). Start from np.zeros((size, "
+        "size, 3), np.uint8) and copy the small photograph into its middle; convert to float32, to [-1, 1] and to CHW"
+        " at the end, so that the black border becomes -1 by itself."
+    ),
     cases=_photographs,
     reference=_fitted,
     close=_is_fitted,
@@ -246,19 +261,4 @@ judge_keep_aspect = ArrayCheck(
         Mistake("the values are in [0, 1]; they should fill [-1, 1].", scale="unit"),
         Mistake("the values are still 0…255; they should be in [-1, 1].", scale="raw"),
     ],
-)
-
-
-KEEP_ASPECT = Exercise(
-    number="2.4",
-    name="transform_keep_aspect",
-    title=mark("resize without squeezing"),
-    success=mark("round stays round, and the network gets what it expects: shape, dtype and range."),
-    hint=mark("work out the new height and width first and print them; then look at the result with plt.imshow."),
-    stronger_hint=mark(
-        "scale = size / max(height, width). Note that cv2.resize wants (width, height). Start from np.zeros((size, "
-        "size, 3), np.uint8) and copy the small photograph into its middle; convert to float32, to [-1, 1] and to CHW"
-        " at the end, so that the black border becomes -1 by itself."
-    ),
-    judge=judge_keep_aspect,
 )

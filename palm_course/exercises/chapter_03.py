@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.array_check import ArrayCheck
 from palm_course.exercises.global_settings import kept
 from palm_course.exercises.layer_check import create
 from palm_course.exercises.student_values import as_array, describe, describe_shape, is_tensor
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -27,37 +27,19 @@ def _features(height, width, *, channels=256, side=_side, **options):
     return channels * side(height, **options) * side(width, **options)
 
 
-_FC1_MISTAKES = [
-    Mistake("it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.", channels=1),
-    Mistake("one pooling is missing: there is one after conv1, after conv2 and after conv5.", poolings=2),
-    Mistake("conv1's padding is missing.", padding=0),
-    Mistake("conv1's padding is counted once; there are 5 pixels on *each* side.", padding=5),
-    Mistake(
-        "a convolution has one position more than it takes steps: the + 1 is missing.", side=lambda n: (n - 1) // 4 // 8
-    ),
-    Mistake(
-        "it divides by 32 and rounds down at the end; conv1 rounds up, thanks to its padding.", side=lambda n: n // 32
-    ),
-    Mistake("it divides by 32 and rounds at the end; every layer rounds for itself.", side=lambda n: round(n / 32)),
-    Mistake("the poolings round up; what does not fill a whole 2 × 2 field is left out.", pool=lambda n: -(-n // 2)),
-    Mistake("it takes the photograph for a square of `height` pixels.", lambda height, _: _features(height, height)),
-    Mistake("it takes the photograph for a square of `width` pixels.", lambda _, width: _features(width, width)),
-    Mistake("conv1's stride of 4 is missing.", side=lambda n: n // 8),
-    Mistake("the 256 channels are those of conv5, not 384.", channels=384),
-]
-
-
-def judge_fc1_inputs(trial: Trial, answer: Any) -> None:
-    """Check 3.1 on squares and others, on sizes that divide evenly and that do not, and on too small ones."""
-    rng = np.random.default_rng(31)
+def _sizes(rng: np.random.Generator) -> list[Case]:
+    """Return squares and others, sizes that divide evenly and that do not."""
     sizes = [(224, 224), (112, 112), (224, 448), (221, 225), (512, 384), (96, 61), (29, 300), (189, 190)]
     sizes += [tuple(int(side) for side in rng.integers(64, 600, 2)) for _ in range(8)]
-    trial.compare(answer, [Case(size) for size in sizes], _features, _FC1_MISTAKES)
+    return [Case(size) for size in sizes]
+
+
+def _need_refusals(trial: Trial, answer: Any) -> None:
     for size in ((28, 224), (224, 20), (7, 7)):
         trial.call_for_error(ValueError, answer, size)
 
 
-FC1_INPUTS = Exercise(
+FC1_INPUTS = NumberExercise(
     number="3.1",
     name="fc1_inputs",
     title=mark("fc1 for photographs of another size"),
@@ -68,7 +50,33 @@ FC1_INPUTS = Exercise(
         "Write a small function for one side, call it for both, and do not forget that conv5 has 256 channels. Where "
         "either side has become 0, raise the error."
     ),
-    judge=judge_fc1_inputs,
+    cases=_sizes,
+    reference=_features,
+    also=_need_refusals,
+    mistakes=[
+        Mistake("it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.", channels=1),
+        Mistake("one pooling is missing: there is one after conv1, after conv2 and after conv5.", poolings=2),
+        Mistake("conv1's padding is missing.", padding=0),
+        Mistake("conv1's padding is counted once; there are 5 pixels on *each* side.", padding=5),
+        Mistake(
+            "a convolution has one position more than it takes steps: the + 1 is missing.",
+            side=lambda n: (n - 1) // 4 // 8,
+        ),
+        Mistake(
+            "it divides by 32 and rounds down at the end; conv1 rounds up, thanks to its padding.",
+            side=lambda n: n // 32,
+        ),
+        Mistake("it divides by 32 and rounds at the end; every layer rounds for itself.", side=lambda n: round(n / 32)),
+        Mistake(
+            "the poolings round up; what does not fill a whole 2 × 2 field is left out.", pool=lambda n: -(-n // 2)
+        ),
+        Mistake(
+            "it takes the photograph for a square of `height` pixels.", lambda height, _: _features(height, height)
+        ),
+        Mistake("it takes the photograph for a square of `width` pixels.", lambda _, width: _features(width, width)),
+        Mistake("conv1's stride of 4 is missing.", side=lambda n: n // 8),
+        Mistake("the 256 channels are those of conv5, not 384.", channels=384),
+    ],
 )
 
 
@@ -103,7 +111,16 @@ def _first_row(image: np.ndarray) -> str:
     return tr("first row of blue [{row}], values {least:.2f} to {largest:.2f}", row=row, least=least, largest=largest)
 
 
-judge_flip_and_brighten = ArrayCheck(
+FLIP_AND_BRIGHTEN = ArrayExercise(
+    number="3.2",
+    name="flip_and_brighten",
+    title=mark("mirror and brighten"),
+    success=mark("each epoch can now see a slightly different photograph of the same eye."),
+    hint=mark("which axis of [3, H, W] runs from left to right? And where on the scale from -1 to 1 does black lie?"),
+    stronger_hint=mark(
+        "image[:, :, ::-1] reads the last axis backwards. Move black to 0 by adding 1, multiply, move it back, and "
+        "cut with np.clip(..., -1, 1). Write `image = image[...]` or `result = ...`, not `image *= ...`."
+    ),
     cases=_images,
     reference=_flipped_and_brightened,
     # Half a grey level of 256 on the scale from -1 to 1 is 0.004: a way through uint8 passes.
@@ -149,27 +166,13 @@ judge_flip_and_brighten = ArrayCheck(
 )
 
 
-FLIP_AND_BRIGHTEN = Exercise(
-    number="3.2",
-    name="flip_and_brighten",
-    title=mark("mirror and brighten"),
-    success=mark("each epoch can now see a slightly different photograph of the same eye."),
-    hint=mark("which axis of [3, H, W] runs from left to right? And where on the scale from -1 to 1 does black lie?"),
-    stronger_hint=mark(
-        "image[:, :, ::-1] reads the last axis backwards. Move black to 0 by adding 1, multiply, move it back, and "
-        "cut with np.clip(..., -1, 1). Write `image = image[...]` or `result = ...`, not `image *= ...`."
-    ),
-    judge=judge_flip_and_brighten,
-)
-
-
 # 3.3 ------------------------------------------------------------------------------------------
 # Each of the shapes below has at least 20,000 values, so the share of zeros is within 0.0036 of p in two
 # draws of three, and hardly ever further away than this.
 _SHARE_TOLERANCE = 0.025
 
 
-def judge_dropout(trial: Trial, answer: Any) -> None:
+def _judge_dropout(trial: Trial, answer: Any) -> None:
     """Check 3.3 in training and evaluation: shares, values, independence, fresh draws, gradients."""
     # Drawing is no fault, but what the check seeds must not stay seeded.
     with kept():
@@ -336,5 +339,5 @@ DROPOUT = Exercise(
         "the values that stay: turn the comparison into float32 and multiply x by it, then divide. Before all that, "
         "`if not self.training: return x`."
     ),
-    judge=judge_dropout,
+    also=_judge_dropout,
 )

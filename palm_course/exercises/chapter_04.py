@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
+from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
 from palm_course.exercises.student_values import describe, describe_call, is_tensor
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -30,35 +31,18 @@ def _cost(
     return parameters, work
 
 
-_COST_MISTAKES = [
-    Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
-    Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
-    Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
-    Mistake("a kernel of size k has k · k weights per channel pair, not k.", kernel_area=1),
-    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", map_area=1),
-    Mistake(
-        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", map_area=0
-    ),
-    Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
-    Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
-    Mistake("it uses the input's channels for every convolution; they may change from one to the next.", fixed=True),
-    Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
-]
-
-
-def judge_cost(trial: Trial, answer: Any) -> None:
-    """Check 4.1 on the stacks of the chapter and on stacks whose channels change."""
-    rng = np.random.default_rng(41)
+def _stacks(rng: np.random.Generator) -> list[Case]:
+    """Return the stacks of the chapter, and stacks whose channels change."""
     cases = [Case(([3, 3], [64, 64, 64], 56)), Case(([5], [64, 64], 56)), Case(([7, 1], [3, 64, 20], 112))]
     for _ in range(6):
         kernels = rng.choice([1, 3, 5, 7, 11], rng.integers(1, 5)).tolist()
         # No two alike, so that an answer that takes the wrong one is found out.
         channels = rng.permutation(np.arange(2, 300))[: len(kernels) + 1].tolist()
         cases.append(Case((kernels, channels, int(rng.integers(14, 120)))))
-    trial.compare(answer, cases, _cost, _COST_MISTAKES, count=2)
+    return cases
 
 
-COST = Exercise(
+COST = NumberExercise(
     number="4.1",
     name="conv_stack_cost",
     title=mark("the price of a stack"),
@@ -71,7 +55,25 @@ COST = Exercise(
         "A convolution from C to D channels has kernel · kernel · C · D weights and D biases. Each weight is used "
         "once at every pixel of the output map. Walk through zip(kernels, channels, channels[1:]) and add up."
     ),
-    judge=judge_cost,
+    cases=_stacks,
+    reference=_cost,
+    count=2,
+    mistakes=[
+        Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
+        Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
+        Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
+        Mistake("a kernel of size k has k · k weights per channel pair, not k.", kernel_area=1),
+        Mistake("each weight is used at every pixel of the map: side · side times, not side times.", map_area=1),
+        Mistake(
+            "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", map_area=0
+        ),
+        Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
+        Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
+        Mistake(
+            "it uses the input's channels for every convolution; they may change from one to the next.", fixed=True
+        ),
+        Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
+    ],
 )
 
 
@@ -86,38 +88,8 @@ def _window(layers, index, *, order=reversed, padded=(-1, -1), strides=True, beh
     return first + then[0], last + then[1]
 
 
-_WINDOW_MISTAKES = [
-    Mistake(
-        "it walks from the input to the output; start at the output pixel and go back, last layer first.", order=iter
-    ),
-    Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
-    Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
-    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),
-    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 1)),
-    Mistake("it leaves out the strides.", strides=False),
-    Mistake(
-        "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",
-        behind=1,
-    ),
-    Mistake("the second number is one behind the window; the last pixel is to be included.", then=(0, 1)),
-    Mistake(
-        "the second number should be the last pixel, not how many there are.",
-        lambda *a: (_window(*a)[0], 1 + np.ptp(_window(*a))),
-    ),
-    Mistake("it counts pixels from 1; the first is pixel 0.", then=(1, 1)),
-    Mistake(
-        "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
-        lambda *a: np.maximum(_window(*a), 0),
-    ),
-    Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
-    Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
-    Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
-]
-
-
-def judge_window(trial: Trial, answer: Any) -> None:
-    """Check 4.2 on single layers, the chapter's blocks, AlexNet's beginning and random stacks."""
-    rng = np.random.default_rng(42)
+def _windows(rng: np.random.Generator) -> list[Case]:
+    """Return single layers, the chapter's blocks, AlexNet's beginning and random stacks."""
     conv, pool = (3, 1, 1), (2, 2, 0)
     cases = [Case(([conv, conv, pool], 10)), Case(([conv, conv, pool], 0)), Case(([(5, 1, 0)], 7))]
     cases.append(Case(([(11, 4, 5), pool, (5, 1, 2)], 3)))
@@ -128,10 +100,10 @@ def judge_window(trial: Trial, answer: Any) -> None:
             for _ in range(rng.integers(2, 5))
         ]
         cases.append(Case((layers, int(rng.integers(0, 20)))))
-    trial.compare(answer, cases, _window, _WINDOW_MISTAKES, count=2)
+    return cases
 
 
-WINDOW = Exercise(
+WINDOW = NumberExercise(
     number="4.2",
     name="input_window",
     title=mark("where does it look?"),
@@ -144,7 +116,37 @@ WINDOW = Exercise(
         " i · stride - p to i · stride - p + kernel - 1 of the map below. Apply the first to `first`, the second to "
         "`last`."
     ),
-    judge=judge_window,
+    cases=_windows,
+    reference=_window,
+    count=2,
+    mistakes=[
+        Mistake(
+            "it walks from the input to the output; start at the output pixel and go back, last layer first.",
+            order=iter,
+        ),
+        Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
+        Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
+        Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),
+        Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 1)),
+        Mistake("it leaves out the strides.", strides=False),
+        Mistake(
+            "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",
+            behind=1,
+        ),
+        Mistake("the second number is one behind the window; the last pixel is to be included.", then=(0, 1)),
+        Mistake(
+            "the second number should be the last pixel, not how many there are.",
+            lambda *a: (_window(*a)[0], 1 + np.ptp(_window(*a))),
+        ),
+        Mistake("it counts pixels from 1; the first is pixel 0.", then=(1, 1)),
+        Mistake(
+            "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
+            lambda *a: np.maximum(_window(*a), 0),
+        ),
+        Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
+        Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
+        Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
+    ],
 )
 
 
@@ -229,7 +231,17 @@ def _wrong_maps(output: Any, shape: Shape) -> Fault:
     return {"fault": tr("the output has the wrong shape.")}
 
 
-judge_features = LayerCheck(
+FEATURES = LayerExercise(
+    number="4.3",
+    name="make_features",
+    title=mark("a whole family from lists"),
+    success=mark("with this one function VGG-11, 13, 16 and 19 are four lists."),
+    hint=mark("what must you remember from one convolution to the next? And what becomes of it at a pooling?"),
+    stronger_hint=mark(
+        "Collect layers in a list: for a number, Conv2D(in_channels, number, 3, padding=1) and ReLU(), and then "
+        'in_channels = number; for "M", MaxPool2D(2, 2). At the end, paddle.nn.Sequential(*layers) makes one layer of'
+        " them."
+    ),
     builds=[
         (([8, "M", 16, 16, "M"],), {}, [2, 3, 32, 32]),
         (([5, 7, "M", 9, "M"],), {}, [2, 3, 24, 24]),
@@ -253,19 +265,4 @@ judge_features = LayerCheck(
         Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
         *(Mistake("the activation is not a ReLU.", activation=name) for name in ("sigmoid", "tanh", "leaky_relu")),
     ],
-)
-
-
-FEATURES = Exercise(
-    number="4.3",
-    name="make_features",
-    title=mark("a whole family from lists"),
-    success=mark("with this one function VGG-11, 13, 16 and 19 are four lists."),
-    hint=mark("what must you remember from one convolution to the next? And what becomes of it at a pooling?"),
-    stronger_hint=mark(
-        "Collect layers in a list: for a number, Conv2D(in_channels, number, 3, padding=1) and ReLU(), and then "
-        'in_channels = number; for "M", MaxPool2D(2, 2). At the end, paddle.nn.Sequential(*layers) makes one layer of'
-        " them."
-    ),
-    judge=judge_features,
 )

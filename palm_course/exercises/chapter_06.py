@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.array_check import ArrayCheck
-from palm_course.exercises.layer_check import LayerCheck, normalise, norms_of
+from palm_course.exercises.layer_check import LayerExercise, normalise, norms_of
 from palm_course.exercises.student_values import describe, describe_call
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr, trn
 
 
@@ -33,40 +33,18 @@ def _bottleneck_parameters(
     return total
 
 
-_BOTTLENECK_MISTAKES = [
-    Mistake("the batch norms are missing.", norm=0),
-    Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
-    Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
-    Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
-    Mistake("the convolution on the shortcut is missing.", projected=(0, 0, 0)),
-    Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projected=(1, 1, 1)),
-    Mistake(
-        "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
-        projected=(0, 1, 0),
-    ),
-    Mistake(
-        "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
-        projected=(0, 0, 1),
-    ),
-    Mistake("the batch norm on the shortcut is missing.", norm_of_shortcut=0),
-    Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
-    Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
-]
-
-
-def judge_parameters(trial: Trial, answer: Any) -> None:
-    """Check 6.1 on blocks of ResNet-50 and on random ones."""
-    rng = np.random.default_rng(61)
+def _blocks(rng: np.random.Generator) -> list[Case]:
+    """Return blocks of ResNet-50 and random ones."""
     cases = [Case((256, 64)), Case((64, 64)), Case((256, 128), {"stride": 2}), Case((256, 64), {"stride": 2})]
     cases.append(Case((), {"num_channels": 2048, "num_filters": 512, "stride": 1}))
     for _ in range(12):
         filters = int(rng.integers(2, 200))
         channels = 4 * filters if rng.random() < 0.5 else int(rng.integers(2, 600))
         cases.append(Case((channels, filters), {"stride": int(rng.integers(1, 3))}))
-    trial.compare(answer, cases, _bottleneck_parameters, _BOTTLENECK_MISTAKES)
+    return cases
 
 
-PARAMETERS = Exercise(
+PARAMETERS = NumberExercise(
     number="6.1",
     name="bottleneck_parameters",
     title=mark("what a bottleneck costs"),
@@ -77,7 +55,27 @@ PARAMETERS = Exercise(
         "needs its convolution where num_channels != 4 * num_filters or stride != 1, and it too goes from "
         "num_channels to 4 * num_filters."
     ),
-    judge=judge_parameters,
+    cases=_blocks,
+    reference=_bottleneck_parameters,
+    mistakes=[
+        Mistake("the batch norms are missing.", norm=0),
+        Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
+        Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
+        Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
+        Mistake("the convolution on the shortcut is missing.", projected=(0, 0, 0)),
+        Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projected=(1, 1, 1)),
+        Mistake(
+            "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
+            projected=(0, 1, 0),
+        ),
+        Mistake(
+            "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
+            projected=(0, 0, 1),
+        ),
+        Mistake("the batch norm on the shortcut is missing.", norm_of_shortcut=0),
+        Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
+        Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
+    ],
 )
 
 
@@ -118,7 +116,17 @@ def _wrong_layers(block, missing, extra, channels, middle):
     return {"fault": fault, "hint": hint}
 
 
-judge_pre_activation = LayerCheck(
+PRE_ACTIVATION = LayerExercise(
+    number="6.2",
+    name="PreActBlock",
+    title=mark("activate first"),
+    success=mark("the shortcut is clear from end to end: what goes in comes out, plus what the branch adds."),
+    hint=mark("follow `x` with a finger: what is done to it before the first convolution, and what at the end?"),
+    stronger_hint=mark(
+        "In __init__: BatchNorm2D(channels), Conv2D(channels, middle, 3, padding=1, bias_attr=False), then the same "
+        "with the two numbers exchanged. In forward: y = conv(relu(norm(x))) twice with the two sets of layers, and "
+        "at the end x + y, where x is still what came in."
+    ),
     # The two numbers differ, so that layers are told apart by their shapes.
     builds=[((16, 4), {}, [4, 16, 6, 6]), ((3, 8), {}, [4, 3, 5, 7])],
     parameters=lambda c, m: {"conv in": [m, c, 3, 3], "conv out": [c, m, 3, 3], "norm channels": c, "norm middle": m},
@@ -150,21 +158,6 @@ judge_pre_activation = LayerCheck(
         Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
         Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
     ],
-)
-
-
-PRE_ACTIVATION = Exercise(
-    number="6.2",
-    name="PreActBlock",
-    title=mark("activate first"),
-    success=mark("the shortcut is clear from end to end: what goes in comes out, plus what the branch adds."),
-    hint=mark("follow `x` with a finger: what is done to it before the first convolution, and what at the end?"),
-    stronger_hint=mark(
-        "In __init__: BatchNorm2D(channels), Conv2D(channels, middle, 3, padding=1, bias_attr=False), then the same "
-        "with the two numbers exchanged. In forward: y = conv(relu(norm(x))) twice with the two sets of layers, and "
-        "at the end x + y, where x is still what came in."
-    ),
-    judge=judge_pre_activation,
 )
 
 
@@ -209,7 +202,39 @@ def _wrong_shortcut(shape: tuple, right: tuple, x: Any, num_filters: int, stride
     return tr("height or width is wrong.")
 
 
-_check_shortcut = ArrayCheck(
+def _need_gradients(trial: Trial, answer: Any) -> None:
+    for case in _shortcuts(trial.exercise.rng):
+        _need_gradient(trial, answer, *case.args)
+
+
+def _need_gradient(trial: Trial, answer: Any, x: Any, filters: int, stride: int) -> None:
+    x.stop_gradient = False
+    output = trial.call(lambda: answer(x * 1.0, filters, stride), name=tr("pad_shortcut for {x}: ", x=describe(x)))
+    if not output.stop_gradient:
+        output.sum().backward()
+    left_in = np.zeros(x.shape, np.float32)
+    left_in[:, :, ::stride, ::stride] = 1
+    if x.grad is None or not np.array_equal(x.grad.numpy(), left_in):
+        call = describe_call(trial.exercise.name, (x, filters, stride), {})
+        trial.fail(
+            tr("the gradient does not find its way back to x."),
+            tried=tr("{tried}, then backward() from the sum", tried=call),
+            expected=tr("a gradient of 1 for each pixel that is left in, 0 for the others"),
+            hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
+        )
+
+
+PAD_SHORTCUT = ArrayExercise(
+    number="6.3",
+    name="pad_shortcut",
+    title=mark("a shortcut without weights"),
+    success=mark("a shortcut may change the shape and still have nothing to learn."),
+    hint=mark("two steps, each a line: leave out rows and columns, then add channels. Print the shape after each."),
+    stronger_hint=mark(
+        "A slice takes a step: x[:, :, ::stride, ::stride]. Then paddle.concat, along axis 1, of that and "
+        "paddle.zeros of shape [N, num_filters - C, H', W'] does the rest; where no channel is missing there is "
+        "nothing to add."
+    ),
     cases=_shortcuts,
     reference=_shortcut,
     kind="tensor",
@@ -231,45 +256,7 @@ _check_shortcut = ArrayCheck(
         Mistake("it takes the largest of neighbouring pixels; they should be left out.", combine=np.max),
         Mistake("it cuts a corner out of x instead of taking every stride-th row and column.", corner=True),
     ],
-)
-
-
-def judge_pad_shortcut(trial: Trial, answer: Any) -> None:
-    """Check 6.3 exactly, then whether gradients find their way back."""
-    _check_shortcut(trial, answer)
-    for case in _shortcuts(np.random.default_rng(63)):
-        _check_way_back(trial, answer, *case.args)
-
-
-def _check_way_back(trial: Trial, answer: Any, x: Any, filters: int, stride: int) -> None:
-    x.stop_gradient = False
-    output = trial.call(lambda: answer(x * 1.0, filters, stride), name=tr("pad_shortcut for {x}: ", x=describe(x)))
-    if not output.stop_gradient:
-        output.sum().backward()
-    left_in = np.zeros(x.shape, np.float32)
-    left_in[:, :, ::stride, ::stride] = 1
-    if x.grad is None or not np.array_equal(x.grad.numpy(), left_in):
-        call = describe_call(trial.exercise.name, (x, filters, stride), {})
-        trial.fail(
-            tr("the gradient does not find its way back to x."),
-            tried=tr("{tried}, then backward() from the sum", tried=call),
-            expected=tr("a gradient of 1 for each pixel that is left in, 0 for the others"),
-            hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
-        )
-
-
-PAD_SHORTCUT = Exercise(
-    number="6.3",
-    name="pad_shortcut",
-    title=mark("a shortcut without weights"),
-    success=mark("a shortcut may change the shape and still have nothing to learn."),
-    hint=mark("two steps, each a line: leave out rows and columns, then add channels. Print the shape after each."),
-    stronger_hint=mark(
-        "A slice takes a step: x[:, :, ::stride, ::stride]. Then paddle.concat, along axis 1, of that and "
-        "paddle.zeros of shape [N, num_filters - C, H', W'] does the rest; where no channel is missing there is "
-        "nothing to add."
-    ),
-    judge=judge_pad_shortcut,
+    also=_need_gradients,
 )
 
 
@@ -301,7 +288,17 @@ def _folded(
 
 _NAMES = {4: "new_weight", 1: "new_bias"}
 
-judge_fold = ArrayCheck(
+FOLD = ArrayExercise(
+    number="6.4",
+    name="fold_batch_norm",
+    title=mark("batch norm for nothing"),
+    success=mark("53 batch norms of ResNet-50 cost nothing once training is over."),
+    hint=mark("multiply the formula out: what is x multiplied by, and what is left over that has no x in it?"),
+    stronger_hint=mark(
+        "factor = scale / sqrt(variance + epsilon). The convolution is linear, so its weight times factor gives x "
+        "times factor; factor belongs to output channels, the first axis: factor.reshape(-1, 1, 1, 1). Without x "
+        "there remain bias and -mean * factor."
+    ),
     cases=_norms,
     reference=_folded,
     one_by_one=True,
@@ -348,19 +345,4 @@ judge_fold = ArrayCheck(
             "it scales the input channels; a batch norm has a factor for each output channel, the first axis.", axis=1
         ),
     ],
-)
-
-
-FOLD = Exercise(
-    number="6.4",
-    name="fold_batch_norm",
-    title=mark("batch norm for nothing"),
-    success=mark("53 batch norms of ResNet-50 cost nothing once training is over."),
-    hint=mark("multiply the formula out: what is x multiplied by, and what is left over that has no x in it?"),
-    stronger_hint=mark(
-        "factor = scale / sqrt(variance + epsilon). The convolution is linear, so its weight times factor gives x "
-        "times factor; factor belongs to output channels, the first axis: factor.reshape(-1, 1, 1, 1). Without x "
-        "there remain bias and -mean * factor."
-    ),
-    judge=judge_fold,
 )

@@ -1,14 +1,15 @@
 """The exercises of chapter 7, the high-level API on CIFAR-10."""
 
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.array_check import ArrayCheck
 from palm_course.exercises.student_values import describe
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -46,7 +47,17 @@ def _wrong_pictures(shape: tuple, right: tuple, batch: np.ndarray, *args: Any) -
     return tr("the shape is wrong.")
 
 
-judge_undo = ArrayCheck(
+UNDO = ArrayExercise(
+    number="7.1",
+    name="undo_normalise",
+    title=mark("back to a picture"),
+    success=mark("you can look at what a network sees, and notice when it is not what you meant it to see."),
+    hint=mark("undo the steps in the opposite order, and print the smallest and largest value after each."),
+    stronger_hint=mark(
+        "reshape mean and std to [3, 1, 1] so that they meet the channels: (batch * std + mean) * 255. np.rint rounds"
+        " and np.clip sets limits, both before astype(np.uint8), which would cut off the digits and wrap 256 around "
+        "to 0. transpose(0, 2, 3, 1) puts the channels last."
+    ),
     cases=_batches,
     reference=_pictures,
     wrong_shape=_wrong_pictures,
@@ -78,21 +89,6 @@ judge_undo = ArrayCheck(
 )
 
 
-UNDO = Exercise(
-    number="7.1",
-    name="undo_normalise",
-    title=mark("back to a picture"),
-    success=mark("you can look at what a network sees, and notice when it is not what you meant it to see."),
-    hint=mark("undo the steps in the opposite order, and print the smallest and largest value after each."),
-    stronger_hint=mark(
-        "reshape mean and std to [3, 1, 1] so that they meet the channels: (batch * std + mean) * 255. np.rint rounds"
-        " and np.clip sets limits, both before astype(np.uint8), which would cut off the digits and wrap 256 around "
-        "to 0. transpose(0, 2, 3, 1) puts the channels last."
-    ),
-    judge=judge_undo,
-)
-
-
 # 7.2 ------------------------------------------------------------------------------------------
 def _rate(step, steps, warmup, peak, *, begin=1, start=1, rest=1, early=0, half=0.5, angle=math.pi, straight=False):
     """Return the learning rate. start, rest: how many warm-ups come before the fall, and are taken from its length."""
@@ -102,28 +98,8 @@ def _rate(step, steps, warmup, peak, *, begin=1, start=1, rest=1, early=0, half=
     return peak * (1 - share if straight else half * (1 + math.cos(angle * share)))
 
 
-_RATE_MISTAKES = [
-    Mistake("the straight line is one step late: it begins with 0 instead of peak / warmup.", begin=0),
-    Mistake("the cosine falls over all steps; it should fall over those that the warm-up leaves.", start=0, rest=0),
-    Mistake(
-        "the cosine begins at step 0 but is as long as what the warm-up leaves; it should begin at step warmup.",
-        start=0,
-    ),
-    Mistake("the falling part is divided by all steps, so that the rate never comes near 0.", rest=0),
-    Mistake("the rate reaches 0 at the last step already; it should reach it one step later.", early=1),
-    Mistake("the falling part is not halved: it begins at twice the peak.", half=1),
-    Mistake("the cosine is given degrees; math.cos and np.cos take radians.", angle=180),
-    Mistake("the falling part is a straight line; it should be half a cosine.", straight=True),
-    Mistake(
-        "there is no warm-up: the cosine begins at step 0.",
-        lambda step, steps, warmup, peak: _rate(step, steps, 0, peak),
-    ),
-]
-
-
-def judge_rate(trial: Trial, answer: Any) -> None:
-    """Check 7.2 at the ends of both parts and between, with and without warm-up."""
-    rng = np.random.default_rng(72)
+def _steps(rng: np.random.Generator) -> list[Case]:
+    """Return steps at the ends of both parts and between, with and without warm-up."""
     cases = [Case((step, 10, 2, 0.1)) for step in (0, 1, 2, 3, 9)]
     for _ in range(4):
         steps = int(rng.integers(20, 200))
@@ -131,10 +107,10 @@ def judge_rate(trial: Trial, answer: Any) -> None:
         inside = [int(step) for step in rng.integers(1, steps - 1, 4)]
         cases += [Case((step, steps, warmup, peak)) for step in (0, warmup - 1, warmup, *inside, steps - 1)]
     cases += [Case((step, 7, 0, 0.5)) for step in (0, 3, 6)]
-    trial.compare(answer, cases, _rate, _RATE_MISTAKES, tolerance=1e-6)
+    return cases
 
 
-RATE = Exercise(
+RATE = NumberExercise(
     number="7.2",
     name="learning_rate",
     title=mark("up, and down along a cosine"),
@@ -144,7 +120,26 @@ RATE = Exercise(
         "for step < warmup it is peak * (step + 1) / warmup. After that t = (step - warmup) / (steps - warmup). "
         "math.cos takes radians, and math.pi is π."
     ),
-    judge=judge_rate,
+    cases=_steps,
+    reference=_rate,
+    tolerance=1e-6,
+    mistakes=[
+        Mistake("the straight line is one step late: it begins with 0 instead of peak / warmup.", begin=0),
+        Mistake("the cosine falls over all steps; it should fall over those that the warm-up leaves.", start=0, rest=0),
+        Mistake(
+            "the cosine begins at step 0 but is as long as what the warm-up leaves; it should begin at step warmup.",
+            start=0,
+        ),
+        Mistake("the falling part is divided by all steps, so that the rate never comes near 0.", rest=0),
+        Mistake("the rate reaches 0 at the last step already; it should reach it one step later.", early=1),
+        Mistake("the falling part is not halved: it begins at twice the peak.", half=1),
+        Mistake("the cosine is given degrees; math.cos and np.cos take radians.", angle=180),
+        Mistake("the falling part is a straight line; it should be half a cosine.", straight=True),
+        Mistake(
+            "there is no warm-up: the cosine begins at step 0.",
+            lambda step, steps, warmup, peak: _rate(step, steps, 0, peak),
+        ),
+    ],
 )
 
 
@@ -160,20 +155,6 @@ def _stopped_after(patience, accuracies, *, late=0, equal=False, against="best",
         if waited >= patience + late:
             return number
     return len(accuracies)
-
-
-_STOP_MISTAKES = [
-    Mistake("it waits for one validation more than `patience`.", late=1),
-    Mistake("it stops one validation too early.", late=-1),
-    Mistake("it takes an accuracy that only equals the best for a better one.", equal=True),
-    Mistake("it compares with the validation before; a better one than the *best* so far is needed.", against="last"),
-    Mistake(
-        "it counts all validations without progress; a better one in between should set the count back to 0.",
-        reset=False,
-    ),
-    Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies)),
-    Mistake("it stops every training after the first validation.", lambda patience, accuracies: 1),
-]
 
 
 def _fit(callback: Any, accuracies: list[float]) -> int:
@@ -193,23 +174,27 @@ def _fit(callback: Any, accuracies: list[float]) -> int:
     return number
 
 
-def judge_stop(trial: Trial, answer: Any) -> None:
-    """Check 7.3 on several trainings, then on a second one with the same callback."""
+def _as_function(trial: Trial, answer: Any) -> Callable:
     import paddle
 
     name = trial.exercise.name
     if not (isinstance(answer, type) and issubclass(answer, paddle.callbacks.Callback)):
         fault = tr("{name} should be a class derived from paddle.callbacks.Callback.", name=name)
         trial.fail(fault, came=describe(answer))
+    return lambda patience, accuracies: _fit(answer(patience), accuracies)
 
+
+def _trainings(rng: np.random.Generator) -> list[Case]:
     cases = [Case((2, [0.3, 0.5, 0.4, 0.5, 0.6])), Case((1, [0.2, 0.4, 0.4, 0.9])), Case((3, [0.1, 0.2, 0.3, 0.4]))]
     cases += [Case((2, [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.8])), Case((2, [0.6, 0.3, 0.4, 0.5])), Case((1, [0.0, 0.0]))]
-    rng = np.random.default_rng(73)
     for patience in (1, 2, 3, 4):
         rising = np.linspace(0.2, 0.6, 30) + rng.normal(0, 0.06, 30)
         cases.append(Case((patience, [round(float(value), 2) for value in rising])))
-    trial.compare(lambda patience, values: _fit(answer(patience), values), cases, _stopped_after, _STOP_MISTAKES)
+    return cases
 
+
+def _train_twice(trial: Trial, answer: Any) -> None:
+    """Look whether a second training with the same callback starts anew."""
     callback = trial.call(answer, (2,))
     first, second = [0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]
     trial.call(lambda: _fit(callback, first), name=tr("a first training with StopWhenFlat(2)"))
@@ -224,7 +209,7 @@ def judge_stop(trial: Trial, answer: Any) -> None:
         )
 
 
-STOP = Exercise(
+STOP = NumberExercise(
     number="7.3",
     name="StopWhenFlat",
     title=mark("a callback that stops in time"),
@@ -235,7 +220,24 @@ STOP = Exercise(
         "on_eval_end: a better accuracy becomes the best and sets self.waited to 0, any other adds 1 to it; then "
         "compare self.waited with self.patience."
     ),
-    judge=judge_stop,
+    cases=_trainings,
+    reference=_stopped_after,
+    called=_as_function,
+    also=_train_twice,
+    mistakes=[
+        Mistake("it waits for one validation more than `patience`.", late=1),
+        Mistake("it stops one validation too early.", late=-1),
+        Mistake("it takes an accuracy that only equals the best for a better one.", equal=True),
+        Mistake(
+            "it compares with the validation before; a better one than the *best* so far is needed.", against="last"
+        ),
+        Mistake(
+            "it counts all validations without progress; a better one in between should set the count back to 0.",
+            reset=False,
+        ),
+        Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies)),
+        Mistake("it stops every training after the first validation.", lambda patience, accuracies: 1),
+    ],
 )
 
 
@@ -251,28 +253,8 @@ def _broadcast(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
     return float((np.argsort(-logits, axis=1)[:, :1] == labels).mean())
 
 
-_TOP_K_MISTAKES = [
-    Mistake("it takes the classes with the smallest logits; the largest count.", sign=1),
-    Mistake("it looks at one class too many.", more=1),
-    Mistake("it looks at one class too few.", more=-1),
-    Mistake("whatever k is, it looks at the best class alone.", lambda logits, labels, k: _top_k(logits, labels, 1)),
-    Mistake(
-        "it divides by k as well: a row counts once, however many classes were looked at.",
-        lambda logits, labels, k: _top_k(logits, labels, k) / k,
-    ),
-    Mistake("it returns how many rows are right, not which share of them.", lambda *a: len(a[0]) * _top_k(*a)),
-    Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _top_k(*a)),
-    Mistake(
-        "it asks only whether the k-th best class is the right one; all of the first k count.",
-        lambda *a: _top_k(*a) - _top_k(*a, more=-1),
-    ),
-    Mistake("it compares every row with every label: [N, 1] against [N] is broadcast to [N, N].", _broadcast),
-]
-
-
-def judge_top_k(trial: Trial, answer: Any) -> None:
-    """Check 7.4 for several sizes, both shapes of the labels and k from 1 to the number of classes."""
-    rng = np.random.default_rng(74)
+def _rows(rng: np.random.Generator) -> list[Case]:
+    """Return several sizes, both shapes of the labels and k from 1 to the number of classes."""
     example = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32)
     cases = [Case((example, np.array([2, 2]), k)) for k in (1, 2, 3)]
     sizes = [
@@ -290,10 +272,10 @@ def judge_top_k(trial: Trial, answer: Any) -> None:
         )
         labels = rng.integers(0, classes, count)
         cases.append(Case((logits.astype(np.float32) - classes / 2, labels.reshape([count, 1][:rank]), k)))
-    trial.compare(answer, cases, _top_k, _TOP_K_MISTAKES, tolerance=1e-6)
+    return cases
 
 
-TOP_K = Exercise(
+TOP_K = NumberExercise(
     number="7.4",
     name="top_k_accuracy",
     title=mark("right among the first k"),
@@ -303,5 +285,26 @@ TOP_K = Exercise(
         "np.argsort(-logits, axis=1)[:, :k] are the k best classes of each row. Compare them with labels.reshape(-1, "
         "1), see with .any(axis=1) whether one of them is right, and take the mean."
     ),
-    judge=judge_top_k,
+    cases=_rows,
+    reference=_top_k,
+    tolerance=1e-6,
+    mistakes=[
+        Mistake("it takes the classes with the smallest logits; the largest count.", sign=1),
+        Mistake("it looks at one class too many.", more=1),
+        Mistake("it looks at one class too few.", more=-1),
+        Mistake(
+            "whatever k is, it looks at the best class alone.", lambda logits, labels, k: _top_k(logits, labels, 1)
+        ),
+        Mistake(
+            "it divides by k as well: a row counts once, however many classes were looked at.",
+            lambda logits, labels, k: _top_k(logits, labels, k) / k,
+        ),
+        Mistake("it returns how many rows are right, not which share of them.", lambda *a: len(a[0]) * _top_k(*a)),
+        Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _top_k(*a)),
+        Mistake(
+            "it asks only whether the k-th best class is the right one; all of the first k count.",
+            lambda *a: _top_k(*a) - _top_k(*a, more=-1),
+        ),
+        Mistake("it compares every row with every label: [N, 1] against [N] is broadcast to [N, N].", _broadcast),
+    ],
 )

@@ -1,12 +1,14 @@
-"""Judging a network that a student writes by its numbers, however it is written.
+"""Exercises whose answer is a network, judged by its numbers, however it is written.
 
-An exercise declares the networks to build, the parameters that each must have, and one reference, which computes the
+Such an exercise declares the networks to build, the parameters that each must have, and one reference, which makes the
 right output from these parameters. A usual mistake is another option of the reference::
 
     def _scaled(p, x, size, *, training, bias=True):
         return x * p["weight"] + (p["bias"] if bias else 0)
 
-    judge_scaled = LayerCheck(
+    SCALED = LayerExercise(
+        number="9.2",
+        ...
         builds=[((3,), {}, [2, 3]), ((5,), {}, [4, 5])],  # Scaled(3) gets a batch of shape [2, 3], Scaled(5) of [4, 5]
         parameters=lambda size: {"weight": [size], "bias": [size]},
         reference=_scaled,
@@ -28,7 +30,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from palm_course.exercises.student_values import describe, describe_call, is_tensor
-from palm_course.exercises.trial import Mistake, Trial
+from palm_course.exercises.trial import Exercise, Mistake, Trial
 from palm_utils.messages import mark, tr
 
 Shape = list[int]
@@ -67,9 +69,9 @@ def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] |
     return model
 
 
-@dataclass(frozen=True)
-class LayerCheck:
-    """How a class of networks is judged, or a function that builds them; the module's text shows an example."""
+@dataclass(frozen=True, kw_only=True)
+class LayerExercise(Exercise):
+    """An exercise whose answer is a class of networks, or a function that builds them; the module's text shows one."""
 
     # For each network that is tried: args and kwargs to create it with, and the shape of the batch that it gets.
     builds: Sequence[tuple[tuple, dict[str, Any], Shape]]
@@ -92,13 +94,13 @@ class LayerCheck:
     # (trial, created, model, x) fails the trial where wrong values have a cause beyond the mistakes.
     look_closer: Callable[..., None] | None = None
 
-    def __call__(self, trial: Trial, answer: Any) -> None:
-        """Judge an answer: parameters, the output's shape, values in each mode, gradients."""
+    def judge(self, trial: Trial, answer: Any) -> None:
+        """Judge parameters, the output's shape, values in each mode, gradients."""
         import paddle
 
-        rng = np.random.default_rng(int(trial.exercise.number.replace(".", "")))
+        rng = self.rng
         for args, kwargs, shape in self.builds:
-            created = describe_call(trial.exercise.name, args, kwargs)
+            created = describe_call(self.name, args, kwargs)
             model = self.create(trial, answer, args, kwargs)
             parts = self._find_parts(trial, created, model, args, kwargs)
             x = paddle.to_tensor(rng.standard_normal(shape).astype(np.float32))

@@ -6,7 +6,7 @@ import io
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -19,17 +19,18 @@ import palm_course
 import palm_utils
 from palm_course.exercises.global_settings import kept
 from palm_course.exercises.limits import OutOfTime, time_limit
-from palm_course.exercises.student_values import as_numbers, describe, describe_call, duplicate, same, shorten
-from palm_utils.messages import CourseError, mark, pad, tr, trn
+from palm_course.exercises.student_values import describe, describe_call, duplicate, same, shorten
+from palm_utils.messages import CourseError, mark, pad, tr
 
 _SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Exercise:
     """One exercise. Its text and its cells stand in the notebooks, its reference solution in those of the solutions.
 
-    Title, success and hints are in English, marked for translation; `tr` them where they are shown.
+    Title, success and hints are in English, marked for translation; `tr` them where they are shown. The classes of
+    `value_check` and `layer_check` add how an answer is judged.
     """
 
     number: str  # chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with
@@ -38,13 +39,21 @@ class Exercise:
     success: str  # one sentence on what a right answer shows
     hint: str  # shown with a wrong answer; it leads without giving the answer away
     stronger_hint: str  # shown on request by `hint`
-    judge: Callable[["Trial", Any], None]  # tries the answer, and reports a fault with `Trial.fail`; returns if right
     seconds: float = 10.0  # that the student's code may take, all calls of one check together
+    also: Callable[["Trial", Any], None] = lambda trial, answer: None  # a check of its own, made last
 
     @property
     def chapter(self) -> str:
         """The chapter's number, such as "2"."""
         return self.number.split(".")[0]
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator that makes the same random cases for every answer."""
+        return np.random.default_rng(int(self.number.replace(".", "")))
+
+    def judge(self, trial: "Trial", answer: Any) -> None:
+        """Try the answer, and report a fault with `Trial.fail`."""
 
     def examine(self, answer: Any) -> "Verdict":
         """Try `answer`, the student's function or class; whatever it does ends in a verdict."""
@@ -55,6 +64,7 @@ class Exercise:
                 hint = tr("leave out the brackets after {name}.", name=self.name)
                 trial.fail(fault, expected=f'exercises.check("{self.number}", {self.name})', hint=hint)
             self.judge(trial, answer)
+            self.also(trial, answer)
         except NotAttempted:
             text = tr("not attempted yet.")
             return Verdict(Status.NOT_ATTEMPTED, remark(self.number, text), (text,))
@@ -215,66 +225,6 @@ class Trial:
             name = expected.__name__
             came = type(error).__name__ if error is not None else tr("the value {value}", value=describe(value))
             self.fail(tr("it should raise {error} here.", error=name), tried=tried, expected=name, came=came)
-
-    def compare(
-        self,
-        function: Callable,
-        cases: Sequence[Case],
-        truth: Callable,
-        mistakes: Sequence[Mistake] = (),
-        count: int = 1,
-        tolerance: float = 0.0,
-    ) -> None:
-        """Compare the student's `function`, which returns `count` numbers, with `truth` on all `cases`.
-
-        When some differ, the first of `mistakes` that gives the student's numbers on every case names
-        the fault. `tolerance` is absolute; nan equals nan.
-        """
-
-        def agree(ours: Any, numbers: np.ndarray) -> bool:
-            return np.allclose(as_numbers(ours, count), numbers, rtol=0, atol=tolerance, equal_nan=True)
-
-        def show(value: Any) -> str:
-            numbers = [int(n) if n.is_integer() else round(float(n), 6) for n in as_numbers(value, count)]
-            return describe(numbers[0] if count == 1 else tuple(numbers))
-
-        came = []
-        for case in cases:
-            value = self.call(function, case.args, case.kwargs)
-            came.append(as_numbers(value, count))
-            if came[-1] is None:
-                self.fail(
-                    trn("it should return one number.", "it should return {count} numbers.", count),
-                    tried=self.describe(case),
-                    expected=show(case.apply(truth)),
-                    came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
-                )
-        unknown = mark("right for {right} of the {count} inputs tried.")
-        if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
-            unknown = mark("it gives the same answer whatever it is given.")
-        self.need_values(cases, came, truth, mistakes, agree=agree, unknown=unknown, show=show)
-
-    def need_values(self, cases, came, truth, mistakes, *, agree: Callable, unknown: str, show: Callable, near=None):
-        """Refuse what `came` of the calls unless agree(right, came) on all `cases`.
-
-        The first of `mistakes` with near(wrong, came) (by default as `agree`) on all of them names the fault, else
-        `unknown`. show(value) is how a message puts what was expected and what came.
-        """
-
-        def agreeing(way: Callable, agree: Callable) -> list[bool]:
-            return [agree(case.apply(way), value) for case, value in zip(cases, came, strict=True)]
-
-        right = agreeing(truth, agree)
-        if all(right):
-            return
-        faults = (str(mistake) for mistake in mistakes if all(agreeing(mistake.made_by(truth), near or agree)))
-        first = right.index(False)
-        self.fail(
-            next(faults, "") or tr(unknown, right=sum(right), count=len(cases)),
-            tried=self.describe(cases[first]),
-            expected=show(cases[first].apply(truth)),
-            came=show(came[first]),
-        )
 
     def describe(self, case: Case) -> str:
         """Return the call of a case as one would write it."""

@@ -1,0 +1,154 @@
+"""Exercises whose answer is a function that returns numbers or arrays.
+
+Such an exercise declares the calls to make and one reference, which computes what is right. A usual mistake is another
+option of the reference::
+
+    def _mirrored(image, *, axis=2):
+        return np.flip(image, axis)
+
+    MIRRORED = ArrayExercise(
+        number="9.1",
+        ...
+        cases=lambda rng: [Case((rng.random(shape, np.float32),)) for shape in ((3, 4, 6), (3, 5, 2))],
+        reference=_mirrored,
+        mistakes=[Mistake("top and bottom are exchanged; mirror left and right.", axis=1)],
+        wrong_shape=lambda shape, right, *args: tr("the shape has changed."),
+        wrong_dtype=mark("the dtype has changed."),
+        unknown=mark("right for {right} of the {count} images tried."),
+        show=lambda image: tr("first row {values}", values=describe(image[0, 0])),
+    )
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from palm_course.exercises.student_values import as_array, as_numbers, describe, describe_shape, is_tensor
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_utils.messages import mark, tr, trn
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared(Exercise):
+    """A function whose values are compared with a reference's."""
+
+    cases: Callable[[np.random.Generator], Sequence[Case]]
+    reference: Callable[..., Any]  # what is right; in shape and dtype, too, where it is arrays
+    mistakes: Sequence[Mistake]
+
+    def _need(self, trial: Trial, cases, came, *, agree: Callable, unknown: str, show: Callable, near=None) -> None:
+        """Refuse what `came` of the calls unless agree(right, came) on all `cases`.
+
+        The first of the mistakes with near(wrong, came) (by default as `agree`) on all of them names the fault, else
+        `unknown`. show(value) is how a message puts what was expected and what came.
+        """
+
+        def agreeing(way: Callable, agree: Callable) -> list[bool]:
+            return [agree(case.apply(way), value) for case, value in zip(cases, came, strict=True)]
+
+        right = agreeing(self.reference, agree)
+        if all(right):
+            return
+        made = (mistake for mistake in self.mistakes if all(agreeing(mistake.made_by(self.reference), near or agree)))
+        first = right.index(False)
+        trial.fail(
+            next(map(str, made), "") or tr(unknown, right=sum(right), count=len(cases)),
+            tried=trial.describe(cases[first]),
+            expected=show(cases[first].apply(self.reference)),
+            came=show(came[first]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberExercise(_Compared):
+    """An exercise whose answer returns `count` numbers; `tolerance` is absolute, and nan equals nan."""
+
+    count: int = 1
+    tolerance: float = 0.0
+    called: Callable[[Trial, Any], Callable] = lambda trial, answer: answer  # the function that is called
+
+    def judge(self, trial: Trial, answer: Any) -> None:
+        """Compare the numbers with the reference's on all cases."""
+        cases, came, function = self.cases(self.rng), [], self.called(trial, answer)
+        for case in cases:
+            value = trial.call(function, case.args, case.kwargs)
+            came.append(as_numbers(value, self.count))
+            if came[-1] is None:
+                trial.fail(
+                    trn("it should return one number.", "it should return {count} numbers.", self.count),
+                    tried=trial.describe(case),
+                    expected=self._show(case.apply(self.reference)),
+                    came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
+                )
+        unknown = mark("right for {right} of the {count} inputs tried.")
+        if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
+            unknown = mark("it gives the same answer whatever it is given.")
+        self._need(trial, cases, came, agree=self._agree, unknown=unknown, show=self._show)
+
+    def _agree(self, ours: Any, numbers: np.ndarray) -> bool:
+        return np.allclose(as_numbers(ours, self.count), numbers, rtol=0, atol=self.tolerance, equal_nan=True)
+
+    def _show(self, value: Any) -> str:
+        numbers = [int(n) if n.is_integer() else round(float(n), 6) for n in as_numbers(value, self.count)]
+        return describe(numbers[0] if self.count == 1 else tuple(numbers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayExercise(_Compared):
+    """An exercise whose answer returns an array, or several; the module's text shows one."""
+
+    wrong_shape: Callable[..., str]  # (shape, right, *args of the call): the fault where an array's shape is not right
+    unknown: str  # the fault where wrong values come from none of the mistakes; {right} of {count} calls were right
+    show: Callable[..., str]  # of the array or arrays, expected or come
+    wrong_dtype: str = ""  # "" where any dtype will do
+    not_arrays: str = mark("it does not return an array of numbers.")
+    close: Callable[[np.ndarray, np.ndarray], bool] = np.array_equal  # (right, came): is it right?
+    near: Callable[[np.ndarray, np.ndarray], bool] | None = None  # (wrong, came): is it this mistake? As `close`.
+    kind: str = "array"  # or "tensor"
+    one_by_one: bool = False  # a mistake is named by the first call that goes wrong, and need not show in all of them
+
+    def judge(self, trial: Trial, answer: Any) -> None:
+        """Judge kind, shapes, dtype, values."""
+
+        def all_are(close: Callable) -> Callable[[Any, Arrays], bool]:
+            return lambda ours, arrays: all(map(close, _arrays(ours), arrays))
+
+        agree, near = all_are(self.close), all_are(self.near or self.close)
+        show, options = lambda arrays: self.show(*_arrays(arrays)), {"unknown": self.unknown, "near": near}
+        cases = self.cases(self.rng)
+        for group in [[case] for case in cases] if self.one_by_one else [cases]:
+            came = [self._call(trial, answer, case) for case in group]
+            self._need(trial, group, came, agree=agree, show=show, **options)
+
+    def _call(self, trial: Trial, answer: Any, case: Case) -> Arrays:
+        """Return the arrays of one call; anything else, or another shape or dtype, is a fault."""
+        value, right = trial.call(answer, case.args, case.kwargs), _arrays(case.apply(self.reference))
+        parts = value if len(right) > 1 and isinstance(value, (tuple, list)) else [value]
+        arrays = [as_array(part) for part in parts if self.kind == "array" or is_tensor(part)]
+        if len(arrays) != len(right) or any(array is None for array in arrays):
+            fault = tr(self.not_arrays)
+        else:
+            faults = (self._fault(array, wanted, case.args) for array, wanted in zip(arrays, right, strict=True))
+            fault = next(filter(None, faults), "")
+        if fault:
+            shapes = ", ".join(describe_shape(self.kind, wanted.shape, wanted.dtype) for wanted in right)
+            expected = shapes if len(right) == 1 else f"({shapes})"
+            trial.fail(fault, tried=trial.describe(case), expected=expected, came=describe(value))
+        return tuple(arrays)
+
+    def _fault(self, array: np.ndarray, right: np.ndarray, args: tuple) -> str:
+        if array.shape != right.shape:
+            return self.wrong_shape(array.shape, right.shape, *args)
+        if self.wrong_dtype and array.dtype != right.dtype:
+            return tr(self.wrong_dtype)
+        if self.wrong_dtype and not np.isfinite(array).all():
+            return tr("some values are not finite.")
+        return ""
+
+
+def _arrays(value: np.ndarray | Arrays) -> Arrays:
+    return value if isinstance(value, tuple) else (value,)
