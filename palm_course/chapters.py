@@ -28,15 +28,13 @@ class NotebookFailed(CourseError):
     """A cell of a notebook raised; the text says which and what."""
 
 
-def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser("run", help=tr("execute chapters from top to bottom, without a browser"))
+def add_options(parser) -> None:
     parser.add_argument("chapters", nargs="*", help=tr("01, 02_ichallenge_pm, …; all of them by default"))
     parser.add_argument(
         "--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help=tr("folder of the results")
     )
     parser.add_argument("--in-place", action="store_true", help=tr("store the outputs in the chapters themselves"))
     parser.add_argument("--jobs", type=int, default=1, help=tr("chapters executed at the same time"))
-    parser.set_defaults(run=run)
 
 
 def run(args) -> int:

@@ -8,20 +8,11 @@ from palm_utils.files import can_be_written
 from palm_utils.messages import CourseError, DataError, DataNotFound, mark, pad, tr, width
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Register the command `data`; its `run` takes the parsed arguments and returns the exit status."""
-    parser = subparsers.add_parser(
-        "data",
-        help=tr("show where each data set is; prepare or download the real ones"),
-        description=tr("Without arguments: show which data sets are real, the sample, or absent."),
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = tr("Without arguments: show which data sets are real, the sample, or absent.")
     parser.add_argument("name", nargs="?", choices=[*KINDS, "sample"], help=tr("the data set to get"))
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar=tr("PATH"),
-        help=tr("palm: prepare from AI Studio's archives, PALM.zip, or a folder into which they were unpacked"),
-    )
+    source = tr("palm: prepare from AI Studio's archives, PALM.zip, or a folder into which they were unpacked")
+    parser.add_argument("--from", dest="source", metavar=tr("PATH"), help=source)
     for option, meaning in {
         "--download": tr("download the data set from its publisher"),
         "--force": tr("get it again although it is there"),
@@ -29,18 +20,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--if-needed": tr("sample: make it only where a data set has no real data"),
     }.items():
         parser.add_argument(option, action="store_true", help=meaning)
-    parser.set_defaults(run=lambda args: _run(args, parser))
+    parser.set_defaults(refuse=parser.error)
 
 
-def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def run(args: argparse.Namespace) -> int:
     if args.name != "palm" and (args.source or args.allow_incomplete):
-        parser.error(tr("--from and --allow-incomplete are for palm"))
+        args.refuse(tr("--from and --allow-incomplete are for palm"))
     if args.name in (None, "sample") and (args.download or args.force):
-        parser.error(tr("--download and --force are for palm, mnist or cifar10"))
+        args.refuse(tr("--download and --force are for palm, mnist or cifar10"))
     if args.name != "sample" and args.if_needed:
-        parser.error(tr("--if-needed is for the sample"))
+        args.refuse(tr("--if-needed is for the sample"))
     if args.source and args.download:
-        parser.error(tr("give --from or --download, not both"))
+        args.refuse(tr("give --from or --download, not both"))
     if args.name is None:
         return _show()
     if args.name == "sample":

@@ -29,14 +29,11 @@ CANDIDATES = {
 }
 
 
-def add_parser(subparsers) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     from palm_course.results.measure import RESUMES
 
-    about = f"Train what has no file in results/CHAPTER/choice yet, and print the comparison. {RESUMES}"
-    line = "compare candidate recipes by cross-validation on the training photographs"
-    parser = subparsers.add_parser("choose", help=line, description=about)
+    parser.description = f"Train what has no file in results/CHAPTER/choice yet, and print the comparison. {RESUMES}"
     parser.add_argument("network", metavar="CHAPTER:NETWORK", help=f"one of {', '.join(CANDIDATES)}")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,10 +19,8 @@ WORK = stored.FOLDER.parent / "build" / "results"
 RESUMES = "Stopped, it goes on with the last epoch that was finished."
 
 
-def add_parser(subparsers) -> None:
-    about = f"Train what has no file in results/ yet, on the real photographs. {RESUMES}"
-    line = "measure both recipes of each network over several seeds"
-    parser = subparsers.add_parser("results", help=line, description=about)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = f"Train what has no file in results/ yet, on the real photographs. {RESUMES}"
     parser.add_argument("networks", nargs="*", metavar="CHAPTER:NETWORK", help="by default all of chapters 3 to 6")
     parser.add_argument("--recipe", choices=BOTH, help="one of the two only")
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the usual ones")
@@ -30,7 +28,6 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--nproc", type=int, default=1, help="processes that share each run, a core each (default 1)")
     parser.add_argument("--again", action="store_true", help="measure what is stored already, too")
     parser.add_argument("--list", action="store_true", help="say what there is and what would be measured")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

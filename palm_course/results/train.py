@@ -16,10 +16,8 @@ from palm_utils.messages import CourseError, tr
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 
 
-def add_parser(subparsers) -> None:
-    line = tr("train a chapter's network on iChallenge-PM")
-    about = tr("Train a network as its chapter does. Options change the recipe.")
-    parser = subparsers.add_parser("train", help=line, description=about)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = tr("Train a network as its chapter does. Options change the recipe.")
     parser.add_argument("network", metavar=tr("CHAPTER:NETWORK"), help=tr("such as 02_ichallenge_pm:LeNetReLU"))
     parser.add_argument("--recipe", choices=BOTH, default="tutorial", help=tr("to start from (default tutorial)"))
     parser.add_argument("--optimizer", choices=["Momentum", "Adam"])
@@ -36,7 +34,6 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--device", choices=["cpu", "gpu"])
     parser.add_argument("--amp", action="store_true", help=tr("mixed precision, on a GPU"))
     parser.add_argument("--nproc", type=int, default=1, help=tr("processes that share each batch (default 1)"))
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

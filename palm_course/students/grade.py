@@ -40,22 +40,20 @@ class Row(NamedTuple):
     message: str
 
 
-def add_parser(subparsers) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     description = tr(
         "Score the notebooks in FOLDER, one file for each student or one folder for each, into a CSV file with the "
         "columns student, exercise, verdict, message. Where a folder holds several notebooks, the best answer to an "
         "exercise counts. Verdicts: right, wrong, not attempted, missing (the cell was deleted), timeout, crashed; and "
         "for a whole notebook unreadable, no exercises, no notebook."
     )
-    line = tr("score a folder of students' notebooks")
-    parser = subparsers.add_parser("grade", help=line, description=f"{description} {tr(WARNING)}")
+    parser.description = f"{description} {tr(WARNING)}"
     parser.add_argument("folder", type=Path, metavar=tr("FOLDER"))
     parser.add_argument("--output", type=Path, default=Path("grades.csv"), help=tr("the table (default grades.csv)"))
     at_a_time = tr("notebooks at a time (default: the number of cores)")
     parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help=at_a_time)
     parser.add_argument("--seconds", type=float, default=60, help=tr("for one exercise, then it is ended (default 60)"))
     parser.add_argument("--memory", type=float, default=2, help=tr("GiB for one notebook's answers (default 2)"))
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,14 +14,9 @@ from palm_utils import messages
 from palm_utils.messages import CourseError, Text, tr
 
 
-def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "progress",
-        help=tr("show which exercises are done"),
-        description=tr("Show which exercises are done, judged anew from the notebooks as they were last saved."),
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = tr("Show which exercises are done, judged anew from the notebooks as they were last saved.")
     parser.add_argument("chapters", nargs="*", help=tr("01, 02_ichallenge_pm, zh/03, …; all of them by default"))
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,14 +20,10 @@ _REMEDY = Text(
 )
 
 
-def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "reset",
-        help=tr("put a fresh chapter in place and keep yours beside it"),
-        description=tr(
-            "Put a fresh chapter in place. The present one stays beside it as NAME.mine.ipynb (or .mine-2, …). "
-            "Save and close it in JupyterLab first."
-        ),
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = tr(
+        "Put a fresh chapter in place. The present one stays beside it as NAME.mine.ipynb (or .mine-2, …). "
+        "Save and close it in JupyterLab first."
     )
     parser.add_argument("chapters", nargs="+", metavar=tr("CHAPTER"), help="01, 02_ichallenge_pm, zh/03, …")
     carry = tr("carry your answers over into the fresh chapter")
@@ -37,7 +33,6 @@ def add_parser(subparsers) -> None:
         "by default the course's version that git holds"
     )
     parser.add_argument("--from", dest="source", metavar=tr("SOURCE"), help=source)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

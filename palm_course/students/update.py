@@ -14,16 +14,11 @@ from palm_course.students.reset import GitFailed, git, keep_copy, write
 from palm_utils.messages import CourseError, Text, tr
 
 
-def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "update",
-        help=tr("get the course's newest version and keep your answers"),
-        description=tr(
-            "Like `git pull`, but a notebook that you have edited and that has a new version is kept beside it "
-            "as NAME.mine.ipynb, and its answers are carried over. Save and close them in JupyterLab first."
-        ),
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = tr(
+        "Like `git pull`, but a notebook that you have edited and that has a new version is kept beside it "
+        "as NAME.mine.ipynb, and its answers are carried over. Save and close them in JupyterLab first."
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
