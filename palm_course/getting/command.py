@@ -1,6 +1,7 @@
 """`python -m palm_utils data`: a look at the data sets, and getting the real ones."""
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from palm_utils.datasets import KINDS, DataSet, PalmData, data_folder, existing, find_real
@@ -37,9 +38,8 @@ def run(args: argparse.Namespace) -> int:
     if args.name == "sample":
         return _make_sample(args.if_needed)
     data, is_new = _get(args)
-    print(data.describe())
-    already = mark("in {folder}: already there; --force gets it again")
-    print(tr(mark("in {folder}") if is_new else already, folder=data.root))
+    told = mark("in {folder}") if is_new else mark("in {folder}: already there; --force gets it again")
+    print(data.describe(), tr(told, folder=data.root), sep="\n")
     return 0
 
 
@@ -77,7 +77,7 @@ def _make_sample(if_needed: bool) -> int:
 
 
 def _get(args: argparse.Namespace) -> tuple[DataSet, bool]:
-    """Prepare or download a data set; return it, and whether anything was done."""
+    """Return a data set, and whether anything was done for it."""
     folder = _destination()
     if args.name == "palm":
         from palm_course.getting.prepare import COMPLETE, prepare_palm  # loads OpenCV
@@ -85,26 +85,18 @@ def _get(args: argparse.Namespace) -> tuple[DataSet, bool]:
         options = {"force": args.force, "expected": None if args.allow_incomplete else COMPLETE}
         if not args.download:
             return prepare_palm(args.source, folder, **options)
-    elif not args.force and (found := _found(args.name)):
-        return found, False
-    elif not args.download:
-        raise DataNotFound(
-            "{title} is not there. Download it: python -m palm_utils data {name} --download",
-            title=KINDS[args.name].title,
-            name=args.name,
-        )
+    else:
+        with contextlib.suppress(DataNotFound):  # incomplete
+            if not args.force and (found := find_real(args.name)):
+                return found, False
+    if not args.download:
+        told = {"title": KINDS[args.name].title, "name": args.name}
+        raise DataNotFound("{title} is not there. Download it: python -m palm_utils data {name} --download", **told)
     from palm_course.getting import download  # loads requests
 
     if args.name == "palm":
         return download.download_palm(folder, **options)
-    return {"mnist": download.download_mnist, "cifar10": download.download_cifar10}[args.name](folder), True
-
-
-def _found(name: str) -> DataSet | None:
-    try:
-        return find_real(name)
-    except DataNotFound:  # incomplete
-        return None
+    return download.download_published(args.name, folder), True
 
 
 def _destination() -> Path:
@@ -113,9 +105,8 @@ def _destination() -> Path:
 
     folder = data_folder()
     if is_sample(folder):
-        raise CourseError(
-            "{folder} is the generated sample; real data does not go there. Unset PALM_DATA.", folder=folder
-        )
+        template = mark("{folder} is the generated sample; real data does not go there. Unset PALM_DATA.")
+        raise CourseError(template, folder=folder)
     if not can_be_written(folder):
         raise CourseError("{folder} cannot be written to. Set PALM_DATA to a folder that can.", folder=folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,6 @@ from palm_utils.datasets import data_folder
 from palm_utils.files import can_be_written, expanded
 from palm_utils.messages import DataNotFound, WrongArgument, mark
 
-__all__ = ["find_weights", "pretrained_weights"]
-
 # PaddlePaddle's own cache (paddle.utils.download.WEIGHTS_HOME).
 _PADDLE_CACHE = Path("~/.cache/paddle/hapi/weights")
 _TIMEOUT = (5.0, 20.0)
@@ -34,9 +32,8 @@ def pretrained_weights(architecture: str, *, download_it: bool = False, timeout=
     """Return the file of ImageNet weights, downloaded where that is asked for.
 
     It goes into PaddlePaddle's cache, or into `weights/` of the data folder where that cannot be written to.
-    timeout: seconds to wait for a connection, and for the next bytes.
-    Raises at once DataNotFound where the file is not here and no download is asked for; DownloadError where
-    the server cannot be reached in time.
+    timeout: seconds to wait for a connection, and for the next bytes. Raises at once DataNotFound where the file is not
+    here and no download is asked for; DownloadError where the server cannot be reached in time.
     """
     if found := find_weights(architecture):
         return found

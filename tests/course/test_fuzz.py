@@ -21,8 +21,8 @@ from hypothesis.extra import numpy as st_numpy
 from palm_archives import cifar_batch, mnist_files, tar_gz, xlsx, zipped
 
 from palm_course.getting import contents
+from palm_course.getting.find import unpack
 from palm_course.getting.tables import LabelRow, read_fovea, read_labels
-from palm_course.getting.unpack import unpack
 from palm_utils.datasets import CifarData, MnistData
 from palm_utils.messages import DataError
 from palm_utils.readers import read_image, transform_img
