@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.batches import NUM_DIGITS, make_batch, timed
 from palm_course import chapters as notebooks
-from palm_course.results.launch import launch
 from palm_course.results.recipes import Recipe
+from palm_course.results.train import launch
 
 
 def run(

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from palm_course.results import stored, train
-from palm_course.results.launch import launch, refuse_processes
 from palm_course.results.recipes import BOTH, STEADY
 from palm_course.results.stored import Run
 from palm_utils import datasets, machine
@@ -53,10 +52,9 @@ def run(args: argparse.Namespace) -> int:
 
 def planned(networks: list[str], recipe: str | None, seeds: list[int] | None) -> list[Run]:
     """Return the runs of the course in order, or those asked for; raises CourseError for an unknown network."""
-    for name in networks:
-        if name not in STEADY:
-            told = {"name": name, "known": ", ".join(STEADY)}
-            raise CourseError("{name!r} is not one of the networks that are measured: {known}", **told)
+    for name in (name for name in networks if name not in STEADY):
+        told = {"name": name, "known": ", ".join(STEADY)}
+        raise CourseError("{name!r} is not one of the networks that are measured: {known}", **told)
     return [
         Run(network, name, seed)
         for network in networks or STEADY
@@ -104,12 +102,12 @@ def _measure_elsewhere(one: Run, again: bool, nproc: int) -> int:
     arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
     arguments += ["--again"] if again else []
     if nproc > 1:
-        return launch(arguments, nproc)
+        return train.launch(arguments, nproc)
     return subprocess.call([sys.executable, "-m", "palm_utils", *arguments])
 
 
 def working_folder(result: Path) -> Path:
-    """Return where the checkpoints of a run are while it is measured; result: the file that it will be stored in."""
+    """Return where the checkpoints are of a run that will be stored in the file `result`."""
     return WORK / result.relative_to(stored.FOLDER).with_suffix("")
 
 
@@ -119,7 +117,7 @@ def _refuse_sharing(one: Run, nproc: int, data: datasets.PalmData) -> None:
 
     from palm_utils.training import refuse
 
-    refuse_processes(nproc, None)
+    train.refuse_processes(nproc, None)
     refuse(train.make_loaders(data, one.arguments)[0].batch_size, nproc, False, "cpu")
     layers = train.find_network(one.network)[1]().sublayers()
     if any(isinstance(layer, paddle.nn.BatchNorm2D) for layer in layers):

@@ -99,7 +99,7 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> N
 
 
 def stored(network: str, recipe: str) -> dict[int, dict]:
-    """Return what is stored of a network and a recipe by seed, in order: recipe, history (a History), valid_logits.
+    """Return what is stored of a network and a recipe by seed, in order: recipe, history, valid_logits.
 
     Raises DataError for a file that is damaged, or measured by another recipe than today's of that name.
     """
@@ -127,7 +127,7 @@ def valid_labels() -> np.ndarray | None:
 
 
 def are_kept() -> bool:
-    """Tell whether chapters store what they measure: where PALM_KEEP_RESULTS is set, as `make course` does."""
+    """Tell whether chapters store what they measure, as in `make course`."""
     return bool(os.environ.get("PALM_KEEP_RESULTS"))
 
 
@@ -148,8 +148,8 @@ def keep(network: str, history: History, scores: Scores | None = None, *, seed: 
 def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int | None = None) -> int:
     """Return how many epochs a training of chapter 7 takes on this machine.
 
-    As many as the environment variable PALM_EPOCHS says. Else `on_gpu` (by default the recipe's) on a GPU; on a CPU the
-    recipe's, but 1 with the real pictures, where an epoch takes many minutes, unless the results are kept.
+    PALM_EPOCHS says so. Else it is `on_gpu` (by default the recipe's) on a GPU; on a CPU the recipe's, but 1 with the
+    real pictures, where an epoch takes many minutes, unless the results are kept.
     """
     if "PALM_EPOCHS" in os.environ:
         from palm_utils.training import from_environment
