@@ -49,18 +49,17 @@ OUTPUT_SIZE = NumberExercise(
     ),
     cases=_layers,
     reference=_output_size,
-    mistakes=[
-        Mistake("it is one too small: the position before the first step counts as well.", after=0),
-        Mistake("padding is added at both ends, you count it once.", ends=1),
-        Mistake("it takes no notice of the padding.", ends=0),
-        Mistake("it takes no notice of the stride.", strides=False),
-        Mistake("it takes no notice of stride and padding.", ends=0, strides=False),
-        Mistake("it is not always a whole number: a step cut short does not count.", rounded=float),
-        Mistake("it rounds up where it should round down: a step cut short does not count.", rounded=math.ceil),
-        Mistake("it rounds to the nearest number: a step cut short never counts.", rounded=round),
-        Mistake("the one is added before the division by the stride; it belongs after it.", before=1, after=0),
-        Mistake("padding makes the output larger, not smaller.", ends=-2),
-    ],
+).with_mistakes(
+    Mistake("it is one too small: the position before the first step counts as well.", after=0),
+    Mistake("padding is added at both ends, you count it once.", ends=1),
+    Mistake("it takes no notice of the padding.", ends=0),
+    Mistake("it takes no notice of the stride.", strides=False),
+    Mistake("it takes no notice of stride and padding.", ends=0, strides=False),
+    Mistake("it is not always a whole number: a step cut short does not count.", rounded=float),
+    Mistake("it rounds up where it should round down: a step cut short does not count.", rounded=math.ceil),
+    Mistake("it rounds to the nearest number: a step cut short never counts.", rounded=round),
+    Mistake("the one is added before the division by the stride; it belongs after it.", before=1, after=0),
+    Mistake("padding makes the output larger, not smaller.", ends=-2),
 )
 
 
@@ -96,20 +95,17 @@ PARAMETERS = NumberExercise(
     ),
     cases=_lenets,
     reference=_lenet_parameters,
-    mistakes=[
-        Mistake("the biases are missing.", conv_bias=0, fc_bias=0),
-        Mistake("the biases of the convolutions are missing.", conv_bias=0),
-        Mistake("the biases of the fully connected layers are missing.", fc_bias=0),
-        Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
-        Mistake(
-            "it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)
-        ),
-        Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
-        Mistake(
-            "the first fully connected layer's weights and bias are missing.",
-            lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
-        ),
-    ],
+).with_mistakes(
+    Mistake("the biases are missing.", conv_bias=0, fc_bias=0),
+    Mistake("the biases of the convolutions are missing.", conv_bias=0),
+    Mistake("the biases of the fully connected layers are missing.", fc_bias=0),
+    Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
+    Mistake("it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)),
+    Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
+    Mistake(
+        "the first fully connected layer's weights and bias are missing.",
+        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
+    ),
 )
 
 
@@ -175,11 +171,10 @@ LENET32 = LayerExercise(
     wrong_shape=mark("the output is not a tensor of logits, one row per image and one column per class."),
     unknown=mark("the values are not those of the table's layers."),
     values_hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
-    mistakes=[
-        Mistake("the activation is not a sigmoid.", activation="relu"),
-        Mistake("the activation is not a sigmoid.", activation="tanh"),
-        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
-        Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
-        *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),
-    ],
+).with_mistakes(
+    Mistake("the activation is not a sigmoid.", activation="relu"),
+    Mistake("the activation is not a sigmoid.", activation="tanh"),
+    Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+    Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
+    *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),
 )

@@ -42,20 +42,15 @@ LABEL = NumberExercise(
     cases=_paths,
     reference=lambda path: int(_name(path)[0] == "P"),
     also=_need_refusals,
-    mistakes=[
-        Mistake(
-            "it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")
-        ),
-        Mistake(
-            "it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)
-        ),
-        Mistake(
-            "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
-            lambda path: int("P" in _name(path)),
-        ),
-        Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
-        Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
-    ],
+).with_mistakes(
+    Mistake("it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")),
+    Mistake("it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)),
+    Mistake(
+        "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
+        lambda path: int("P" in _name(path)),
+    ),
+    Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
+    Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
 )
 
 
@@ -91,20 +86,19 @@ ACCURACY = NumberExercise(
     cases=_answers,
     reference=_accuracy,
     tolerance=1e-5,
-    mistakes=[
-        Mistake(
-            "it always answers class 0: the arg-max over a single column is 0, whatever the logit.",
-            lambda logits, labels: np.mean(labels == 0),
-        ),
-        Mistake("it compares the logit itself with 0.5; 0.5 is meant for its sigmoid.", threshold=0.5),
-        Mistake(
-            "it compares every image with every label: [N, 1] against [N] is broadcast to [N, N].",
-            lambda logits, labels: np.mean((logits > 0) == (labels == 1)),
-        ),
-        Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _accuracy(*a)),
-        Mistake("it returns how many are right, not which share of them.", lambda *a: len(a[0]) * _accuracy(*a)),
-        Mistake("it has the classes the wrong way round: a large logit means 1.", lambda *a: 1 - _accuracy(*a)),
-    ],
+).with_mistakes(
+    Mistake(
+        "it always answers class 0: the arg-max over a single column is 0, whatever the logit.",
+        lambda logits, labels: np.mean(labels == 0),
+    ),
+    Mistake("it compares the logit itself with 0.5; 0.5 is meant for its sigmoid.", threshold=0.5),
+    Mistake(
+        "it compares every image with every label: [N, 1] against [N] is broadcast to [N, N].",
+        lambda logits, labels: np.mean((logits > 0) == (labels == 1)),
+    ),
+    Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _accuracy(*a)),
+    Mistake("it returns how many are right, not which share of them.", lambda *a: len(a[0]) * _accuracy(*a)),
+    Mistake("it has the classes the wrong way round: a large logit means 1.", lambda *a: 1 - _accuracy(*a)),
 )
 
 
@@ -121,13 +115,8 @@ def _rates(predictions: np.ndarray, labels: np.ndarray, *, of: str = "class", ab
 
 def _predictions(rng: np.random.Generator) -> list[Case]:
     """Return mixed labels, and some where a class is absent."""
-    pairs = [
-        ([1, 1, 0, 0, 1], [1, 1, 1, 0, 0]),
-        ([1] * 6, [1, 0, 1, 0, 0, 1]),
-        ([1, 0, 1, 1], [1] * 4),
-        ([1, 0, 0], [0] * 3),
-    ]
-    cases = [Case(tuple(map(np.array, pair))) for pair in pairs]
+    pairs = [([1, 1, 0, 0, 1], [1, 1, 1, 0, 0]), ([1] * 6, [1, 0, 1, 0, 0, 1]), ([1, 0, 1, 1], [1] * 4)]
+    cases = [Case(tuple(map(np.array, pair))) for pair in [*pairs, ([1, 0, 0], [0] * 3)]]
     for _ in range(8):
         labels = (rng.random(rng.integers(20, 60)) < 0.4).astype(np.int64)
         # Two thirds right, so that no two of the counts are likely to agree.
@@ -150,20 +139,15 @@ SENSITIVITY = NumberExercise(
     reference=_rates,
     count=2,
     tolerance=1e-5,
-    mistakes=[
-        Mistake("where a class is absent its share is unknown: nan, not 0.", absent=0.0),
-        Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
-        Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
-        Mistake(
-            "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.",
-            of="predicted",
-        ),
-        Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
-        Mistake(
-            "it counts the eyes that are missed instead of those that are found.",
-            lambda *a: tuple(1 - rate for rate in _rates(*a)),
-        ),
-    ],
+).with_mistakes(
+    Mistake("where a class is absent its share is unknown: nan, not 0.", absent=0.0),
+    Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
+    Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
+    Mistake(
+        "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.", of="predicted"
+    ),
+    Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
+    Mistake("it counts the eyes that are missed instead of those that are found.", lambda *a: 1 - np.array(_rates(*a))),
 )
 
 
@@ -250,15 +234,14 @@ KEEP_ASPECT = ArrayExercise(
     wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
     unknown=mark("the values are not those of the resized photograph with a black border."),
     show=_range_and_pixels,
-    mistakes=[
-        Mistake("it squeezes the photograph into a square instead of keeping its shape.", fit="stretched"),
-        Mistake("it cuts off the ends: the longer side should have `size` pixels, not the shorter.", fit="shorter"),
-        Mistake("the photograph is in the corner; the border should be even on both sides.", place="start"),
-        Mistake("the photograph is at the far end; the border should be even on both sides.", place="end"),
-        Mistake("the border is grey (0 after scaling); black is -1.", border=127.5),
-        Mistake("the border is white; it should be black, -1.", border=255.0),
-        Mistake("the colours are reordered to RGB; blue should stay first.", colours="rgb"),
-        Mistake("the values are in [0, 1]; they should fill [-1, 1].", scale="unit"),
-        Mistake("the values are still 0…255; they should be in [-1, 1].", scale="raw"),
-    ],
+).with_mistakes(
+    Mistake("it squeezes the photograph into a square instead of keeping its shape.", fit="stretched"),
+    Mistake("it cuts off the ends: the longer side should have `size` pixels, not the shorter.", fit="shorter"),
+    Mistake("the photograph is in the corner; the border should be even on both sides.", place="start"),
+    Mistake("the photograph is at the far end; the border should be even on both sides.", place="end"),
+    Mistake("the border is grey (0 after scaling); black is -1.", border=127.5),
+    Mistake("the border is white; it should be black, -1.", border=255.0),
+    Mistake("the colours are reordered to RGB; blue should stay first.", colours="rgb"),
+    Mistake("the values are in [0, 1]; they should fill [-1, 1].", scale="unit"),
+    Mistake("the values are still 0…255; they should be in [-1, 1].", scale="raw"),
 )

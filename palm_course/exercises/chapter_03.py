@@ -1,7 +1,6 @@
 """The exercises of chapter 3, AlexNet."""
 
 import operator
-import random
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from palm_course.exercises.layer_check import create
 from palm_course.exercises.student_values import as_array, describe, describe_shape, is_tensor
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
+from palm_utils.machine import seed_everything
 from palm_utils.messages import mark, tr
 
 
@@ -53,30 +53,23 @@ FC1_INPUTS = NumberExercise(
     cases=_sizes,
     reference=_features,
     also=_need_refusals,
-    mistakes=[
-        Mistake("it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.", channels=1),
-        Mistake("one pooling is missing: there is one after conv1, after conv2 and after conv5.", poolings=2),
-        Mistake("conv1's padding is missing.", padding=0),
-        Mistake("conv1's padding is counted once; there are 5 pixels on *each* side.", padding=5),
-        Mistake(
-            "a convolution has one position more than it takes steps: the + 1 is missing.",
-            side=lambda n: (n - 1) // 4 // 8,
-        ),
-        Mistake(
-            "it divides by 32 and rounds down at the end; conv1 rounds up, thanks to its padding.",
-            side=lambda n: n // 32,
-        ),
-        Mistake("it divides by 32 and rounds at the end; every layer rounds for itself.", side=lambda n: round(n / 32)),
-        Mistake(
-            "the poolings round up; what does not fill a whole 2 × 2 field is left out.", pool=lambda n: -(-n // 2)
-        ),
-        Mistake(
-            "it takes the photograph for a square of `height` pixels.", lambda height, _: _features(height, height)
-        ),
-        Mistake("it takes the photograph for a square of `width` pixels.", lambda _, width: _features(width, width)),
-        Mistake("conv1's stride of 4 is missing.", side=lambda n: n // 8),
-        Mistake("the 256 channels are those of conv5, not 384.", channels=384),
-    ],
+).with_mistakes(
+    Mistake("it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.", channels=1),
+    Mistake("one pooling is missing: there is one after conv1, after conv2 and after conv5.", poolings=2),
+    Mistake("conv1's padding is missing.", padding=0),
+    Mistake("conv1's padding is counted once; there are 5 pixels on *each* side.", padding=5),
+    Mistake(
+        "a convolution has one position more than it takes steps: the + 1 is missing.", side=lambda n: (n - 1) // 4 // 8
+    ),
+    Mistake(
+        "it divides by 32 and rounds down at the end; conv1 rounds up, thanks to its padding.", side=lambda n: n // 32
+    ),
+    Mistake("it divides by 32 and rounds at the end; every layer rounds for itself.", side=lambda n: round(n / 32)),
+    Mistake("the poolings round up; what does not fill a whole 2 × 2 field is left out.", pool=lambda n: -(-n // 2)),
+    Mistake("it takes the photograph for a square of `height` pixels.", lambda height, _: _features(height, height)),
+    Mistake("it takes the photograph for a square of `width` pixels.", lambda _, width: _features(width, width)),
+    Mistake("conv1's stride of 4 is missing.", side=lambda n: n // 8),
+    Mistake("the 256 channels are those of conv5, not 384.", channels=384),
 )
 
 
@@ -129,40 +122,37 @@ FLIP_AND_BRIGHTEN = ArrayExercise(
     wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
     unknown=mark("right for {right} of the {count} images tried."),
     show=_first_row,
-    mistakes=[
-        Mistake("it leaves the image as it is.", lambda image, flip, factor: image),
-        Mistake("top and bottom are exchanged; mirror left and right.", axes=1),
-        Mistake("the colours are exchanged: the first axis holds blue, green and red.", axes=0),
-        Mistake("rows and columns are both reversed: that turns the eye upside down.", axes=(1, 2)),
-        Mistake("everything is reversed, colours too; only left and right should be.", axes=(0, 1, 2)),
-        Mistake("it mirrors whether `flip` is true or not.", flips=lambda flip: True),
-        Mistake("it never mirrors.", flips=lambda flip: False),
-        Mistake("it mirrors where `flip` is false.", flips=operator.not_),
-        Mistake("the brightness stays as it is.", lambda image, flip, _: _flipped_and_brightened(image, flip, 1.0)),
-        Mistake(
-            "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.",
-            black=0,
-            back=0,
-        ),
-        Mistake(
-            "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
-            black=0,
-            back=0,
-            limits=(-np.inf, np.inf),
-        ),
-        Mistake(
-            "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
-            lambda image, flip, factor: _flipped_and_brightened(image, flip, 1.0, back=factor - 2),
-        ),
-        Mistake("some values are above 1; what would be brighter than 1 becomes 1.", limits=(-np.inf, np.inf)),
-        Mistake(
-            "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 2)
-        ),
-        Mistake(
-            "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 1)
-        ),
-        Mistake("the dark half is lost: values are cut at 0 instead of -1.", limits=(0, 1)),
-    ],
+).with_mistakes(
+    Mistake("it leaves the image as it is.", lambda image, flip, factor: image),
+    Mistake("top and bottom are exchanged; mirror left and right.", axes=1),
+    Mistake("the colours are exchanged: the first axis holds blue, green and red.", axes=0),
+    Mistake("rows and columns are both reversed: that turns the eye upside down.", axes=(1, 2)),
+    Mistake("everything is reversed, colours too; only left and right should be.", axes=(0, 1, 2)),
+    Mistake("it mirrors whether `flip` is true or not.", flips=lambda flip: True),
+    Mistake("it never mirrors.", flips=lambda flip: False),
+    Mistake("it mirrors where `flip` is false.", flips=operator.not_),
+    Mistake("the brightness stays as it is.", lambda image, flip, _: _flipped_and_brightened(image, flip, 1.0)),
+    Mistake(
+        "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.", black=0, back=0
+    ),
+    Mistake(
+        "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
+        black=0,
+        back=0,
+        limits=(-np.inf, np.inf),
+    ),
+    Mistake(
+        "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
+        lambda image, flip, factor: _flipped_and_brightened(image, flip, 1.0, back=factor - 2),
+    ),
+    Mistake("some values are above 1; what would be brighter than 1 becomes 1.", limits=(-np.inf, np.inf)),
+    Mistake(
+        "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 2)
+    ),
+    Mistake(
+        "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 1)
+    ),
+    Mistake("the dark half is lost: values are cut at 0 instead of -1.", limits=(0, 1)),
 )
 
 
@@ -196,19 +186,11 @@ def _judge_dropout(trial: Trial, answer: Any) -> None:
                 trial.fail(tr("after .eval() and then .train() it drops nothing."), tried=tried)
 
 
-def _seed(number: int) -> None:
-    import paddle
-
-    # A trial puts the random generators back after each call, so each call gets a seed of its own.
-    random.seed(number)
-    np.random.seed(number)
-    paddle.seed(number)
-
-
 def _call(trial: Trial, created: str, layer: Any, x: np.ndarray, seed: int) -> np.ndarray:
     import paddle
 
-    _seed(seed)
+    # A trial puts the random generators back after each call, so each call gets a seed of its own.
+    seed_everything(seed)
     tensor, fault = paddle.to_tensor(x), ""
     value = trial.call(layer, (tensor,), name=created)
     if not is_tensor(value):
@@ -244,12 +226,9 @@ def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.
         fault = tr("the values that stay are divided by p; they should be divided by 1 - p.")
     elif factors.std() > 1e-3:
         fault = tr("the values that stay are not all multiplied by the same number.")
-    trial.fail(
-        fault,
-        tried=tried,
-        expected=tr("kept values {factor:g} times the old ones", factor=1 / (1 - p)),
-        came=tr("factors {factors}", factors=", ".join(f"{f:g}" for f in came[:4]) + (", …" if len(came) > 4 else "")),
-    )
+    shown = ", ".join(f"{f:g}" for f in came[:4]) + (", …" if len(came) > 4 else "")
+    expected = tr("kept values {factor:g} times the old ones", factor=1 / (1 - p))
+    trial.fail(fault, tried=tried, expected=expected, came=tr("factors {factors}", factors=shown))
 
 
 def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropped_next: np.ndarray) -> None:
@@ -293,23 +272,15 @@ def _check_gradient(trial: Trial, created: str, layer: Any, x: np.ndarray, p: fl
             result.sum().backward()
         return result, paddle.full(result.shape, float("nan")) if tensor.grad is None else tensor.grad
 
-    _seed(5)
+    seed_everything(5)
     result, gradient = (part.numpy() for part in trial.call(forward_and_back, (paddle.to_tensor(x),), name=created))
     tried = tr("{call} in training, then backward()", call=f"{created}(x)")
     if np.isnan(gradient).any():
-        trial.fail(
-            tr("the gradient does not find its way back to x."),
-            tried=tried,
-            hint=tr(
-                "values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may."
-            ),
-        )
+        hint = tr("values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may.")
+        trial.fail(tr("the gradient does not find its way back to x."), tried=tried, hint=hint)
     if not np.allclose(gradient, np.where(result == 0, 0, 1 / (1 - p)), rtol=1e-4, atol=1e-6):
-        trial.fail(
-            tr("the gradient is not that of the values that stayed."),
-            tried=tried,
-            expected=tr("{factor:g} where a value stayed, 0 where it was dropped", factor=1 / (1 - p)),
-        )
+        expected = tr("{factor:g} where a value stayed, 0 where it was dropped", factor=1 / (1 - p))
+        trial.fail(tr("the gradient is not that of the values that stayed."), tried=tried, expected=expected)
 
 
 def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
@@ -320,12 +291,9 @@ def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, resul
         fault = tr("it drops values in evaluation too; self.training tells the two apart.")
     elif np.allclose(result, x * (1 - p), rtol=1e-4):
         fault = tr("in evaluation it multiplies by 1 - p: training has already made up for that, by dividing.")
-    trial.fail(
-        fault,
-        tried=f"{created}.eval()(x)",
-        expected=tr("x itself, beginning {values}", values=describe(x.ravel()[:3])),
-        came=tr("beginning {values}", values=describe(result.ravel()[:3])),
-    )
+    begin, came = (describe(values.ravel()[:3]) for values in (x, result))
+    expected, came = tr("x itself, beginning {values}", values=begin), tr("beginning {values}", values=came)
+    trial.fail(fault, tried=f"{created}.eval()(x)", expected=expected, came=came)
 
 
 DROPOUT = Exercise(

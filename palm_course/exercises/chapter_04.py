@@ -58,22 +58,19 @@ COST = NumberExercise(
     cases=_stacks,
     reference=_cost,
     count=2,
-    mistakes=[
-        Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
-        Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
-        Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
-        Mistake("a kernel of size k has k · k weights per channel pair, not k.", kernel_area=1),
-        Mistake("each weight is used at every pixel of the map: side · side times, not side times.", map_area=1),
-        Mistake(
-            "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", map_area=0
-        ),
-        Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
-        Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
-        Mistake(
-            "it uses the input's channels for every convolution; they may change from one to the next.", fixed=True
-        ),
-        Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
-    ],
+).with_mistakes(
+    Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
+    Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
+    Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
+    Mistake("a kernel of size k has k · k weights per channel pair, not k.", kernel_area=1),
+    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", map_area=1),
+    Mistake(
+        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", map_area=0
+    ),
+    Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
+    Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
+    Mistake("it uses the input's channels for every convolution; they may change from one to the next.", fixed=True),
+    Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
 )
 
 
@@ -119,34 +116,32 @@ WINDOW = NumberExercise(
     cases=_windows,
     reference=_window,
     count=2,
-    mistakes=[
-        Mistake(
-            "it walks from the input to the output; start at the output pixel and go back, last layer first.",
-            order=iter,
-        ),
-        Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
-        Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
-        Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),
-        Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 1)),
-        Mistake("it leaves out the strides.", strides=False),
-        Mistake(
-            "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",
-            behind=1,
-        ),
-        Mistake("the second number is one behind the window; the last pixel is to be included.", then=(0, 1)),
-        Mistake(
-            "the second number should be the last pixel, not how many there are.",
-            lambda *a: (_window(*a)[0], 1 + np.ptp(_window(*a))),
-        ),
-        Mistake("it counts pixels from 1; the first is pixel 0.", then=(1, 1)),
-        Mistake(
-            "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
-            lambda *a: np.maximum(_window(*a), 0),
-        ),
-        Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
-        Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
-        Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
-    ],
+).with_mistakes(
+    Mistake(
+        "it walks from the input to the output; start at the output pixel and go back, last layer first.", order=iter
+    ),
+    Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
+    Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 1)),
+    Mistake("it leaves out the strides.", strides=False),
+    Mistake(
+        "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",
+        behind=1,
+    ),
+    Mistake("the second number is one behind the window; the last pixel is to be included.", then=(0, 1)),
+    Mistake(
+        "the second number should be the last pixel, not how many there are.",
+        lambda *a: (_window(*a)[0], 1 + np.ptp(_window(*a))),
+    ),
+    Mistake("it counts pixels from 1; the first is pixel 0.", then=(1, 1)),
+    Mistake(
+        "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
+        lambda *a: np.maximum(_window(*a), 0),
+    ),
+    Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
+    Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
+    Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
 )
 
 
@@ -258,11 +253,10 @@ FEATURES = LayerExercise(
         "paddle.nn.Sequential or paddle.nn.LayerList register their layers; a plain list as attribute hides them."
     ),
     unknown=mark("the values are not those of the plan's layers, one after the other."),
-    mistakes=[
-        Mistake("the ReLUs are missing.", relu="none"),
-        Mistake("the ReLU after the last convolution is missing.", relu="last"),
-        Mistake("there is a ReLU at the end of each block only; one belongs after every convolution.", relu="pooling"),
-        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
-        *(Mistake("the activation is not a ReLU.", activation=name) for name in ("sigmoid", "tanh", "leaky_relu")),
-    ],
+).with_mistakes(
+    Mistake("the ReLUs are missing.", relu="none"),
+    Mistake("the ReLU after the last convolution is missing.", relu="last"),
+    Mistake("there is a ReLU at the end of each block only; one belongs after every convolution.", relu="pooling"),
+    Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+    *(Mistake("the activation is not a ReLU.", activation=name) for name in ("sigmoid", "tanh", "leaky_relu")),
 )

@@ -69,28 +69,23 @@ CHAIN = NumberExercise(
     cases=_chains,
     reference=_chain,
     count=2,
-    mistakes=[
-        Mistake("the biases are missing.", bias=0),
-        Mistake("every module is given the c0 of the first; each gets what the one before it puts out.", chained=False),
-        Mistake(
-            "the third branch's convolution is 5 × 5, you count 3 × 3 (as the tutorial's docstring says).", kernel=3
-        ),
-        Mistake(
-            "the reductions are concatenated as well; only the ends of the branches are.", joined=(0, 1, 2, 3, 4, 5)
-        ),
-        Mistake("it takes the channels of the reductions for those of the branches' ends.", joined=(0, 1, 3, 5)),
-        Mistake(
-            "the pooling branch ends in a convolution to c4 channels, which is missing.", skipped=[5], joined=(0, 2, 4)
-        ),
-        Mistake("the pooling branch ends in a 1 × 1 convolution, whose parameters are missing.", skipped=[5]),
-        Mistake("the parameters of the two reductions are missing.", skipped=[1, 3]),
-        Mistake("the 3 × 3 and the 5 × 5 see what their reduction leaves, not all c0 channels.", straight=True),
-        Mistake(
-            "the parameters are those of the last module alone; those of all are asked for.",
-            lambda c0, modules: (_chain(c0, modules)[0], _chain(_chain(c0, modules[:-1])[0], modules[-1:])[1]),
-        ),
-        Mistake("the two numbers are exchanged: the channels come first.", lambda *a: _chain(*a)[::-1]),
-    ],
+).with_mistakes(
+    Mistake("the biases are missing.", bias=0),
+    Mistake("every module is given the c0 of the first; each gets what the one before it puts out.", chained=False),
+    Mistake("the third branch's convolution is 5 × 5, you count 3 × 3 (as the tutorial's docstring says).", kernel=3),
+    Mistake("the reductions are concatenated as well; only the ends of the branches are.", joined=(0, 1, 2, 3, 4, 5)),
+    Mistake("it takes the channels of the reductions for those of the branches' ends.", joined=(0, 1, 3, 5)),
+    Mistake(
+        "the pooling branch ends in a convolution to c4 channels, which is missing.", skipped=[5], joined=(0, 2, 4)
+    ),
+    Mistake("the pooling branch ends in a 1 × 1 convolution, whose parameters are missing.", skipped=[5]),
+    Mistake("the parameters of the two reductions are missing.", skipped=[1, 3]),
+    Mistake("the 3 × 3 and the 5 × 5 see what their reduction leaves, not all c0 channels.", straight=True),
+    Mistake(
+        "the parameters are those of the last module alone; those of all are asked for.",
+        lambda c0, modules: (_chain(c0, modules)[0], _chain(_chain(c0, modules[:-1])[0], modules[-1:])[1]),
+    ),
+    Mistake("the two numbers are exchanged: the channels come first.", lambda *a: _chain(*a)[::-1]),
 )
 
 
@@ -180,19 +175,18 @@ INCEPTION_BN = LayerExercise(
     values_hint=mark(
         "go through one branch: convolution, its batch norm, ReLU, and the same once more; then the next."
     ),
-    mistakes=[
-        Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
-        Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
-        Mistake("no ReLU follows the two reductions.", relus=(0, 1)),
-        Mistake("no ReLU follows the ends of the branches.", relus=(1, 0)),
-        Mistake("there is no ReLU.", relus=(0, 0)),
-        Mistake("the ReLU stands before the batch norm; it belongs after it.", then="relu norm"),
-        Mistake("the batch norms are there but `forward` does not use them.", then="relu"),
-        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
-        Mistake("the last branch pools after its convolution; it should pool first.", pools_last=True),
-        *(Mistake(functools.partial(_in_order, way), order=way) for way in itertools.permutations(range(4))),
-    ],
     seconds=20,
+).with_mistakes(
+    Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
+    Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
+    Mistake("no ReLU follows the two reductions.", relus=(0, 1)),
+    Mistake("no ReLU follows the ends of the branches.", relus=(1, 0)),
+    Mistake("there is no ReLU.", relus=(0, 0)),
+    Mistake("the ReLU stands before the batch norm; it belongs after it.", then="relu norm"),
+    Mistake("the batch norms are there but `forward` does not use them.", then="relu"),
+    Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+    Mistake("the last branch pools after its convolution; it should pool first.", pools_last=True),
+    *(Mistake(functools.partial(_in_order, way), order=way) for way in itertools.permutations(range(4))),
 )
 
 
@@ -303,15 +297,14 @@ HEAD = LayerExercise(
     wrong_shape=mark("the output is not one row of logits per image."),
     unknown=mark("the values are not those of the table's layers."),
     values_hint=mark("go through `forward` line by line, beside the table."),
-    mistakes=[
-        Mistake("it pools by maxima, not averages.", pool="max_pool2d"),
-        Mistake("no ReLU follows the convolution.", relus=(0, 1)),
-        Mistake("no ReLU follows the first fully connected layer.", relus=(1, 0)),
-        Mistake("there is no ReLU.", relus=(0, 0)),
-        Mistake("dropout scales the values in evaluation mode; it should leave them.", scale=1 - _DROPPED),
-        Mistake("the output went through a sigmoid; logits are the last layer's bare values.", end="sigmoid"),
-        Mistake("a ReLU follows the last layer; logits may be negative.", end="relu"),
-    ],
     also=_measure_dropout,
     seconds=20,
+).with_mistakes(
+    Mistake("it pools by maxima, not averages.", pool="max_pool2d"),
+    Mistake("no ReLU follows the convolution.", relus=(0, 1)),
+    Mistake("no ReLU follows the first fully connected layer.", relus=(1, 0)),
+    Mistake("there is no ReLU.", relus=(0, 0)),
+    Mistake("dropout scales the values in evaluation mode; it should leave them.", scale=1 - _DROPPED),
+    Mistake("the output went through a sigmoid; logits are the last layer's bare values.", end="sigmoid"),
+    Mistake("a ReLU follows the last layer; logits may be negative.", end="relu"),
 )

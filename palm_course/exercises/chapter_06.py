@@ -12,24 +12,13 @@ from palm_utils.messages import mark, tr, trn
 
 
 # 6.1 ------------------------------------------------------------------------------------------
-def _bottleneck_parameters(
-    num_channels,
-    num_filters,
-    stride=1,
-    *,
-    norm=2,
-    norm_of_shortcut=None,
-    expansion=4,
-    kernel=3,
-    bias=0,
-    projected=(0, 1, 1),
-):
-    """Count a bottleneck block; norm, bias: numbers per channel; projected: always, for channels, for a stride."""
-    wide = expansion * num_filters
+def _cost(num_channels, num_filters, stride=1, *, norm=2, last=None, growth=4, kernel=3, bias=0, projected=(0, 1, 1)):
+    """Count a block; norm, last (on the shortcut), bias: per channel; projected: always, for channels, for a stride."""
+    wide = growth * num_filters
     total = num_channels * num_filters + kernel**2 * num_filters**2 + num_filters * wide
     total += (norm + bias) * (num_filters + num_filters + wide)
     if np.dot(projected, (1, num_channels != wide, stride != 1)):
-        total += (num_channels + bias + (norm if norm_of_shortcut is None else norm_of_shortcut)) * wide
+        total += (num_channels + bias + (norm if last is None else last)) * wide
     return total
 
 
@@ -56,26 +45,25 @@ PARAMETERS = NumberExercise(
         "num_channels to 4 * num_filters."
     ),
     cases=_blocks,
-    reference=_bottleneck_parameters,
-    mistakes=[
-        Mistake("the batch norms are missing.", norm=0),
-        Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
-        Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
-        Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
-        Mistake("the convolution on the shortcut is missing.", projected=(0, 0, 0)),
-        Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projected=(1, 1, 1)),
-        Mistake(
-            "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
-            projected=(0, 1, 0),
-        ),
-        Mistake(
-            "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
-            projected=(0, 0, 1),
-        ),
-        Mistake("the batch norm on the shortcut is missing.", norm_of_shortcut=0),
-        Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
-        Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
-    ],
+    reference=_cost,
+).with_mistakes(
+    Mistake("the batch norms are missing.", norm=0),
+    Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
+    Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
+    Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
+    Mistake("the convolution on the shortcut is missing.", projected=(0, 0, 0)),
+    Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projected=(1, 1, 1)),
+    Mistake(
+        "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
+        projected=(0, 1, 0),
+    ),
+    Mistake(
+        "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
+        projected=(0, 0, 1),
+    ),
+    Mistake("the batch norm on the shortcut is missing.", last=0),
+    Mistake("the last convolution goes up to 4 × num_filters channels.", growth=1),
+    Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
 )
 
 
@@ -135,29 +123,28 @@ PRE_ACTIVATION = LayerExercise(
     wrong_parameters=_wrong_layers,
     wrong_shape=mark("the output is not a tensor of the input's shape."),
     unknown=mark("the values are not those of the block described."),
-    mistakes=[
-        Mistake("a ReLU follows the addition; nothing should.", end="relu"),
-        Mistake(
-            "the shortcut starts behind the first ReLU; it should start at the block's own input.", shortcut="activated"
-        ),
-        Mistake("the input is not added: there is no shortcut.", shortcut="none"),
-        Mistake(
-            "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
-            conv_first=True,
-            end="relu",
-        ),
-        Mistake(
-            "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.", conv_first=True
-        ),
-        Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
-        Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
-        Mistake("both ReLUs are missing.", first="norm", second="norm"),
-        Mistake("ReLU comes before batch norm; it is the other way round.", first="relu norm", second="relu norm"),
-        Mistake("the first batch norm is never used.", first="relu"),
-        Mistake("the second batch norm is never used.", second="relu"),
-        Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
-        Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
-    ],
+).with_mistakes(
+    Mistake("a ReLU follows the addition; nothing should.", end="relu"),
+    Mistake(
+        "the shortcut starts behind the first ReLU; it should start at the block's own input.", shortcut="activated"
+    ),
+    Mistake("the input is not added: there is no shortcut.", shortcut="none"),
+    Mistake(
+        "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
+        conv_first=True,
+        end="relu",
+    ),
+    Mistake(
+        "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.", conv_first=True
+    ),
+    Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
+    Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
+    Mistake("both ReLUs are missing.", first="norm", second="norm"),
+    Mistake("ReLU comes before batch norm; it is the other way round.", first="relu norm", second="relu norm"),
+    Mistake("the first batch norm is never used.", first="relu"),
+    Mistake("the second batch norm is never used.", second="relu"),
+    Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
+    Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
 )
 
 
@@ -244,19 +231,16 @@ PAD_SHORTCUT = ArrayExercise(
     wrong_shape=_wrong_shortcut,
     unknown=mark("the shape is right, the values are not."),
     show=lambda x: tr("the first row of the first channel {values}", values=describe(x[0, 0, 0])),
-    mistakes=[
-        Mistake("the zeros come first; the channels of x should.", front=lambda missing: missing),
-        Mistake(
-            "the zeros are on both sides; all of them should come behind the channels of x.", front=lambda n: n // 2
-        ),
-        Mistake("the new channels repeat those of x; they should be zero.", mode="wrap"),
-        Mistake("the new channels are filled with ones; they should be zero.", constant_values=1),
-        Mistake("it begins with a later row and column than the first.", late=1),
-        Mistake("it averages neighbouring pixels; they should be left out.", combine=np.mean),
-        Mistake("it takes the largest of neighbouring pixels; they should be left out.", combine=np.max),
-        Mistake("it cuts a corner out of x instead of taking every stride-th row and column.", corner=True),
-    ],
     also=_need_gradients,
+).with_mistakes(
+    Mistake("the zeros come first; the channels of x should.", front=lambda missing: missing),
+    Mistake("the zeros are on both sides; all of them should come behind the channels of x.", front=lambda n: n // 2),
+    Mistake("the new channels repeat those of x; they should be zero.", mode="wrap"),
+    Mistake("the new channels are filled with ones; they should be zero.", constant_values=1),
+    Mistake("it begins with a later row and column than the first.", late=1),
+    Mistake("it averages neighbouring pixels; they should be left out.", combine=np.mean),
+    Mistake("it takes the largest of neighbouring pixels; they should be left out.", combine=np.max),
+    Mistake("it cuts a corner out of x instead of taking every stride-th row and column.", corner=True),
 )
 
 
@@ -308,41 +292,32 @@ FOLD = ArrayExercise(
     wrong_shape=lambda shape, right, *args: tr("{name} has the wrong shape.", name=_NAMES[len(right)]),
     unknown=mark("the new weight is not right."),
     show=lambda w, b: tr("first weights {weights}, bias {bias}", weights=describe(w.ravel()[:4]), bias=describe(b)),
-    mistakes=[
-        # The weight is right with these ...
-        Mistake("the new bias takes no notice of the mean.", left=lambda b, m, s, f: b),
-        Mistake("the mean has the wrong sign in the new bias: it is taken away.", left=lambda b, m, s, f: b + m * f),
-        Mistake(
-            "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
-            left=lambda b, m, s, f: b - m,
-        ),
-        Mistake(
-            "the mean is divided by the root, but not multiplied by the scale.",
-            left=lambda b, m, s, f: b - m * f / s,
-        ),
-        Mistake("the old bias is missing in the new one.", left=lambda b, m, s, f: -m * f),
-        Mistake(
-            "it scales the old bias as well; the bias is added after the scaling.",
-            left=lambda b, m, s, f: (b - m) * f,
-        ),
-        Mistake("the new weight is right, the new bias is not.", left=lambda b, *_: np.full_like(b, np.nan)),
-        # ... and wrong with these.
-        Mistake(
-            "epsilon is missing: it is added to the variance, inside the root.", factor=lambda s, v, e: s / np.sqrt(v)
-        ),
-        Mistake(
-            "epsilon is added after the root; it belongs to the variance, inside.",
-            factor=lambda s, v, e: s / (np.sqrt(v) + e),
-        ),
-        Mistake("the square root is missing: it divides by the variance.", factor=lambda s, v, e: s / (v + e)),
-        Mistake("it multiplies by the root instead of dividing.", factor=lambda s, v, e: s * np.sqrt(v + e)),
-        Mistake("the scale is missing.", factor=lambda s, v, e: 1 / np.sqrt(v + e)),
-        Mistake(
-            "it takes the default epsilon instead of the one it is given.", factor=lambda s, v, e: s / np.sqrt(v + 1e-5)
-        ),
-        Mistake("the weight is left as it was.", factor=lambda s, v, e: np.ones_like(s)),
-        Mistake(
-            "it scales the input channels; a batch norm has a factor for each output channel, the first axis.", axis=1
-        ),
-    ],
+).with_mistakes(
+    # The weight is right with these ...
+    Mistake("the new bias takes no notice of the mean.", left=lambda b, m, s, f: b),
+    Mistake("the mean has the wrong sign in the new bias: it is taken away.", left=lambda b, m, s, f: b + m * f),
+    Mistake(
+        "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
+        left=lambda b, m, s, f: b - m,
+    ),
+    Mistake("the mean is divided by the root, but not multiplied by the scale.", left=lambda b, m, s, f: b - m * f / s),
+    Mistake("the old bias is missing in the new one.", left=lambda b, m, s, f: -m * f),
+    Mistake(
+        "it scales the old bias as well; the bias is added after the scaling.", left=lambda b, m, s, f: (b - m) * f
+    ),
+    Mistake("the new weight is right, the new bias is not.", left=lambda b, *_: np.full_like(b, np.nan)),
+    # ... and wrong with these.
+    Mistake("epsilon is missing: it is added to the variance, inside the root.", factor=lambda s, v, e: s / np.sqrt(v)),
+    Mistake(
+        "epsilon is added after the root; it belongs to the variance, inside.",
+        factor=lambda s, v, e: s / (np.sqrt(v) + e),
+    ),
+    Mistake("the square root is missing: it divides by the variance.", factor=lambda s, v, e: s / (v + e)),
+    Mistake("it multiplies by the root instead of dividing.", factor=lambda s, v, e: s * np.sqrt(v + e)),
+    Mistake("the scale is missing.", factor=lambda s, v, e: 1 / np.sqrt(v + e)),
+    Mistake(
+        "it takes the default epsilon instead of the one it is given.", factor=lambda s, v, e: s / np.sqrt(v + 1e-5)
+    ),
+    Mistake("the weight is left as it was.", factor=lambda s, v, e: np.ones_like(s)),
+    Mistake("it scales the input channels; a batch norm has a factor for each output channel, the first axis.", axis=1),
 )

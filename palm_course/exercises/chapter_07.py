@@ -64,28 +64,27 @@ UNDO = ArrayExercise(
     wrong_dtype=mark("the dtype is wrong: plt.imshow takes floats for values between 0 and 1."),
     unknown=mark("the values are not those of the pictures."),
     show=lambda p: tr("first pixels {pixels}", pixels=" ".join(str(rgb.tolist()) for rgb in p[0].reshape(-1, 3)[:3])),
-    mistakes=[
-        Mistake("the digits are cut off instead of rounded: 99.9 became 99.", rounded=np.trunc),
-        Mistake("values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.", wraps=True),
-        Mistake(
-            "the mean is added before the deviation is multiplied; it is the other way round.",
-            undo=lambda x, m, s: (x + m) * s,
-        ),
-        Mistake("it normalises once more instead of undoing it.", undo=lambda x, m, s: (x - m) / s),
-        Mistake("the mean is missing.", undo=lambda x, m, s: x * s),
-        Mistake("the deviation is missing.", undo=lambda x, m, s: x + m),
-        Mistake("the factor 255 is missing.", scale=1),
-        Mistake("all channels get the same mean and deviation.", undo=lambda x, m, s: x * s.mean() + m.mean()),
-        Mistake(
-            "mean and deviation meet the wrong channels: their order is turned round.",
-            undo=lambda x, m, s: x * s[::-1] + m[::-1],
-        ),
-        Mistake("the colours are turned round; their order should stay.", step=-1),
-        Mistake(
-            "each batch is stretched to fill 0…255; mean and std say what the pixels were.",
-            undo=lambda x, m, s: (x - x.min()) / np.ptp(x),
-        ),
-    ],
+).with_mistakes(
+    Mistake("the digits are cut off instead of rounded: 99.9 became 99.", rounded=np.trunc),
+    Mistake("values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.", wraps=True),
+    Mistake(
+        "the mean is added before the deviation is multiplied; it is the other way round.",
+        undo=lambda x, m, s: (x + m) * s,
+    ),
+    Mistake("it normalises once more instead of undoing it.", undo=lambda x, m, s: (x - m) / s),
+    Mistake("the mean is missing.", undo=lambda x, m, s: x * s),
+    Mistake("the deviation is missing.", undo=lambda x, m, s: x + m),
+    Mistake("the factor 255 is missing.", scale=1),
+    Mistake("all channels get the same mean and deviation.", undo=lambda x, m, s: x * s.mean() + m.mean()),
+    Mistake(
+        "mean and deviation meet the wrong channels: their order is turned round.",
+        undo=lambda x, m, s: x * s[::-1] + m[::-1],
+    ),
+    Mistake("the colours are turned round; their order should stay.", step=-1),
+    Mistake(
+        "each batch is stretched to fill 0…255; mean and std say what the pixels were.",
+        undo=lambda x, m, s: (x - x.min()) / np.ptp(x),
+    ),
 )
 
 
@@ -123,23 +122,21 @@ RATE = NumberExercise(
     cases=_steps,
     reference=_rate,
     tolerance=1e-6,
-    mistakes=[
-        Mistake("the straight line is one step late: it begins with 0 instead of peak / warmup.", begin=0),
-        Mistake("the cosine falls over all steps; it should fall over those that the warm-up leaves.", start=0, rest=0),
-        Mistake(
-            "the cosine begins at step 0 but is as long as what the warm-up leaves; it should begin at step warmup.",
-            start=0,
-        ),
-        Mistake("the falling part is divided by all steps, so that the rate never comes near 0.", rest=0),
-        Mistake("the rate reaches 0 at the last step already; it should reach it one step later.", early=1),
-        Mistake("the falling part is not halved: it begins at twice the peak.", half=1),
-        Mistake("the cosine is given degrees; math.cos and np.cos take radians.", angle=180),
-        Mistake("the falling part is a straight line; it should be half a cosine.", straight=True),
-        Mistake(
-            "there is no warm-up: the cosine begins at step 0.",
-            lambda step, steps, warmup, peak: _rate(step, steps, 0, peak),
-        ),
-    ],
+).with_mistakes(
+    Mistake("the straight line is one step late: it begins with 0 instead of peak / warmup.", begin=0),
+    Mistake("the cosine falls over all steps; it should fall over those that the warm-up leaves.", start=0, rest=0),
+    Mistake(
+        "the cosine begins at step 0 but is as long as what the warm-up leaves; it should begin at step warmup.",
+        start=0,
+    ),
+    Mistake("the falling part is divided by all steps, so that the rate never comes near 0.", rest=0),
+    Mistake("the rate reaches 0 at the last step already; it should reach it one step later.", early=1),
+    Mistake("the falling part is not halved: it begins at twice the peak.", half=1),
+    Mistake("the cosine is given degrees; math.cos and np.cos take radians.", angle=180),
+    Mistake("the falling part is a straight line; it should be half a cosine.", straight=True),
+    Mistake(
+        "there is no warm-up: the cosine begins at step 0.", lambda step, steps, _, peak: _rate(step, steps, 0, peak)
+    ),
 )
 
 
@@ -224,20 +221,17 @@ STOP = NumberExercise(
     reference=_stopped_after,
     called=_as_function,
     also=_train_twice,
-    mistakes=[
-        Mistake("it waits for one validation more than `patience`.", late=1),
-        Mistake("it stops one validation too early.", late=-1),
-        Mistake("it takes an accuracy that only equals the best for a better one.", equal=True),
-        Mistake(
-            "it compares with the validation before; a better one than the *best* so far is needed.", against="last"
-        ),
-        Mistake(
-            "it counts all validations without progress; a better one in between should set the count back to 0.",
-            reset=False,
-        ),
-        Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies)),
-        Mistake("it stops every training after the first validation.", lambda patience, accuracies: 1),
-    ],
+).with_mistakes(
+    Mistake("it waits for one validation more than `patience`.", late=1),
+    Mistake("it stops one validation too early.", late=-1),
+    Mistake("it takes an accuracy that only equals the best for a better one.", equal=True),
+    Mistake("it compares with the validation before; a better one than the *best* so far is needed.", against="last"),
+    Mistake(
+        "it counts all validations without progress; a better one in between should set the count back to 0.",
+        reset=False,
+    ),
+    Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies)),
+    Mistake("it stops every training after the first validation.", lambda patience, accuracies: 1),
 )
 
 
@@ -257,19 +251,10 @@ def _rows(rng: np.random.Generator) -> list[Case]:
     """Return several sizes, both shapes of the labels and k from 1 to the number of classes."""
     example = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32)
     cases = [Case((example, np.array([2, 2]), k)) for k in (1, 2, 3)]
-    sizes = [
-        (40, 10, 5, 1),
-        (64, 10, 1, 2),
-        (30, 10, 5, 2),
-        (50, 7, 3, 1),
-        (25, 12, 12, 2),
-        (1, 5, 2, 2),
-        (33, 6, 1, 1),
-    ]
-    for count, classes, k, rank in sizes:
-        logits = rng.permuted(np.tile(np.arange(classes), (count, 1)), axis=1) + rng.uniform(
-            -0.4, 0.4, (count, classes)
-        )
+    sizes = [(40, 10, 5, 1), (64, 10, 1, 2), (30, 10, 5, 2), (50, 7, 3, 1)]
+    for count, classes, k, rank in [*sizes, (25, 12, 12, 2), (1, 5, 2, 2), (33, 6, 1, 1)]:
+        logits = rng.permuted(np.tile(np.arange(classes), (count, 1)), axis=1)
+        logits = logits + rng.uniform(-0.4, 0.4, (count, classes))
         labels = rng.integers(0, classes, count)
         cases.append(Case((logits.astype(np.float32) - classes / 2, labels.reshape([count, 1][:rank]), k)))
     return cases
@@ -288,23 +273,20 @@ TOP_K = NumberExercise(
     cases=_rows,
     reference=_top_k,
     tolerance=1e-6,
-    mistakes=[
-        Mistake("it takes the classes with the smallest logits; the largest count.", sign=1),
-        Mistake("it looks at one class too many.", more=1),
-        Mistake("it looks at one class too few.", more=-1),
-        Mistake(
-            "whatever k is, it looks at the best class alone.", lambda logits, labels, k: _top_k(logits, labels, 1)
-        ),
-        Mistake(
-            "it divides by k as well: a row counts once, however many classes were looked at.",
-            lambda logits, labels, k: _top_k(logits, labels, k) / k,
-        ),
-        Mistake("it returns how many rows are right, not which share of them.", lambda *a: len(a[0]) * _top_k(*a)),
-        Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _top_k(*a)),
-        Mistake(
-            "it asks only whether the k-th best class is the right one; all of the first k count.",
-            lambda *a: _top_k(*a) - _top_k(*a, more=-1),
-        ),
-        Mistake("it compares every row with every label: [N, 1] against [N] is broadcast to [N, N].", _broadcast),
-    ],
+).with_mistakes(
+    Mistake("it takes the classes with the smallest logits; the largest count.", sign=1),
+    Mistake("it looks at one class too many.", more=1),
+    Mistake("it looks at one class too few.", more=-1),
+    Mistake("whatever k is, it looks at the best class alone.", lambda logits, labels, k: _top_k(logits, labels, 1)),
+    Mistake(
+        "it divides by k as well: a row counts once, however many classes were looked at.",
+        lambda logits, labels, k: _top_k(logits, labels, k) / k,
+    ),
+    Mistake("it returns how many rows are right, not which share of them.", lambda *a: len(a[0]) * _top_k(*a)),
+    Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _top_k(*a)),
+    Mistake(
+        "it asks only whether the k-th best class is the right one; all of the first k count.",
+        lambda *a: _top_k(*a) - _top_k(*a, more=-1),
+    ),
+    Mistake("it compares every row with every label: [N, 1] against [N] is broadcast to [N, N].", _broadcast),
 )

@@ -12,9 +12,10 @@ right output from these parameters. A usual mistake is another option of the ref
         builds=[((3,), {}, [2, 3]), ((5,), {}, [4, 5])],  # Scaled(3) gets a batch of shape [2, 3], Scaled(5) of [4, 5]
         parameters=lambda size: {"weight": [size], "bias": [size]},
         reference=_scaled,
-        mistakes=[Mistake("the bias is never added.", bias=False)],
         wrong_shape=mark("the output does not have the shape of x."),
         unknown=mark("the values are not those of x * weight + bias."),
+    ).with_mistakes(
+        Mistake("the bias is never added.", bias=False),
     )
 
 The judge gives the student's parameters random values, runs the network, and compares the output with what the
@@ -30,7 +31,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from palm_course.exercises.student_values import describe, describe_call, is_tensor
-from palm_course.exercises.trial import Exercise, Mistake, Trial
+from palm_course.exercises.trial import Exercise, Trial
 from palm_utils.messages import mark, tr
 
 Shape = list[int]
@@ -80,7 +81,6 @@ class LayerExercise(Exercise):
     parameters: Callable[..., dict[str, Shape | int]]
     # (p, x, *args, training, **kwargs, **options): the output; p has parameters and batch norms by name.
     reference: Callable[..., Any]
-    mistakes: Sequence[Mistake]
     unknown: str  # the fault where wrong values come from none of the mistakes
     wrong_shape: str | Callable[[Any, Shape], Fault]  # the fault where the output's shape is another; or finds it
     # (model, missing, extra, *args, **kwargs): the fault, or {} where the shapes alone tell it.

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,6 +40,7 @@ class Exercise:
     hint: str  # shown with a wrong answer; it leads without giving the answer away
     stronger_hint: str  # shown on request by `hint`
     seconds: float = 10.0  # that the student's code may take, all calls of one check together
+    mistakes: tuple["Mistake", ...] = ()  # the first one that explains a wrong answer is named
     also: Callable[["Trial", Any], None] = lambda trial, answer: None  # a check of its own, made last
 
     @property
@@ -51,6 +52,10 @@ class Exercise:
     def rng(self) -> np.random.Generator:
         """A generator that makes the same random cases for every answer."""
         return np.random.default_rng(int(self.number.replace(".", "")))
+
+    def with_mistakes(self, *mistakes: "Mistake") -> "Exercise":
+        """Return the exercise with the mistakes that its check can name."""
+        return replace(self, mistakes=mistakes)
 
     def judge(self, trial: "Trial", answer: Any) -> None:
         """Try the answer, and report a fault with `Trial.fail`."""

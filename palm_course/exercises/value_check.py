@@ -11,11 +11,12 @@ option of the reference::
         ...
         cases=lambda rng: [Case((rng.random(shape, np.float32),)) for shape in ((3, 4, 6), (3, 5, 2))],
         reference=_mirrored,
-        mistakes=[Mistake("top and bottom are exchanged; mirror left and right.", axis=1)],
         wrong_shape=lambda shape, right, *args: tr("the shape has changed."),
         wrong_dtype=mark("the dtype has changed."),
         unknown=mark("right for {right} of the {count} images tried."),
         show=lambda image: tr("first row {values}", values=describe(image[0, 0])),
+    ).with_mistakes(
+        Mistake("top and bottom are exchanged; mirror left and right.", axis=1),
     )
 """
 
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.student_values import as_array, as_numbers, describe, describe_shape, is_tensor
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Exercise, Trial
 from palm_utils.messages import mark, tr, trn
 
 Arrays = tuple[np.ndarray, ...]
@@ -38,7 +39,6 @@ class _Compared(Exercise):
 
     cases: Callable[[np.random.Generator], Sequence[Case]]
     reference: Callable[..., Any]  # what is right; in shape and dtype, too, where it is arrays
-    mistakes: Sequence[Mistake]
 
     def _need(self, trial: Trial, cases, came, *, agree: Callable, unknown: str, show: Callable, near=None) -> None:
         """Refuse what `came` of the calls unless agree(right, came) on all `cases`.
