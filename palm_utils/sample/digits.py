@@ -1,7 +1,7 @@
 """MNIST-like digits: the small scans that come with scikit-learn, enlarged and varied.
 
-Source of the originals: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits",
-UCI Machine Learning Repository, 1998, as shipped in `sklearn.datasets.load_digits`.
+Source of the originals: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+Repository, 1998, as shipped in `sklearn.datasets.load_digits`.
 """
 
 import gzip
@@ -18,12 +18,8 @@ _TEST_ORIGINALS = 300
 
 
 def make_digits(folder: Path, train: int, test: int, seed: int) -> None:
-    """Write `train` + `test` digits to `folder` as MNIST's four gzipped IDX files.
-
-    The test digits are made from other originals than the training digits.
-    """
-    # Imported here, because whoever only asks whether a folder is the sample should not wait for it.
-    from sklearn.datasets import load_digits
+    """Write `train` + `test` digits, from other originals, to `folder` as MNIST's four gzipped IDX files."""
+    from sklearn.datasets import load_digits  # who only asks whether a folder is the sample need not wait for it
 
     originals, labels = load_digits(return_X_y=True)
     originals = originals.reshape(-1, _SOURCE_SIDE, _SOURCE_SIDE).astype(np.float32) / 16
