@@ -110,13 +110,8 @@ PARAMETERS = NumberExercise(
 
 
 # 1.3 ------------------------------------------------------------------------------------------
-_PLACES = (
-    mark("the first convolution"),
-    mark("the second convolution"),
-    mark("the third convolution"),
-    mark("the first fully connected layer"),
-    mark("the last layer"),
-)
+_PLACES = [mark("the first convolution"), mark("the second convolution"), mark("the third convolution")]
+_PLACES += [mark("the first fully connected layer"), mark("the last layer")]
 _COUNTS = (mark("no sigmoid after {place}"), mark("a sigmoid after {place}"), mark("two sigmoids after {place}"))
 _RIGHT = (1, 1, 1, 1, 0)  # sigmoids after each place
 _WAYS = itertools.product((0, 1, 2), (0, 1, 2), (0, 1), (0, 1), (0, 1))

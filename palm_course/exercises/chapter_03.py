@@ -98,7 +98,6 @@ def _wrong_image(shape: tuple, right: tuple, *args: Any) -> str:
 
 
 def _first_row(image: np.ndarray) -> str:
-    """Describe an image by what a student can print: the first row of blue, and the range."""
     row = ", ".join(f"{value:.2f}" for value in image[0, 0, :6]) + (", …" if image.shape[2] > 6 else "")
     least, largest = image.min(), image.max()
     return tr("first row of blue [{row}], values {least:.2f} to {largest:.2f}", row=row, least=least, largest=largest)
@@ -250,12 +249,10 @@ def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropp
 
 def _whole_parts(dropped: np.ndarray) -> str:
     """Say which parts of the tensor are dropped or kept as a whole; empty where none are."""
-    if dropped.ndim < 2:
-        return ""
     rows = dropped.reshape(len(dropped), -1)
-    if (rows == rows[:, :1]).all():
+    if dropped.ndim > 1 and (rows == rows[:, :1]).all():
         return tr("it drops whole images (rows of the batch); each value should be drawn by itself.")
-    if (rows == rows[:1]).all():
+    if dropped.ndim > 1 and (rows == rows[:1]).all():
         return tr("it drops the same places in all images of the batch; each value should be drawn by itself.")
     if dropped.ndim == 4 and (dropped == dropped[:, :, :1, :1]).all():
         return tr("it drops whole channels; each value should be drawn by itself.")

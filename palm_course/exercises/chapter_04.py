@@ -14,20 +14,18 @@ from palm_utils.messages import mark, tr
 
 
 # 4.1 ------------------------------------------------------------------------------------------
-def _cost(
-    kernels, channels, side, *, kernel_area=2, map_area=2, bias="out", shrinks=False, work_of_bias=0, fixed=False
-):
-    """Return parameters and multiply-adds. fixed: all convolutions have the input's channels."""
+def _cost(kernels, channels, side, *, of_kernel=2, of_map=2, bias="out", shrinks=False, bias_work=0, fixed=False):
+    """Return parameters and multiply-adds. of_kernel, of_map: powers; fixed: all have the input's channels."""
     parameters = work = 0
     for kernel, inputs, outputs in zip(kernels, channels[:-1], channels[1:], strict=True):
         if fixed:
             inputs = outputs = channels[0]
         if shrinks:
             side = side - kernel + 1
-        weights = kernel**kernel_area * inputs * outputs
+        weights = kernel**of_kernel * inputs * outputs
         biases = {"out": outputs, "in": inputs, "none": 0, "one": 1}[bias]
         parameters += weights + biases
-        work += (weights + work_of_bias * biases) * side**map_area
+        work += (weights + bias_work * biases) * side**of_map
     return parameters, work
 
 
@@ -62,12 +60,10 @@ COST = NumberExercise(
     Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
     Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
     Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
-    Mistake("a kernel of size k has k · k weights per channel pair, not k.", kernel_area=1),
-    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", map_area=1),
-    Mistake(
-        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", map_area=0
-    ),
-    Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
+    Mistake("a kernel of size k has k · k weights per channel pair, not k.", of_kernel=1),
+    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", of_map=1),
+    Mistake("the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", of_map=0),
+    Mistake("the additions of the biases are not multiply-adds.", bias_work=1),
     Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
     Mistake("it uses the input's channels for every convolution; they may change from one to the next.", fixed=True),
     Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
@@ -92,10 +88,8 @@ def _windows(rng: np.random.Generator) -> list[Case]:
     cases.append(Case(([(11, 4, 5), pool, (5, 1, 2)], 3)))
     cases.append(Case(([conv, conv, pool, conv, conv, pool, conv, conv, conv, pool], 12)))
     for _ in range(6):
-        layers = [
-            (int(rng.integers(2, 12)), int(rng.integers(1, 5)), int(rng.integers(0, 4)))
-            for _ in range(rng.integers(2, 5))
-        ]
+        count, ends = rng.integers(2, 5), ((2, 12), (1, 5), (0, 4))
+        layers = [tuple(int(rng.integers(*end)) for end in ends) for _ in range(count)]
         cases.append(Case((layers, int(rng.integers(0, 20)))))
     return cases
 
@@ -195,35 +189,29 @@ def _unplanned(net: Any, missing: list[Shape], extra: list[Shape], plan: Sequenc
     """Name what is wrong with the parameters, and a hint where the exercise's own would mislead."""
     kernels = [parameter.shape for parameter in net.parameters() if parameter.ndim == 4]
     wanted = sum(step != "M" for step in plan)
+    fault, hint = tr("the channels do not follow the plan."), ""
     if any(shape[2:] != [3, 3] for shape in kernels):
-        return {"fault": tr("its kernels are not 3 × 3."), "hint": tr("every convolution of VGG has a 3 × 3 kernel.")}
-    if len(kernels) != wanted:
-        return {"fault": tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=wanted)}
-    if not extra and are_flat(missing):
-        return {
-            "fault": tr("biases are missing."),
-            "hint": tr("a Conv2D has a bias unless bias_attr=False takes it away."),
-        }
-    if not missing:
+        fault, hint = tr("its kernels are not 3 × 3."), tr("every convolution of VGG has a 3 × 3 kernel.")
+    elif len(kernels) != wanted:
+        fault = tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=wanted)
+    elif not extra and are_flat(missing):
+        fault, hint = tr("biases are missing."), tr("a Conv2D has a bias unless bias_attr=False takes it away.")
+    elif not missing:
+        fault = tr("it has parameters beside those of its convolutions.")
         hint = tr("the plan has convolutions and poolings only.")
-        return {"fault": tr("it has parameters beside those of its convolutions."), "hint": hint}
-    return {"fault": tr("the channels do not follow the plan.")}
+    return {"fault": fault, "hint": hint}
 
 
 def _wrong_maps(output: Any, shape: Shape) -> Fault:
-    if is_tensor(output) and output.ndim == 4 and output.shape[2] > shape[2]:
+    fault, hint = tr("the output has the wrong shape."), ""
+    larger = output.shape[2] - shape[2] if is_tensor(output) and output.ndim == 4 else 0
+    if larger > 0:
+        fault = tr("its maps are too large: not every pooling of the plan makes them half as wide.")
         hint = tr("MaxPool2D(kernel_size=2, stride=2) takes half of the height and half of the width.")
-        return {
-            "fault": tr("its maps are too large: not every pooling of the plan makes them half as wide."),
-            "hint": hint,
-        }
-    if is_tensor(output) and output.ndim == 4 and output.shape[2] < shape[2]:
+    elif larger < 0:
+        fault = tr("its maps are too small: only poolings should make them smaller, and each by half.")
         hint = tr("a 3 × 3 convolution keeps the size of a map with padding=1.")
-        return {
-            "fault": tr("its maps are too small: only poolings should make them smaller, and each by half."),
-            "hint": hint,
-        }
-    return {"fault": tr("the output has the wrong shape.")}
+    return {"fault": fault, "hint": hint}
 
 
 FEATURES = LayerExercise(

@@ -47,10 +47,8 @@ def _chains(rng: np.random.Generator) -> list[Case]:
     first, second = (64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64)
     cases = [Case((192, [first])), Case((192, [first, second]))]
     for count in (1, 2, 3, 5, 8, 5, 9):
-        modules = []
-        for _ in range(count):
-            numbers = [int(number) for number in rng.integers(1, 200, 6)]
-            modules.append((numbers[0], tuple(numbers[1:3]), tuple(numbers[3:5]), numbers[5]))
+        drawn = [rng.integers(1, 200, 6).tolist() for _ in range(count)]
+        modules = [(c1, (c2, c3), (c4, c5), c6) for c1, c2, c3, c4, c5, c6 in drawn]
         cases.append(Case((int(rng.integers(1, 500)), modules)))
     return cases
 
@@ -261,14 +259,11 @@ def _measure_dropout(trial: Trial, answer: Any) -> None:
     if variance < 1e-6:
         fault = tr("in training mode nothing is dropped, or not between the two fully connected layers.")
     elif abs(dropped - (1 - _DROPPED)) < 0.06:
-        words = mark("it keeps {kept} and drops {dropped}; it should be the other way round.")
-        fault = tr(words, kept="70 %", dropped="30 %")
-    trial.fail(
-        fault,
-        tried=tr("AuxiliaryHead(5, 8) on 400 images in training mode, with weights that make the share visible"),
-        expected=tr("{share:.0%} dropped", share=_DROPPED),
-        came=tr("{share:.0%} dropped", share=dropped),
-    )
+        shares = {"kept": "70 %", "dropped": "30 %"}
+        fault = tr("it keeps {kept} and drops {dropped}; it should be the other way round.", **shares)
+    tried = tr("AuxiliaryHead(5, 8) on 400 images in training mode, with weights that make the share visible")
+    expected, came = (tr("{share:.0%} dropped", share=share) for share in (_DROPPED, dropped))
+    trial.fail(fault, tried=tried, expected=expected, came=came)
 
 
 HEAD = LayerExercise(

@@ -47,8 +47,7 @@ def _settings() -> list[_Setting]:
 def kept() -> Iterator[list[str]]:
     """Put global settings and random generators back as they were before the block.
 
-    The list that is yielded holds, after the block, the names of the settings that had been changed. Random
-    generators are put back without a word.
+    The list that is yielded holds, after the block, the names of the settings that had been changed.
     """
     settings = [(setting, setting.read()) for setting in _settings()]
     changed: list[str] = []
@@ -56,8 +55,6 @@ def kept() -> Iterator[list[str]]:
         yield changed
     finally:
         for setting, before in settings:
-            if not setting.name:
+            if not setting.name or setting.read() != before:
                 setting.write(before)
-            elif setting.read() != before:
-                setting.write(before)
-                changed.append(setting.name)
+                changed += [setting.name] if setting.name else []

@@ -39,8 +39,7 @@ def _alarm(seconds: float) -> Iterator[None]:
     previous, started = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
     remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT)
     try:
-        # Two levels: if the alarm goes off between the block's end and `running = False`, the
-        # outer one still puts the timer back.
+        # Two levels: an alarm between the block's end and `running = False` leaves the outer one to put the timer back.
         try:
             yield
         finally:

@@ -29,8 +29,7 @@ _SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
 class Exercise:
     """One exercise. Its text and its cells stand in the notebooks, its reference solution in those of the solutions.
 
-    Title, success and hints are in English, marked for translation; `tr` them where they are shown. The classes of
-    `value_check` and `layer_check` add how an answer is judged.
+    The classes of `value_check` and `layer_check` add how an answer is judged. Texts are in English, marked for `tr`.
     """
 
     number: str  # chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with
@@ -45,7 +44,6 @@ class Exercise:
 
     @property
     def chapter(self) -> str:
-        """The chapter's number, such as "2"."""
         return self.number.split(".")[0]
 
     @property
@@ -54,7 +52,6 @@ class Exercise:
         return np.random.default_rng(int(self.number.replace(".", "")))
 
     def with_mistakes(self, *mistakes: "Mistake") -> "Exercise":
-        """Return the exercise with the mistakes that its check can name."""
         return replace(self, mistakes=mistakes)
 
     def judge(self, trial: "Trial", answer: Any) -> None:
@@ -80,8 +77,6 @@ class Exercise:
 
 
 class Status(Enum):
-    """The three things a check can find."""
-
     RIGHT = mark("right")
     WRONG = mark("wrong")
     NOT_ATTEMPTED = mark("not attempted")
@@ -98,10 +93,7 @@ class Verdict:
 
 
 class Wrong(CourseError):
-    """An answer that is not right yet; the text says what was tried, what was expected and what came.
-
-    Jupyter, IPython and nbval show the text alone, without a traceback. `summary` is that of the Verdict.
-    """
+    """An answer that is not right yet. Jupyter, IPython and nbval show the text alone, without a traceback."""
 
     def __init__(self, text: str, summary: tuple[str, ...] = ()) -> None:
         super().__init__(text)
@@ -112,12 +104,10 @@ class Wrong(CourseError):
 
 
 def not_right(number: str, fault: str) -> str:
-    """Return the first line of what is said about a wrong answer."""
     return tr("✗ Exercise {number} is not right yet: {fault}", number=number, fault=fault)
 
 
 def remark(number: str, text: str) -> str:
-    """Return what is said about an exercise otherwise."""
     return tr("Exercise {number}: {text}", number=number, text=text)
 
 
@@ -133,7 +123,6 @@ class Case:
     kwargs: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, function: Callable) -> Any:
-        """Call `function`, one of ours, with these arguments."""
         return function(*self.args, **self.kwargs)
 
 
@@ -145,7 +134,7 @@ class Mistake:
         Mistake("the biases are missing.", bias=0)
         Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies))
 
-    The sentence is in English, and in the catalogue of translations without `mark`; or a function makes it.
+    The sentence is in the catalogue of translations without `mark`; or a function makes it.
     """
 
     def __init__(self, fault: str | Callable[[], str], function: Callable | None = None, /, **options: Any) -> None:
@@ -155,7 +144,6 @@ class Mistake:
         return self._fault() if callable(self._fault) else tr(self._fault)
 
     def made_by(self, reference: Callable) -> Callable:
-        """Return a function that makes the mistake where `reference` is right."""
         return self._function or functools.partial(reference, **self.options)
 
 
@@ -167,7 +155,6 @@ class Excerpt(io.StringIO):
         self._room = room
 
     def write(self, text: str) -> int:
-        """Take `text` as a file would, and keep what there is room for."""
         super().write(text[: self._room - self.tell()])
         return len(text)
 
@@ -182,10 +169,7 @@ class Trial:
         self._returned_once = False
 
     def fail(self, fault: str, *, tried: str = "", expected: str = "", came: str = "", hint: str = "") -> NoReturn:
-        """Raise `Wrong` with one text made of these parts, which are in the language of the notebook already.
-
-        Without `hint`, the exercise's own is given.
-        """
+        """Raise `Wrong` with one text made of these parts, translated already; without `hint`, the exercise's own."""
         number = self.exercise.number
         told = ((tr("tried:"), tried), (tr("expected:"), expected), (tr("came:"), came))
         parts = [f"{pad(label, 10)}{text}" for label, text in told if text]
@@ -198,8 +182,8 @@ class Trial:
     def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
         """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
 
-        Raises NotAttempted if the first call of the trial raises NotImplementedError in the student's code.
-        `name` is what messages call the function; without it, the name the exercise gave it.
+        Raises NotAttempted if the first call of the trial raises NotImplementedError in the student's code. name: what
+        messages call the function, by default as the exercise does.
         """
         kwargs = kwargs or {}
         tried = describe_call(name or self.exercise.name, args, kwargs)
@@ -232,7 +216,6 @@ class Trial:
             self.fail(tr("it should raise {error} here.", error=name), tried=tried, expected=name, came=came)
 
     def describe(self, case: Case) -> str:
-        """Return the call of a case as one would write it."""
         return describe_call(self.exercise.name, case.args, case.kwargs)
 
     def _run(self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str) -> tuple:

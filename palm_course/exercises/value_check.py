@@ -35,31 +35,35 @@ Arrays = tuple[np.ndarray, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class _Compared(Exercise):
-    """A function whose values are compared with a reference's."""
+    """A function whose values are compared with a reference's on all cases."""
 
     cases: Callable[[np.random.Generator], Sequence[Case]]
     reference: Callable[..., Any]  # what is right; in shape and dtype, too, where it is arrays
+    called: Callable[[Trial, Any], Callable] = lambda trial, answer: answer  # the function that is called
+    one_by_one: bool = False  # a mistake is named by the first call that goes wrong, and need not show in all of them
 
-    def _need(self, trial: Trial, cases, came, *, agree: Callable, unknown: str, show: Callable, near=None) -> None:
-        """Refuse what `came` of the calls unless agree(right, came) on all `cases`.
+    def judge(self, trial: Trial, answer: Any) -> None:
+        cases, function = self.cases(self.rng), self.called(trial, answer)
+        for group in [[case] for case in cases] if self.one_by_one else [cases]:
+            self._need(trial, group, [self._call(trial, function, case) for case in group])
 
-        The first of the mistakes with near(wrong, came) (by default as `agree`) on all of them names the fault, else
-        `unknown`. show(value) is how a message puts what was expected and what came.
-        """
+    def _need(self, trial: Trial, cases: Sequence[Case], came: list) -> None:
+        """Refuse what `came` of the calls unless it is right in all cases; name the mistake that explains all of it."""
 
         def agreeing(way: Callable, agree: Callable) -> list[bool]:
             return [agree(case.apply(way), value) for case, value in zip(cases, came, strict=True)]
 
-        right = agreeing(self.reference, agree)
+        right = agreeing(self.reference, self._is_right)
         if all(right):
             return
-        made = (mistake for mistake in self.mistakes if all(agreeing(mistake.made_by(self.reference), near or agree)))
-        first = right.index(False)
+        ways = ((mistake, mistake.made_by(self.reference)) for mistake in self.mistakes)
+        faults = (str(mistake) for mistake, way in ways if all(agreeing(way, self._is_made)))
+        case, value = next((case, value) for case, value, fits in zip(cases, came, right, strict=True) if not fits)
         trial.fail(
-            next(map(str, made), "") or tr(unknown, right=sum(right), count=len(cases)),
-            tried=trial.describe(cases[first]),
-            expected=show(cases[first].apply(self.reference)),
-            came=show(came[first]),
+            next(faults, "") or tr(self._unknown(came), right=sum(right), count=len(cases)),
+            tried=trial.describe(case),
+            expected=self._show(case.apply(self.reference)),
+            came=self._show(value),
         )
 
 
@@ -69,28 +73,28 @@ class NumberExercise(_Compared):
 
     count: int = 1
     tolerance: float = 0.0
-    called: Callable[[Trial, Any], Callable] = lambda trial, answer: answer  # the function that is called
 
-    def judge(self, trial: Trial, answer: Any) -> None:
-        """Compare the numbers with the reference's on all cases."""
-        cases, came, function = self.cases(self.rng), [], self.called(trial, answer)
-        for case in cases:
-            value = trial.call(function, case.args, case.kwargs)
-            came.append(as_numbers(value, self.count))
-            if came[-1] is None:
-                trial.fail(
-                    trn("it should return one number.", "it should return {count} numbers.", self.count),
-                    tried=trial.describe(case),
-                    expected=self._show(case.apply(self.reference)),
-                    came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
-                )
-        unknown = mark("right for {right} of the {count} inputs tried.")
-        if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
-            unknown = mark("it gives the same answer whatever it is given.")
-        self._need(trial, cases, came, agree=self._agree, unknown=unknown, show=self._show)
+    def _call(self, trial: Trial, function: Callable, case: Case) -> np.ndarray:
+        value = trial.call(function, case.args, case.kwargs)
+        numbers = as_numbers(value, self.count)
+        if numbers is None:
+            trial.fail(
+                trn("it should return one number.", "it should return {count} numbers.", self.count),
+                tried=trial.describe(case),
+                expected=self._show(case.apply(self.reference)),
+                came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
+            )
+        return numbers
 
-    def _agree(self, ours: Any, numbers: np.ndarray) -> bool:
+    def _is_right(self, ours: Any, numbers: np.ndarray) -> bool:
         return np.allclose(as_numbers(ours, self.count), numbers, rtol=0, atol=self.tolerance, equal_nan=True)
+
+    _is_made = _is_right
+
+    def _unknown(self, came: list[np.ndarray]) -> str:
+        if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
+            return mark("it gives the same answer whatever it is given.")
+        return mark("right for {right} of the {count} inputs tried.")
 
     def _show(self, value: Any) -> str:
         numbers = [int(n) if n.is_integer() else round(float(n), 6) for n in as_numbers(value, self.count)]
@@ -109,24 +113,22 @@ class ArrayExercise(_Compared):
     close: Callable[[np.ndarray, np.ndarray], bool] = np.array_equal  # (right, came): is it right?
     near: Callable[[np.ndarray, np.ndarray], bool] | None = None  # (wrong, came): is it this mistake? As `close`.
     kind: str = "array"  # or "tensor"
-    one_by_one: bool = False  # a mistake is named by the first call that goes wrong, and need not show in all of them
 
-    def judge(self, trial: Trial, answer: Any) -> None:
-        """Judge kind, shapes, dtype, values."""
+    def _is_right(self, ours: Any, arrays: Arrays) -> bool:
+        return all(map(self.close, _arrays(ours), arrays))
 
-        def all_are(close: Callable) -> Callable[[Any, Arrays], bool]:
-            return lambda ours, arrays: all(map(close, _arrays(ours), arrays))
+    def _is_made(self, ours: Any, arrays: Arrays) -> bool:
+        return all(map(self.near or self.close, _arrays(ours), arrays))
 
-        agree, near = all_are(self.close), all_are(self.near or self.close)
-        show, options = lambda arrays: self.show(*_arrays(arrays)), {"unknown": self.unknown, "near": near}
-        cases = self.cases(self.rng)
-        for group in [[case] for case in cases] if self.one_by_one else [cases]:
-            came = [self._call(trial, answer, case) for case in group]
-            self._need(trial, group, came, agree=agree, show=show, **options)
+    def _unknown(self, came: list[Arrays]) -> str:
+        return self.unknown
 
-    def _call(self, trial: Trial, answer: Any, case: Case) -> Arrays:
+    def _show(self, value: Any) -> str:
+        return self.show(*_arrays(value))
+
+    def _call(self, trial: Trial, function: Callable, case: Case) -> Arrays:
         """Return the arrays of one call; anything else, or another shape or dtype, is a fault."""
-        value, right = trial.call(answer, case.args, case.kwargs), _arrays(case.apply(self.reference))
+        value, right = trial.call(function, case.args, case.kwargs), _arrays(case.apply(self.reference))
         parts = value if len(right) > 1 and isinstance(value, (tuple, list)) else [value]
         arrays = [as_array(part) for part in parts if self.kind == "array" or is_tensor(part)]
         if len(arrays) != len(right) or any(array is None for array in arrays):

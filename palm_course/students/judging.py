@@ -47,8 +47,7 @@ class Result(NamedTuple):
 
 
 def can_limit_memory() -> bool:
-    """Tell whether a process can limit its own memory here: on Linux."""
-    return _MEMORY.exists()
+    return _MEMORY.exists()  # on Linux
 
 
 def one_core_each() -> None:
@@ -98,10 +97,9 @@ def _wait_for(process, connection: Connection, number: str, seconds: float, stop
             case [str(told), str(verdict), str(text), [*lines]] if told == number:
                 return Result(number, verdict, text, tuple(map(str, lines)))
     process.join(5)
-    code = process.exitcode
+    code, names = process.exitcode, {one.value: one.name for one in signal.Signals}
     text = tr("it ended its process (exit status {status}).", status=code)
     if code is not None and code < 0:
-        names = {one.value: one.name for one in signal.Signals}
         text = tr("its process crashed ({signal}).", signal=names.get(-code, -code))
     return Result(number, CRASHED, text)
 

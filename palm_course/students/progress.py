@@ -11,7 +11,7 @@ from palm_course.exercises.trial import Status
 from palm_course.students import judging
 from palm_course.students.answers import Answers, UnreadableNotebook, read
 from palm_utils import messages
-from palm_utils.messages import CourseError, Text, tr
+from palm_utils.messages import CourseError, Text, mark, tr
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,20 +29,18 @@ def run(args: argparse.Namespace) -> int:
             answers = read(path)
         except UnreadableNotebook as error:
             if is_own:
-                remedy = Text(
-                    "`python -m palm_utils reset {chapter}` puts a fresh one in place", chapter=chapter.split("_")[0]
-                )
+                told = mark("`python -m palm_utils reset {chapter}` puts a fresh one in place")
+                remedy = Text(told, chapter=chapter.split("_")[0])
                 print("\n" + tr("{chapter}: {error}; {remedy}", chapter=chapter, error=error, remedy=remedy))
             continue
         if is_own and not answers.numbers and args.chapters:
             raise CourseError("{file} has no exercises", file=path.name)
-        if not (answers.numbers if is_own else _attempted(answers)):
-            continue
-        print("\n" + tr("{chapter}: ", chapter=chapter), end="", flush=True)
-        results = judge(path, answers)
-        print_table(results)
-        right += sum(result.verdict == Status.RIGHT.value for result in results)
-        total += len(results)
+        if answers.numbers if is_own else _attempted(answers):
+            print("\n" + tr("{chapter}: ", chapter=chapter), end="", flush=True)
+            results = judge(path, answers)
+            print_table(results)
+            right += sum(result.verdict == Status.RIGHT.value for result in results)
+            total += len(results)
     text = tr("{done} of {total} exercises done, in the notebooks as they were last saved", done=right, total=total)
     print(f"\n{text}")
     return 0

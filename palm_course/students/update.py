@@ -9,9 +9,8 @@ from pathlib import Path
 
 from palm_course import chapters
 from palm_course.students.answers import UnreadableNotebook, load
-from palm_course.students.carry import carry_answers
-from palm_course.students.reset import GitFailed, git, keep_copy, write
-from palm_utils.messages import CourseError, Text, tr
+from palm_course.students.reset import GitFailed, carry_answers, git, keep_copy, write
+from palm_utils.messages import CourseError, Text, mark, tr
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,11 +34,11 @@ def run(args: argparse.Namespace) -> int:
         print(tr("This is the newest version of the course."))
         return 0
     if base != head:
-        raise CourseError(
+        template = mark(
             "You have commits of your own, and git cannot merge notebooks. `git branch mine` keeps the commits, "
-            "`git reset --soft {commit}` makes them uncommitted changes again; then update once more.",
-            commit=base[:10],
+            "`git reset --soft {commit}` makes them uncommitted changes again; then update once more."
         )
+        raise CourseError(template, commit=base[:10])
     edited = _advance(head, upstream)
     print(git("log", "--oneline", "--no-decorate", f"{head}..{upstream}").decode(errors="replace").rstrip())
     for path, copy, base in edited:
@@ -50,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
 def _advance(head: str, upstream: str) -> list[tuple[Path, Path, bytes]]:
     """Bring the working copy to the new version; where git refuses, everything is as before.
 
-    Returns the notebooks that both sides have changed: where each is, the student's copy of it, and the
-    version that the student started from.
+    Returns the notebooks that both sides have changed: the path, the student's copy, the version that it began as.
     """
     edited = []
     try:

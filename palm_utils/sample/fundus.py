@@ -263,8 +263,7 @@ class _Vessels(NamedTuple):
 def _grow(rng: Generator, start: np.ndarray, *course: np.ndarray, wobble: float, points: int = 14) -> _Vessels:
     """Return vessels that leave `start` `[n, 2]`; `course`, each `[n]`: heading, length, bend on the way and width.
 
-    `wobble` is the size of their random turns (radians); `width` is that at the start, 0.4 of it is
-    left at the end.
+    `wobble` is the size of their random turns (radians); `width` is that at the start, 0.4 of it is left at the end.
     """
     heading, length, bend, width = course
     t = np.linspace(0, 1, points)
