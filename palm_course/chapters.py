@@ -50,10 +50,7 @@ def run(args) -> int:
 
 
 def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int:
-    """Call `one` for each notebook, `jobs` at a time, and print a line before and after each; return the exit status.
-
-    `one` returns what its last line ends with, or raises NotebookFailed.
-    """
+    """Call `one`, which returns the end of a line or raises NotebookFailed, for each notebook; return an exit status."""
 
     def reported(path: Path) -> bool:
         started = time.perf_counter()
@@ -88,10 +85,7 @@ def find(name: str = "", folder: Path | None = None) -> list[Path]:
 
 
 def definitions(path: Path) -> ModuleType:
-    """Return what a chapter's cells tagged `model` define, without running the rest of it but imports.
-
-    `definitions(find("02")[0]).LeNet` is chapter 2's network. Raises CourseError when there is no such cell.
-    """
+    """Return what a chapter's imports and its cells tagged `model` define; raises CourseError without such a cell."""
     cells = _code(_read(path))
     models = [cell for cell in cells if "model" in _tags(cell)]
     if not models:

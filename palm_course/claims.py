@@ -14,9 +14,8 @@ def claim(
 ) -> None:
     """Print a measured figure beside the bounds the chapter states for it.
 
-    real: whether it was measured on the real data set; on the sample nothing is checked, and the line
-    says so. Raises ClaimFailed when a figure from real data is out of bounds (nan always is), and on the
-    sample too where the environment variable PALM_REQUIRE_REAL is set, as it is in CI.
+    real: measured on the real data; the sample is not checked. Raises ClaimFailed when a real figure is out of bounds
+    (nan always is), and on the sample where the environment variable PALM_REQUIRE_REAL is set.
     """
     # Printed in chapters, whose outputs are the same in both languages; only what stops one is translated.
     bounds = [f"at least {at_least:g}"] if at_least is not None else []

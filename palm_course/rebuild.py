@@ -66,8 +66,7 @@ def is_trained(path: Path) -> bool:
 def digest(book, chapter: str) -> str:
     """Return a digest of what a chapter's outputs on the real data follow from, in two parts, "0123-4567".
 
-    The first is of its code and of the results that it measures itself, the second of its cells with the tag `results`
-    and of all other stored results of its networks.
+    The first is of its code and of the results that it measures itself, the second of all other cells and files.
     """
     summary = _is_summary(chapter)
     everything = sorted((stored.FOLDER if summary else stored.FOLDER / chapter).rglob("*.json"))

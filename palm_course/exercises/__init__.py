@@ -32,10 +32,9 @@ def examine(number: str, answer: Any) -> Verdict:
 
 
 def check(number: str, answer: Any) -> None:
-    """Print whether `answer`, the student's function or class, solves exercise `number`.
+    """Print whether `answer`, a function or class, solves exercise `number`; raises Wrong where it does not.
 
-    Raises Wrong where it does not. A stub that still raises NotImplementedError is only reported,
-    unless the environment variable PALM_EXERCISES is "required": then it is Wrong as well.
+    A stub is only reported, unless the environment variable PALM_EXERCISES is "required": then it is Wrong as well.
     """
     verdict = examine(number, answer)
     if verdict.status is Status.WRONG:

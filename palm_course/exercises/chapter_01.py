@@ -22,7 +22,6 @@ def _output_size(size, kernel, stride=1, padding=0, *, ends=2, strides=True, bef
 
 
 def _layers(rng: np.random.Generator) -> list[Case]:
-    """Return layers of this course and random ones."""
     cases = [Case((28, 5)), Case((24, 2), {"stride": 2}), Case((224, 11), {"stride": 4, "padding": 5})]
     cases += [Case((224, 7, 2, 3)), Case((), {"size": 7, "kernel": 3, "stride": 1, "padding": 1})]
     cases += [Case((9, 4), {"stride": 3}), Case((4, 4))]
@@ -65,7 +64,6 @@ OUTPUT_SIZE = NumberExercise(
 
 # 1.2 ------------------------------------------------------------------------------------------
 def _lenet_parameters(num_classes, in_channels=1, *, conv_bias=1, fc_bias=1, third_kernel=4):
-    """Add up weights and biases of the five layers."""
     convolutions = [(in_channels, 6, 5), (6, 16, 5), (16, 120, third_kernel)]
     linears = [(120, 64), (64, num_classes)]
     total = sum((fan_in * kernel**2 + conv_bias) * out for fan_in, out, kernel in convolutions)

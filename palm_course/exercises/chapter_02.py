@@ -15,7 +15,6 @@ def _name(path: str) -> str:
 
 
 def _paths(rng: np.random.Generator) -> list[Case]:
-    """Return names with and without folders."""
     paths = ["N0012.jpg", "P0095.jpg", "H0003.jpg", "PALM-Training400/N0001.jpg", "normal/Paul/H0020.JPG"]
     paths += ["Notes/P0100.JPG", "N0007.JPG"]
     for letter in "HNPHNP":
@@ -108,7 +107,7 @@ def _rates(predictions: np.ndarray, labels: np.ndarray, *, of: str = "class", ab
     shares = []
     for label in (1, 0):
         found = np.sum((predictions == label) & (labels == label))
-        whole = {"class": np.sum(labels == label), "predicted": np.sum(predictions == label), "all": len(labels)}[of]
+        whole = {"class": np.sum(labels == label), "said": np.sum(predictions == label), "all": len(labels)}[of]
         shares.append(found / whole if whole else absent)
     return tuple(shares)
 
@@ -143,9 +142,7 @@ SENSITIVITY = NumberExercise(
     Mistake("where a class is absent its share is unknown: nan, not 0.", absent=0.0),
     Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
     Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
-    Mistake(
-        "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.", of="predicted"
-    ),
+    Mistake("it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.", of="said"),
     Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
     Mistake("it counts the eyes that are missed instead of those that are found.", lambda *a: 1 - np.array(_rates(*a))),
 )
@@ -167,7 +164,6 @@ def _photographs(rng: np.random.Generator) -> list[Case]:
 
 
 def _fitted(img, size=224, *, fit="longer", place="middle", border=0.0, colours="bgr", scale="signed"):
-    """Return the photograph in a square, float32 [3, size, size]."""
     import cv2
 
     height, width = img.shape[:2]

@@ -28,7 +28,6 @@ def _features(height, width, *, channels=256, side=_side, **options):
 
 
 def _sizes(rng: np.random.Generator) -> list[Case]:
-    """Return squares and others, sizes that divide evenly and that do not."""
     sizes = [(224, 224), (112, 112), (224, 448), (221, 225), (512, 384), (96, 61), (29, 300), (189, 190)]
     sizes += [tuple(int(side) for side in rng.integers(64, 600, 2)) for _ in range(8)]
     return [Case(size) for size in sizes]
@@ -85,10 +84,10 @@ def _images(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=-1, limits=(-1, 1)):
+def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=-1, ends=(-1, 1)):
     """Mirror, and multiply the distance from black. back: what black becomes again."""
     mirrored = np.flip(image, axes) if flips(flip) else image
-    return np.clip((mirrored - black) * factor + back, *limits)
+    return np.clip((mirrored - black) * factor + back, *ends)
 
 
 def _wrong_image(shape: tuple, right: tuple, *args: Any) -> str:
@@ -138,20 +137,16 @@ FLIP_AND_BRIGHTEN = ArrayExercise(
         "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
         black=0,
         back=0,
-        limits=(-np.inf, np.inf),
+        ends=(-np.inf, np.inf),
     ),
     Mistake(
         "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
         lambda image, flip, factor: _flipped_and_brightened(image, flip, 1.0, back=factor - 2),
     ),
-    Mistake("some values are above 1; what would be brighter than 1 becomes 1.", limits=(-np.inf, np.inf)),
-    Mistake(
-        "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 2)
-    ),
-    Mistake(
-        "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 1)
-    ),
-    Mistake("the dark half is lost: values are cut at 0 instead of -1.", limits=(0, 1)),
+    Mistake("some values are above 1; what would be brighter than 1 becomes 1.", ends=(-np.inf, np.inf)),
+    Mistake("black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, ends=(0, 2)),
+    Mistake("black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, ends=(0, 1)),
+    Mistake("the dark half is lost: values are cut at 0 instead of -1.", ends=(0, 1)),
 )
 
 
@@ -162,7 +157,6 @@ _SHARE_TOLERANCE = 0.025
 
 
 def _judge_dropout(trial: Trial, answer: Any) -> None:
-    """Check 3.3 in training and evaluation: shares, values, independence, fresh draws, gradients."""
     # Drawing is no fault, but what the check seeds must not stay seeded.
     with kept():
         for p, shape in ((0.5, [50, 400]), (0.2, [25, 8, 10, 10]), (0.75, [20000]), (0.0, [20, 30])):

@@ -30,7 +30,6 @@ def _cost(kernels, channels, side, *, of_kernel=2, of_map=2, bias="out", shrinks
 
 
 def _stacks(rng: np.random.Generator) -> list[Case]:
-    """Return the stacks of the chapter, and stacks whose channels change."""
     cases = [Case(([3, 3], [64, 64, 64], 56)), Case(([5], [64, 64], 56)), Case(([7, 1], [3, 64, 20], 112))]
     for _ in range(6):
         kernels = rng.choice([1, 3, 5, 7, 11], rng.integers(1, 5)).tolist()
@@ -71,10 +70,10 @@ COST = NumberExercise(
 
 
 # 4.2 ------------------------------------------------------------------------------------------
-def _window(layers, index, *, order=reversed, padded=(-1, -1), strides=True, behind=0, least=-np.inf, then=(0, 0)):
+def _window(layers, index, *, by=reversed, padded=(-1, -1), strides=True, behind=0, least=-np.inf, then=(0, 0)):
     """Return the first and the last input pixel. padded: how much padding moves the two; then: added in the end."""
     first = last = index
-    for kernel, stride, padding in order(layers):
+    for kernel, stride, padding in by(layers):
         step = stride if strides else 1
         first = max(first * step + padded[0] * padding, least)
         last = last * step + padded[1] * padding + kernel - 1 + behind
@@ -82,7 +81,6 @@ def _window(layers, index, *, order=reversed, padded=(-1, -1), strides=True, beh
 
 
 def _windows(rng: np.random.Generator) -> list[Case]:
-    """Return single layers, the chapter's blocks, AlexNet's beginning and random stacks."""
     conv, pool = (3, 1, 1), (2, 2, 0)
     cases = [Case(([conv, conv, pool], 10)), Case(([conv, conv, pool], 0)), Case(([(5, 1, 0)], 7))]
     cases.append(Case(([(11, 4, 5), pool, (5, 1, 2)], 3)))
@@ -111,9 +109,7 @@ WINDOW = NumberExercise(
     reference=_window,
     count=2,
 ).with_mistakes(
-    Mistake(
-        "it walks from the input to the output; start at the output pixel and go back, last layer first.", order=iter
-    ),
+    Mistake("it walks from the input to the output; start at the output pixel and go back, last layer first.", by=iter),
     Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
     Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
     Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),

@@ -23,10 +23,10 @@ def _convolutions(c0: int, module: Module) -> list[tuple[int, int, int]]:
     return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
 
 
-def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=False, joined=(0, 2, 4, 5)):
+def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=False, ends=(0, 2, 4, 5)):
     """Return channels out and parameters.
 
-    chained: each module gets the channels of the one before; skipped, joined: convolutions without parameters,
+    chained: each module gets the channels of the one before; skipped, ends: convolutions without parameters,
     and those that are concatenated; kernel: of the third branch; straight: the 3 × 3 and the 5 × 5 see c0 channels.
     """
     channels, parameters = c0, 0
@@ -38,12 +38,11 @@ def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=
             fan_in = entering if straight and i in (2, 4) else fan_in
             if i not in skipped:
                 parameters += (fan_in * size**2 + bias) * fan_out
-        channels = sum(convolutions[i][1] for i in joined)
+        channels = sum(convolutions[i][1] for i in ends)
     return channels, parameters
 
 
 def _chains(rng: np.random.Generator) -> list[Case]:
-    """Return the first modules of the network and random ones."""
     first, second = (64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64)
     cases = [Case((192, [first])), Case((192, [first, second]))]
     for count in (1, 2, 3, 5, 8, 5, 9):
@@ -71,11 +70,9 @@ CHAIN = NumberExercise(
     Mistake("the biases are missing.", bias=0),
     Mistake("every module is given the c0 of the first; each gets what the one before it puts out.", chained=False),
     Mistake("the third branch's convolution is 5 × 5, you count 3 × 3 (as the tutorial's docstring says).", kernel=3),
-    Mistake("the reductions are concatenated as well; only the ends of the branches are.", joined=(0, 1, 2, 3, 4, 5)),
-    Mistake("it takes the channels of the reductions for those of the branches' ends.", joined=(0, 1, 3, 5)),
-    Mistake(
-        "the pooling branch ends in a convolution to c4 channels, which is missing.", skipped=[5], joined=(0, 2, 4)
-    ),
+    Mistake("the reductions are concatenated as well; only the ends of the branches are.", ends=(0, 1, 2, 3, 4, 5)),
+    Mistake("it takes the channels of the reductions for those of the branches' ends.", ends=(0, 1, 3, 5)),
+    Mistake("the pooling branch ends in a convolution to c4 channels, which is missing.", skipped=[5], ends=(0, 2, 4)),
     Mistake("the pooling branch ends in a 1 × 1 convolution, whose parameters are missing.", skipped=[5]),
     Mistake("the parameters of the two reductions are missing.", skipped=[1, 3]),
     Mistake("the 3 × 3 and the 5 × 5 see what their reduction leaves, not all c0 channels.", straight=True),
@@ -223,7 +220,6 @@ def _wrong_width(model, missing, extra, in_channels, size, **kwargs):
 
 
 def _look_for_dropout(trial: Trial, created: str, model: Any, x: Any) -> None:
-    """Name dropout that goes on in evaluation mode."""
     import paddle
 
     # Not by calling twice: a trial puts the random generators back after each call.
@@ -239,7 +235,6 @@ def _look_for_dropout(trial: Trial, created: str, model: Any, x: Any) -> None:
 
 
 def _measure_dropout(trial: Trial, answer: Any) -> None:
-    """Measure the share that is dropped in training mode."""
     import paddle
 
     # All hidden units are made 1, so that the logit is their mean.

@@ -23,7 +23,6 @@ def _cost(num_channels, num_filters, stride=1, *, norm=2, last=None, growth=4, k
 
 
 def _blocks(rng: np.random.Generator) -> list[Case]:
-    """Return blocks of ResNet-50 and random ones."""
     cases = [Case((256, 64)), Case((64, 64)), Case((256, 128), {"stride": 2}), Case((256, 64), {"stride": 2})]
     cases.append(Case((), {"num_channels": 2048, "num_filters": 512, "stride": 1}))
     for _ in range(12):
@@ -68,7 +67,7 @@ PARAMETERS = NumberExercise(
 
 
 # 6.2 ------------------------------------------------------------------------------------------
-def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", conv_first=False, end=""):
+def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", swapped=False, end=""):
     """Compute the block. first, second: the steps in front of each convolution; end: those behind the addition."""
     import paddle.nn.functional as F
 
@@ -80,12 +79,12 @@ def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="
     def conv(y, name):
         return F.conv2d(y, p[name], padding=1)
 
-    if conv_first:
+    if swapped:
         y = conv(steps(conv(x, "conv in"), "norm middle", "norm relu"), "conv out")
         return steps(steps(y, "norm channels", "norm") + x, "", end)
     activated = steps(x, "norm channels", first)
     y = conv(steps(conv(activated, "conv in"), "norm middle", second), "conv out")
-    return steps({"input": y + x, "activated": y + activated, "none": y}[shortcut], "", end)
+    return steps({"input": y + x, "active": y + activated, "none": y}[shortcut], "", end)
 
 
 def _wrong_layers(block, missing, extra, channels, middle):
@@ -125,18 +124,14 @@ PRE_ACTIVATION = LayerExercise(
     unknown=mark("the values are not those of the block described."),
 ).with_mistakes(
     Mistake("a ReLU follows the addition; nothing should.", end="relu"),
-    Mistake(
-        "the shortcut starts behind the first ReLU; it should start at the block's own input.", shortcut="activated"
-    ),
+    Mistake("the shortcut starts behind the first ReLU; it should start at the block's own input.", shortcut="active"),
     Mistake("the input is not added: there is no shortcut.", shortcut="none"),
     Mistake(
         "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
-        conv_first=True,
+        swapped=True,
         end="relu",
     ),
-    Mistake(
-        "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.", conv_first=True
-    ),
+    Mistake("each convolution comes before its batch norm; batch norm and ReLU belong in front of it.", swapped=True),
     Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
     Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
     Mistake("both ReLUs are missing.", first="norm", second="norm"),
@@ -257,17 +252,15 @@ def _norms(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _folded(
-    weight, scale, bias, mean, variance, epsilon=1e-5, *, factor=None, axis=0, left=lambda b, m, s, f: b - m * f
-):
-    """Return the new weight and bias; left(bias, mean, scale, factor): the bias.
+def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, by=None, axis=0, add=lambda b, m, s, f: b - m * f):
+    """Return the new weight and bias; add(bias, mean, scale, factor): the bias.
 
-    Beside a weight that is wrong, by another factor(scale, variance, epsilon), the bias may be anything: nan.
+    Beside a weight that is wrong, by another by(scale, variance, epsilon), the bias may be anything: nan.
     """
     right = scale / np.sqrt(variance + epsilon)
-    factors = np.resize(factor(scale, variance, epsilon) if factor else right, weight.shape[axis])
+    factors = np.resize(by(scale, variance, epsilon) if by else right, weight.shape[axis])
     new_weight = weight * np.expand_dims(factors, [other for other in range(4) if other != axis])
-    return new_weight, np.full_like(bias, np.nan) if factor or axis else left(bias, mean, scale, right)
+    return new_weight, np.full_like(bias, np.nan) if by or axis else add(bias, mean, scale, right)
 
 
 _NAMES = {4: "new_weight", 1: "new_bias"}
@@ -294,30 +287,25 @@ FOLD = ArrayExercise(
     show=lambda w, b: tr("first weights {weights}, bias {bias}", weights=describe(w.ravel()[:4]), bias=describe(b)),
 ).with_mistakes(
     # The weight is right with these ...
-    Mistake("the new bias takes no notice of the mean.", left=lambda b, m, s, f: b),
-    Mistake("the mean has the wrong sign in the new bias: it is taken away.", left=lambda b, m, s, f: b + m * f),
+    Mistake("the new bias takes no notice of the mean.", add=lambda b, m, s, f: b),
+    Mistake("the mean has the wrong sign in the new bias: it is taken away.", add=lambda b, m, s, f: b + m * f),
     Mistake(
         "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
-        left=lambda b, m, s, f: b - m,
+        add=lambda b, m, s, f: b - m,
     ),
-    Mistake("the mean is divided by the root, but not multiplied by the scale.", left=lambda b, m, s, f: b - m * f / s),
-    Mistake("the old bias is missing in the new one.", left=lambda b, m, s, f: -m * f),
-    Mistake(
-        "it scales the old bias as well; the bias is added after the scaling.", left=lambda b, m, s, f: (b - m) * f
-    ),
-    Mistake("the new weight is right, the new bias is not.", left=lambda b, *_: np.full_like(b, np.nan)),
+    Mistake("the mean is divided by the root, but not multiplied by the scale.", add=lambda b, m, s, f: b - m * f / s),
+    Mistake("the old bias is missing in the new one.", add=lambda b, m, s, f: -m * f),
+    Mistake("it scales the old bias as well; the bias is added after the scaling.", add=lambda b, m, s, f: (b - m) * f),
+    Mistake("the new weight is right, the new bias is not.", add=lambda b, *_: np.full_like(b, np.nan)),
     # ... and wrong with these.
-    Mistake("epsilon is missing: it is added to the variance, inside the root.", factor=lambda s, v, e: s / np.sqrt(v)),
+    Mistake("epsilon is missing: it is added to the variance, inside the root.", by=lambda s, v, e: s / np.sqrt(v)),
     Mistake(
-        "epsilon is added after the root; it belongs to the variance, inside.",
-        factor=lambda s, v, e: s / (np.sqrt(v) + e),
+        "epsilon is added after the root; it belongs to the variance, inside.", by=lambda s, v, e: s / (np.sqrt(v) + e)
     ),
-    Mistake("the square root is missing: it divides by the variance.", factor=lambda s, v, e: s / (v + e)),
-    Mistake("it multiplies by the root instead of dividing.", factor=lambda s, v, e: s * np.sqrt(v + e)),
-    Mistake("the scale is missing.", factor=lambda s, v, e: 1 / np.sqrt(v + e)),
-    Mistake(
-        "it takes the default epsilon instead of the one it is given.", factor=lambda s, v, e: s / np.sqrt(v + 1e-5)
-    ),
-    Mistake("the weight is left as it was.", factor=lambda s, v, e: np.ones_like(s)),
+    Mistake("the square root is missing: it divides by the variance.", by=lambda s, v, e: s / (v + e)),
+    Mistake("it multiplies by the root instead of dividing.", by=lambda s, v, e: s * np.sqrt(v + e)),
+    Mistake("the scale is missing.", by=lambda s, v, e: 1 / np.sqrt(v + e)),
+    Mistake("it takes the default epsilon instead of the one it is given.", by=lambda s, v, e: s / np.sqrt(v + 1e-5)),
+    Mistake("the weight is left as it was.", by=lambda s, v, e: np.ones_like(s)),
     Mistake("it scales the input channels; a batch norm has a factor for each output channel, the first axis.", axis=1),
 )

@@ -98,7 +98,6 @@ def _rate(step, steps, warmup, peak, *, begin=1, start=1, rest=1, early=0, half=
 
 
 def _steps(rng: np.random.Generator) -> list[Case]:
-    """Return steps at the ends of both parts and between, with and without warm-up."""
     cases = [Case((step, 10, 2, 0.1)) for step in (0, 1, 2, 3, 9)]
     for _ in range(4):
         steps = int(rng.integers(20, 200))
@@ -134,15 +133,12 @@ RATE = NumberExercise(
     Mistake("the falling part is not halved: it begins at twice the peak.", half=1),
     Mistake("the cosine is given degrees; math.cos and np.cos take radians.", angle=180),
     Mistake("the falling part is a straight line; it should be half a cosine.", straight=True),
-    Mistake(
-        "there is no warm-up: the cosine begins at step 0.", lambda step, steps, _, peak: _rate(step, steps, 0, peak)
-    ),
+    Mistake("there is no warm-up: the cosine begins at step 0.", lambda i, steps, _, peak: _rate(i, steps, 0, peak)),
 )
 
 
 # 7.3 ------------------------------------------------------------------------------------------
 def _stopped_after(patience, accuracies, *, late=0, equal=False, against="best", reset=True) -> int:
-    """Return after how many validations a training ends."""
     best, last, waited = -1.0, -1.0, 0
     for number, accuracy in enumerate(accuracies, 1):
         former = best if against == "best" else last
@@ -248,7 +244,6 @@ def _broadcast(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
 
 
 def _rows(rng: np.random.Generator) -> list[Case]:
-    """Return several sizes, both shapes of the labels and k from 1 to the number of classes."""
     example = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32)
     cases = [Case((example, np.array([2, 2]), k)) for k in (1, 2, 3)]
     sizes = [(40, 10, 5, 1), (64, 10, 1, 2), (30, 10, 5, 2), (50, 7, 3, 1)]

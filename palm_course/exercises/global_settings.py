@@ -45,10 +45,7 @@ def _settings() -> list[_Setting]:
 
 @contextmanager
 def kept() -> Iterator[list[str]]:
-    """Put global settings and random generators back as they were before the block.
-
-    The list that is yielded holds, after the block, the names of the settings that had been changed.
-    """
+    """Put settings and random generators back after the block; the list then names the settings that had changed."""
     settings = [(setting, setting.read()) for setting in _settings()]
     changed: list[str] = []
     try:

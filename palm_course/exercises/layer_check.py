@@ -1,22 +1,7 @@
 """Exercises whose answer is a network, judged by its numbers, however it is written.
 
 Such an exercise declares the networks to build, the parameters that each must have, and one reference, which makes the
-right output from these parameters. A usual mistake is another option of the reference::
-
-    def _scaled(p, x, size, *, training, bias=True):
-        return x * p["weight"] + (p["bias"] if bias else 0)
-
-    SCALED = LayerExercise(
-        number="9.2",
-        ...
-        builds=[((3,), {}, [2, 3]), ((5,), {}, [4, 5])],  # Scaled(3) gets a batch of shape [2, 3], Scaled(5) of [4, 5]
-        parameters=lambda size: {"weight": [size], "bias": [size]},
-        reference=_scaled,
-        wrong_shape=mark("the output does not have the shape of x."),
-        unknown=mark("the values are not those of x * weight + bias."),
-    ).with_mistakes(
-        Mistake("the bias is never added.", bias=False),
-    )
+right output from these parameters. A usual mistake is another option of the reference. Exercise 5.2 is an example.
 
 The judge gives the student's parameters random values, runs the network, and compares the output with what the
 reference makes of the same values. So the student may use layers or functions, under any name and in any order.
@@ -72,7 +57,7 @@ def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] |
 
 @dataclass(frozen=True, kw_only=True)
 class LayerExercise(Exercise):
-    """An exercise whose answer is a class of networks, or a function that builds them; the module's text shows one."""
+    """An exercise whose answer is a class of networks, or a function that builds them."""
 
     # For each network that is tried: args and kwargs to create it with, and the shape of the batch that it gets.
     builds: Sequence[tuple[tuple, dict[str, Any], Shape]]
@@ -95,7 +80,6 @@ class LayerExercise(Exercise):
     look_closer: Callable[..., None] = lambda *args: None
 
     def judge(self, trial: Trial, answer: Any) -> None:
-        """Judge parameters, the output's shape, values in each mode, gradients."""
         import paddle
 
         rng = self.rng
@@ -149,7 +133,6 @@ class LayerExercise(Exercise):
         trial.fail(**usual | fault)
 
     def _need_shape(self, trial: Trial, tried: str, output: Any, shape: Shape) -> None:
-        """Refuse an output that is not a tensor of this shape."""
         if is_tensor(output) and list(output.shape) == shape:
             return
         fault = self.wrong_shape(output, shape) if callable(self.wrong_shape) else {"fault": tr(self.wrong_shape)}

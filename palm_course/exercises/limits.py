@@ -1,10 +1,8 @@
 """A time limit for code that may never come back.
 
 On the main thread of Linux and macOS, where notebook cells run, a timer signal interrupts the code: loops,
-`time.sleep`, waiting for input. On Windows and on other threads a watchdog asks the interpreter to raise in the
-thread: that ends loops of Python code, but a single long call into a library only once it returns, and so does a
-signal that arrives during a computation in C. On Python 3.10 neither ends a loop whose body is one `try` that
-calls nothing, or whose `except:` catches everything: there the kernel has to be restarted.
+`time.sleep`, waiting for input. On Windows and on other threads a watchdog asks the interpreter to raise in the thread.
+A long call into a library ends only when it returns; on Python 3.10, some loops with `try` do not end at all.
 """
 
 import ctypes

@@ -1,8 +1,4 @@
-"""What students are shown besides verdicts: reference solutions, and the table of the exercises that are done.
-
-A reference solution stands in a cell of the solution notebooks, and nowhere else. Those of the Chinese edition, in
-zh/solutions, are the same programs with Chinese comments.
-"""
+"""What students are shown besides verdicts: reference solutions, and the table of the exercises that are done."""
 
 import sys
 from collections.abc import Sequence
@@ -21,37 +17,31 @@ _WIDTH = 120  # characters of a fault
 
 
 def reference_source(number: str) -> str:
-    """Return the source of the cell tagged "solution:NUMBER" in the chapter's solution notebook.
-
-    Raises CourseError where the notebook, or the cell in it, is not there.
-    """
+    """Return the source of the cell tagged "solution:NUMBER" in the solution notebooks; CourseError where none is."""
     import nbformat  # loads slowly, and only this function needs it
 
     chapter = int(number.split(".")[0])
     folders = [FOLDER.parent / "zh" / FOLDER.name, FOLDER] if current() == CHINESE else [FOLDER]
     notebooks = [path for folder in folders for path in sorted(folder.glob(f"{chapter:02d}_*.ipynb"))]
     if not notebooks:
-        values = {"chapter": chapter, "folder": FOLDER}
-        raise CourseError(
+        template = mark(
             "No solutions of chapter {chapter} in {folder}. They are notebooks of the course's repository; "
-            "install palm_utils from a checkout of it (pip install -e .) or read them there.",
-            **values,
+            "install palm_utils from a checkout of it (pip install -e .) or read them there."
         )
+        raise CourseError(template, chapter=chapter, folder=FOLDER)
     for cell in nbformat.read(notebooks[0], as_version=4).cells:
         if f"solution:{number}" in cell.metadata.get("tags", []):
             return cell.source
-    raise CourseError(
-        "{file} has no cell tagged solution:{number}; restore it with git.", file=notebooks[0], number=number
-    )
+    told = {"file": notebooks[0], "number": number}
+    raise CourseError("{file} has no cell tagged solution:{number}; restore it with git.", **told)
 
 
 def progress(chapter: int | str, names: dict[str, Any] | None = None) -> None:
     """Print which exercises of a chapter are done, as a table.
 
-    What counts are the functions and classes that this kernel knows, those of the cells that were run, as for the
-    checks; the file may be saved or not. `python -m palm_utils progress` reads the saved notebooks.
-    chapter: its number. names: where to look for the answers; by default the notebook's own variables.
-    Raises CourseError where the chapter has no exercises.
+    What counts are the functions and classes that this kernel knows, as for the checks; `python -m palm_utils progress`
+    reads the saved notebooks. chapter: its number. names: where to look for the answers; by default the notebook's own
+    variables. Raises CourseError where the chapter has no exercises.
     """
     names = vars(sys.modules["__main__"]) if names is None else names
     rows: list[tuple] = []

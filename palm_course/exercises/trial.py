@@ -180,10 +180,9 @@ class Trial:
         raise Wrong("\n  ".join([not_right(number, fault), *parts, hint, more]), (fault, *parts))
 
     def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
-        """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
+        """Return what the student's `function` (in messages, `name`) returns; everything that goes wrong is a `Wrong`.
 
-        Raises NotAttempted if the first call of the trial raises NotImplementedError in the student's code. name: what
-        messages call the function, by default as the exercise does.
+        Raises NotAttempted if the first call of the trial raises NotImplementedError in the student's code.
         """
         kwargs = kwargs or {}
         tried = describe_call(name or self.exercise.name, args, kwargs)

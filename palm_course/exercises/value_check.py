@@ -1,23 +1,7 @@
 """Exercises whose answer is a function that returns numbers or arrays.
 
 Such an exercise declares the calls to make and one reference, which computes what is right. A usual mistake is another
-option of the reference::
-
-    def _mirrored(image, *, axis=2):
-        return np.flip(image, axis)
-
-    MIRRORED = ArrayExercise(
-        number="9.1",
-        ...
-        cases=lambda rng: [Case((rng.random(shape, np.float32),)) for shape in ((3, 4, 6), (3, 5, 2))],
-        reference=_mirrored,
-        wrong_shape=lambda shape, right, *args: tr("the shape has changed."),
-        wrong_dtype=mark("the dtype has changed."),
-        unknown=mark("right for {right} of the {count} images tried."),
-        show=lambda image: tr("first row {values}", values=describe(image[0, 0])),
-    ).with_mistakes(
-        Mistake("top and bottom are exchanged; mirror left and right.", axis=1),
-    )
+option of the reference. Exercises 1.1 and 3.2 are examples.
 """
 
 from collections.abc import Callable, Sequence
@@ -103,7 +87,7 @@ class NumberExercise(_Compared):
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayExercise(_Compared):
-    """An exercise whose answer returns an array, or several; the module's text shows one."""
+    """An exercise whose answer returns an array, or several."""
 
     wrong_shape: Callable[..., str]  # (shape, right, *args of the call): the fault where an array's shape is not right
     unknown: str  # the fault where wrong values come from none of the mistakes; {right} of {count} calls were right

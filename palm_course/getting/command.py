@@ -77,7 +77,6 @@ def _make_sample(if_needed: bool) -> int:
 
 
 def _get(args: argparse.Namespace) -> tuple[DataSet, bool]:
-    """Return a data set, and whether anything was done for it."""
     folder = _destination()
     if args.name == "palm":
         from palm_course.getting.prepare import COMPLETE, prepare_palm  # loads OpenCV

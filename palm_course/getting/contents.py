@@ -92,7 +92,6 @@ def picture_counts(path: Path) -> dict[str, int]:
 
 
 def _pictures(file: BinaryIO) -> int:
-    """Return the number of pictures in a batch."""
     batch = unpickled(file.read())
     data, labels = (batch.get(key) for key in (b"data", b"labels")) if isinstance(batch, dict) else (None, None)
     is_right = isinstance(data, _Array) and isinstance(labels, list) and data.shape == (len(labels), 3 * 32 * 32)

@@ -26,10 +26,7 @@ TIMEOUT = (10.0, 60.0)
 
 
 def download_palm(folder: Path, *, force: bool = False, expected: Expected | None = COMPLETE) -> tuple[PalmData, bool]:
-    """Download PALM.zip of the open release, which is kept, prepare it, and return what `prepare_palm` does.
-
-    Raises DownloadError, DataError.
-    """
+    """Download PALM.zip, prepare it, and return what `prepare_palm` does. Raises DownloadError, DataError."""
     if not force and is_complete(folder / "palm", expected):
         return PalmData(folder / "palm", "real"), False
     archive = folder / "PALM.zip"
@@ -97,7 +94,6 @@ def download(files: list[Remote], by_hand: Text | None = None, timeout: tuple[fl
 
 
 def _complete(file: Remote, timeout: tuple[float, float]) -> None:
-    """Receive what the partial file lacks."""
     if file.is_right(file.part):
         return
     # The file may have changed on the server since its first bytes arrived: then it is received from its beginning.

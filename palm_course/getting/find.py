@@ -44,9 +44,7 @@ class Split:
 def find(source: Path, unpacked: Path) -> dict[str, Split]:
     """Find the splits "training", "validation" and "test" in an archive or folder, archives in it included.
 
-    Archives are unpacked below the folder `unpacked`. A test split is empty unless it has both photographs and labels,
-    since nothing can be done with one of them.
-
+    Archives are unpacked below the folder `unpacked`. A test split is empty unless it has both photographs and labels.
     Raises DataError: an archive or table is damaged, a photograph is truncated or no JPEG file, two files contradict
     each other, or `source` is the generated sample.
     """

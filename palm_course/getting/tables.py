@@ -92,10 +92,7 @@ def _number(text: str) -> float | None:
 
 
 def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text, list[_Line]]:
-    """Return the name of a table and its lines below the first, with the cells of these columns.
-
-    Of several sheets the one with these columns counts. optional: no line is returned where there is none.
-    """
+    """Return the name of a table (of several sheets, the one with these columns), and its lines below the first."""
     sheets = _sheets(path)
     if not sheets:
         raise DataError("{file} is empty ({path}). Put the label table there again.", file=path.name, path=path)

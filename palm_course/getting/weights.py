@@ -18,10 +18,7 @@ _TIMEOUT = (5.0, 20.0)
 
 
 def find_weights(architecture: str) -> Path | None:
-    """Return the file of ImageNet weights for "resnet18", … where it lies here, else None.
-
-    Looked for in PaddlePaddle's cache and in `weights/` of the data folder, by its md5. Nothing is downloaded.
-    """
+    """Return the file of ImageNet weights for "resnet18", … where it lies here, by its md5, else None."""
     url, md5 = _source(architecture)
     files = (folder / url.rpartition("/")[2] for folder in _folders())
     # PaddlePaddle unpickles what it loads; what is not the published file does not get there.

@@ -73,10 +73,7 @@ def real_photographs() -> datasets.PalmData:
 
 
 def measure(one: Run, data: datasets.PalmData, *, again: bool = False) -> None:
-    """Train a run to its end, going on where an earlier attempt stopped unless `again`, and store the result.
-
-    Processes that paddle.distributed.launch has started share the run, and the first of them stores it.
-    """
+    """Train a run to its end, resuming unless `again`, and store the result; of several processes the first does."""
     import paddle
 
     from palm_utils.training import predict
@@ -98,7 +95,6 @@ def measure(one: Run, data: datasets.PalmData, *, again: bool = False) -> None:
 
 
 def _measure_elsewhere(one: Run, again: bool, nproc: int) -> int:
-    """Measure a run in one or several processes of its own; return their exit code."""
     arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
     arguments += ["--again"] if again else []
     if nproc > 1:

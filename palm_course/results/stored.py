@@ -50,7 +50,6 @@ class Run(NamedTuple):
 
 
 def write(path: Path, content: dict, indent: int | None = 1) -> None:
-    """Put what JSON can hold into a file, in the place of what was there."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
 
@@ -99,10 +98,7 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> N
 
 
 def stored(network: str, recipe: str) -> dict[int, dict]:
-    """Return what is stored of a network and a recipe by seed, in order: recipe, history, valid_logits.
-
-    Raises DataError for a file that is damaged, or measured by another recipe than today's of that name.
-    """
+    """Return what is stored of a network and a recipe by seed, in order; DataError as `read`."""
     run = Run(network, recipe, 0)
     now = {"name": recipe, **run.arguments.to_dict()}
     paths = run.path.parent.glob(run.path.name.replace("-seed0.json", "-seed*.json"))
@@ -146,10 +142,9 @@ def keep(network: str, history: History, scores: Scores | None = None, *, seed: 
 
 
 def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int | None = None) -> int:
-    """Return how many epochs a training of chapter 7 takes on this machine.
+    """Return how many epochs a training of chapter 7 takes: as PALM_EPOCHS says, else as the device and the data allow.
 
-    PALM_EPOCHS says so. Else it is `on_gpu` (by default the recipe's) on a GPU; on a CPU the recipe's, but 1 with the
-    real pictures, where an epoch takes many minutes, unless the results are kept.
+    That is `on_gpu` or the recipe's on a GPU; on a CPU the recipe's, but 1 with the real pictures unless they are kept.
     """
     if "PALM_EPOCHS" in os.environ:
         from palm_utils.training import from_environment

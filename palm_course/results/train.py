@@ -38,7 +38,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, in as many processes as are asked for, print the history, and say where it is stored."""
     from paddle import distributed
 
     from palm_utils.training import refuse

@@ -57,7 +57,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score the folder, write the table, and print how often each verdict was given."""
     from tqdm import tqdm
 
     print(tr(WARNING), flush=True)

@@ -1,8 +1,7 @@
 """Judging the answers of a notebook in a fresh process, with limits on time, memory and the size of files.
 
-The process may hang, crash or eat memory: then it is ended, the exercise that it was at gets a verdict that says
-so, and another process goes on with the rest. It runs the student's code with the rights of whoever calls: the
-limits keep accidents away, not attacks. README.md shows the container that does the rest.
+A process that hangs, crashes or eats memory is ended, with a verdict that says so, and another goes on with the rest.
+It has the rights of whoever calls: the limits keep accidents away, not attacks (README.md shows a container).
 """
 
 import json

@@ -20,7 +20,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a table for each chapter that has exercises."""
     judging.one_core_each()
     right = total = 0
     for path, is_own in [found for name in args.chapters or [""] for found in find(name)]:
@@ -49,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
 def find(name: str = "") -> Iterator[tuple[Path, bool]]:
     """Yield the chapters whose names start with `name`, and whether each is of the edition that is meant.
 
-    That is the Chinese one for "zh/03", and else the one in the language that counts; of the other, a student
-    who began in it may have answers as well. Raises CourseError where there is none.
+    That is the Chinese one for "zh/03", else the one in the language that counts; of the other, a student may have
+    answers as well. Raises CourseError where there is none.
     """
     english, chinese = chapters.FOLDER, chapters.FOLDER / "zh"
     if name.startswith("zh/"):

@@ -38,7 +38,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reset the chapters, and say of each where the student's copy is and what was carried over."""
     source = find_source(args.source)
     found = {start: [name for name in source.names if name.startswith(start)] for start in args.chapters}
     for start in (start for start, names in found.items() if len(names) != 1):
@@ -67,7 +66,6 @@ def reset(path: Path, fresh: bytes, *, keep_answers: bool = False) -> list[str]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a notebook whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
@@ -166,10 +164,9 @@ class Source:
 
 
 def find_source(wanted: str | None = None) -> Source:
-    """Return where fresh chapters come from: what is asked for, or the course's version in git.
+    """Return where fresh chapters come from: what is asked for, or the course's version in git; CourseError for none.
 
-    Where the student commits too, that is the last commit that the course's own branch has as well. Raises
-    CourseError where there is none.
+    Where the student commits too, that is the last commit that the course's own branch has as well.
     """
     if not wanted:
         wanted = "HEAD"

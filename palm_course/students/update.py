@@ -21,7 +21,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Update the working copy, and say of each notebook concerned what became of it."""
     head = git("rev-parse", "--verify", "HEAD").decode().strip()
     git("fetch")
     try:

@@ -79,10 +79,9 @@ def draw_traits(kind: str, rng: Generator) -> Traits:
 
 
 def photograph(kind: str, rng: Generator) -> tuple[np.ndarray, tuple[float, float]]:
-    """Return a photograph of an eye of `kind` 'N', 'H' or 'P' and where its fovea is.
+    """Return a photograph of an eye of `kind` 'N', 'H' or 'P', uint8 `[514, 531, 3]`, and where its fovea is, (x, y).
 
-    The photograph is uint8 `[514, 531, 3]` in OpenCV's order blue, green, red, black outside the
-    circular aperture, the disc on the fovea's left as in the originals; the fovea is (x, y) in its pixels.
+    In OpenCV's order blue, green, red, black outside the circular aperture, the disc on the fovea's left.
     """
     eye = draw_traits(kind, rng)
     marks = _landmarks(eye, rng)

@@ -150,16 +150,13 @@ _TRAINING_FILES = 5
 
 
 def make_pictures(path: Path, train: int, test: int, seed: int) -> None:
-    """Write `train` + `test` pictures to `path` as CIFAR-10's archive of pickled batches.
+    """Write `train` + `test` pictures to `path` as CIFAR-10's archive of pickled batches, with its members and keys.
 
-    Members and keys are those of the original `cifar-10-python.tar.gz`: `data` is uint8 `[n, 3072]`,
-    three 32 x 32 planes in the order red, green, blue; `labels` is a list of ints 0 to 9.
+    `data` is uint8 `[n, 3072]`, three 32 x 32 planes in the order red, green, blue; `labels` is a list of ints 0 to 9.
     """
     with gzip.GzipFile(path, "wb", compresslevel=1, mtime=0) as f, tarfile.open(fileobj=f, mode="w") as tar:
-        splits = (
-            ("train", "data_batch_{}", "training", train, _TRAINING_FILES),
-            ("test", "test_batch", "testing", test, 1),
-        )
+        splits = [("train", "data_batch_{}", "training", train, _TRAINING_FILES)]
+        splits += [("test", "test_batch", "testing", test, 1)]
         for stream, (split, member, label, count, files) in enumerate(splits, 1):
             images, labels = _draw_all(count, np.random.default_rng((seed, stream)))
             for k, part in enumerate(np.array_split(np.arange(count), files), 1):
