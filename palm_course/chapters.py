@@ -7,6 +7,7 @@ import hashlib
 import linecache
 import os
 import re
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +51,7 @@ def run(args) -> int:
 
 
 def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int:
-    """Call `one`, which returns the end of a line or raises NotebookFailed, for each notebook; return an exit status."""
+    """Call `one`, which returns the end of a line or raises NotebookFailed, for each notebook; return exit status."""
 
     def reported(path: Path) -> bool:
         started = time.perf_counter()
@@ -218,10 +219,8 @@ def tidy(book):
 def _failure(book, error: Exception) -> str:
     """Say which cell raised what, without the colours and frames of a notebook's traceback."""
     for number, cell in enumerate(book.cells):
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                source = "\n".join(f"    {line}" for line in cell.source.splitlines())
-                return f"cell {number} raised {output.ename}: {output.evalue}\n{source}"
+        for output in (one for one in cell.get("outputs", []) if one.output_type == "error"):
+            return f"cell {number} raised {output.ename}: {output.evalue}\n{textwrap.indent(cell.source, ' ' * 4)}"
     return str(error)
 
 

@@ -1,20 +1,13 @@
-"""The checks behind the exercise cells.
+"""The checks behind the exercise cells: `exercises.check("1.1", conv_output_size)`.
 
-In a chapter, the cell below each stub calls::
-
-    from palm_course import exercises
-
-    exercises.check("1.1", conv_output_size)
-
-`hint` and `solution` help on; `examine` gives the verdict as a value. What they say is in the language of the
-notebook (see palm_utils.messages). Texts and stubs of the exercises stand in the notebooks.
+`hint` and `solution` help on; `examine` gives the verdict as a value. What they say is in the language of the notebook
+(see palm_utils.messages). Texts and stubs of the exercises stand in the notebooks.
 """
 
 import os
 from typing import Any
 
-from palm_course.exercises.registry import all_exercises, find
-from palm_course.exercises.texts import progress, reference_source, say
+from palm_course.exercises.registry import all_exercises, find, progress, reference_source, say
 from palm_course.exercises.trial import Exercise, Status, Verdict, Wrong, remark
 from palm_utils.messages import tr
 

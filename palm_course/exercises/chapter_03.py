@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.global_settings import kept
 from palm_course.exercises.layer_check import create
+from palm_course.exercises.protection import kept
 from palm_course.exercises.student_values import as_array, describe, describe_shape, is_tensor
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise

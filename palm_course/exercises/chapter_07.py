@@ -197,7 +197,7 @@ def _train_twice(trial: Trial, answer: Any) -> None:
             tr("in a second training it still remembers the first."),
             tried=tr("a training with the accuracies {second} after one with {first}", second=second, first=first),
             expected=tr("all {count} epochs", count=len(second)),
-            came=f"{came}",
+            came=str(came),
             hint=tr("fit calls on_train_begin at the start of each training."),
         )
 

@@ -17,8 +17,7 @@ import numpy as np
 
 import palm_course
 import palm_utils
-from palm_course.exercises.global_settings import kept
-from palm_course.exercises.limits import OutOfTime, time_limit
+from palm_course.exercises.protection import OutOfTime, kept, time_limit
 from palm_course.exercises.student_values import describe, describe_call, duplicate, same, shorten
 from palm_utils.messages import CourseError, mark, pad, tr
 
@@ -125,6 +124,9 @@ class Case:
     def apply(self, function: Callable) -> Any:
         return function(*self.args, **self.kwargs)
 
+    def written(self, name: str) -> str:
+        return describe_call(name, self.args, self.kwargs)
+
 
 class Mistake:
     """A fault that many make: the sentence that names it, and other options of the reference that make it.
@@ -214,9 +216,6 @@ class Trial:
             came = type(error).__name__ if error is not None else tr("the value {value}", value=describe(value))
             self.fail(tr("it should raise {error} here.", error=name), tried=tried, expected=name, came=came)
 
-    def describe(self, case: Case) -> str:
-        return describe_call(self.exercise.name, case.args, case.kwargs)
-
     def _run(self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str) -> tuple:
         """Return the value, or the exception; the global settings that were changed; what became of the arguments."""
         args, kwargs = tuple(map(duplicate, args)), {key: duplicate(value) for key, value in kwargs.items()}
@@ -239,7 +238,10 @@ class Trial:
     def _report(self, error: BaseException, tried: str) -> NoReturn:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not _in_library(frame.filename)]
-        place = _describe_place(own[-1]) if own else tr("code of a library")
+        place = tr("code of a library")
+        if own:
+            place = tr("line {number} of {function}", number=own[-1].lineno, function=own[-1].name)
+            place = tr("{place}: `{source}`", place=place, source=own[-1].line) if own[-1].line else place
         if isinstance(error, OutOfTime):
             late = mark("it did not come back within {seconds:g} seconds and was stopped in {place}.")
             hint = tr("is there a loop whose condition never becomes false?")
@@ -254,11 +256,6 @@ class Trial:
             self.fail(tr("it tries to end the program, in {place}.", place=place), tried=tried)
         fault = tr("it raises {error} in {place}.", error=type(error).__name__, place=place)
         self.fail(fault, tried=tried, came=_error_text(error))
-
-
-def _describe_place(frame: traceback.FrameSummary) -> str:
-    place = tr("line {number} of {function}", number=frame.lineno, function=frame.name)
-    return tr("{place}: `{source}`", place=place, source=frame.line) if frame.line else place
 
 
 def _error_text(error: BaseException) -> str:

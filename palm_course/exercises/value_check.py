@@ -6,7 +6,7 @@ option of the reference. Exercises 1.1 and 3.2 are examples.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -42,13 +42,12 @@ class _Compared(Exercise):
             return
         ways = ((mistake, mistake.made_by(self.reference)) for mistake in self.mistakes)
         faults = (str(mistake) for mistake, way in ways if all(agreeing(way, self._is_made)))
-        case, value = next((case, value) for case, value, fits in zip(cases, came, right, strict=True) if not fits)
-        trial.fail(
-            next(faults, "") or tr(self._unknown(came), right=sum(right), count=len(cases)),
-            tried=trial.describe(case),
-            expected=self._show(case.apply(self.reference)),
-            came=self._show(value),
-        )
+        fault = next(faults, "") or tr(self._unknown(came), right=sum(right), count=len(cases))
+        self._refuse(trial, cases[right.index(False)], fault, self._show(came[right.index(False)]))
+
+    def _refuse(self, trial: Trial, case: Case, fault: str, came: str) -> NoReturn:
+        tried = case.written(self.name)
+        trial.fail(fault, tried=tried, expected=self._show(case.apply(self.reference)), came=came)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +61,9 @@ class NumberExercise(_Compared):
         value = trial.call(function, case.args, case.kwargs)
         numbers = as_numbers(value, self.count)
         if numbers is None:
-            trial.fail(
-                trn("it should return one number.", "it should return {count} numbers.", self.count),
-                tried=trial.describe(case),
-                expected=self._show(case.apply(self.reference)),
-                came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
-            )
+            fault = trn("it should return one number.", "it should return {count} numbers.", self.count)
+            came = tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__)
+            self._refuse(trial, case, fault, came)
         return numbers
 
     def _is_right(self, ours: Any, numbers: np.ndarray) -> bool:
@@ -123,7 +119,7 @@ class ArrayExercise(_Compared):
         if fault:
             shapes = ", ".join(describe_shape(self.kind, wanted.shape, wanted.dtype) for wanted in right)
             expected = shapes if len(right) == 1 else f"({shapes})"
-            trial.fail(fault, tried=trial.describe(case), expected=expected, came=describe(value))
+            trial.fail(fault, tried=case.written(self.name), expected=expected, came=describe(value))
         return tuple(arrays)
 
     def _fault(self, array: np.ndarray, right: np.ndarray, args: tuple) -> str:

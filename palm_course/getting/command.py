@@ -36,7 +36,11 @@ def run(args: argparse.Namespace) -> int:
     if args.name is None:
         return _show()
     if args.name == "sample":
-        return _make_sample(args.if_needed)
+        if not args.if_needed or not all(map(existing, KINDS)):
+            from palm_utils.sample import sample_folder, sample_root, sample_size  # loads OpenCV
+
+            print(tr("The sample is in {folder}", folder=sample_root(sample_folder(), sample_size())))
+        return 0
     data, is_new = _get(args)
     told = mark("in {folder}") if is_new else mark("in {folder}: already there; --force gets it again")
     print(data.describe(), tr(told, folder=data.root), sep="\n")
@@ -66,14 +70,6 @@ def _described(found: DataSet | None) -> tuple[str, str, str, str]:
     counts = " + ".join(f"{count:,}" for count in found.counts().values())
     classes = tr("2 (PM, not PM)") if isinstance(found, PalmData) else "10"
     return tr(found.kind), counts, classes, str(found.root)
-
-
-def _make_sample(if_needed: bool) -> int:
-    if not if_needed or not all(existing(name) for name in KINDS):
-        from palm_utils.sample import sample_folder, sample_root, sample_size  # loads OpenCV
-
-        print(tr("The sample is in {folder}", folder=sample_root(sample_folder(), sample_size())))
-    return 0
 
 
 def _get(args: argparse.Namespace) -> tuple[DataSet, bool]:

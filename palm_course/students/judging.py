@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import NamedTuple
 
-from palm_course.exercises.limits import OutOfTime, time_limit
+from palm_course.exercises.protection import OutOfTime, time_limit
 from palm_course.exercises.registry import find
 from palm_course.exercises.trial import Excerpt, Status, not_right, remark
 from palm_course.students.answers import Answers, UnreadableNotebook, read

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm_course import chapters
-from palm_course.exercises.texts import print_table
+from palm_course.exercises.registry import print_table
 from palm_course.exercises.trial import Status
 from palm_course.students import judging
 from palm_course.students.answers import Answers, UnreadableNotebook, read

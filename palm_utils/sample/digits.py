@@ -38,7 +38,9 @@ def make_digits(folder: Path, train: int, test: int, seed: int) -> None:
 
 def _vary(originals: np.ndarray, labels: np.ndarray, count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return uint8 `[count, 28, 28]` warped copies of the originals and their uint8 labels `[count]`."""
-    picks = _balanced_picks(labels, count, rng)
+    # Every digit equally often (to within one), in random order.
+    pools = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
+    picks = rng.permutation([pools[i % 10][(i // 10) % len(pools[i % 10])] for i in range(count)])
     # The matrices that lead from a pixel of the enlarged digit back to the scan.
     angle, shear = rng.normal(0, 0.12, count), rng.normal(0, 0.12, count)
     scale = rng.uniform(2.4, 2.85, (count, 2))  # MNIST's digits fill about 20 of the 28 pixels
@@ -70,10 +72,3 @@ def _centres_of_mass(images: np.ndarray) -> np.ndarray:
     x = images.sum(1) @ np.arange(images.shape[2]) / total
     y = images.sum(2) @ np.arange(images.shape[1]) / total
     return np.stack([x, y], 1)
-
-
-def _balanced_picks(labels: np.ndarray, count: int, rng: Generator) -> np.ndarray:
-    """Return indices of originals, every digit equally often (to within one), in random order."""
-    pools = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
-    picks = np.array([pools[i % 10][(i // 10) % len(pools[i % 10])] for i in range(count)])
-    return rng.permutation(picks)

@@ -158,7 +158,9 @@ def make_pictures(path: Path, train: int, test: int, seed: int) -> None:
         splits = [("train", "data_batch_{}", "training", train, _TRAINING_FILES)]
         splits += [("test", "test_batch", "testing", test, 1)]
         for stream, (split, member, label, count, files) in enumerate(splits, 1):
-            images, labels = _draw_all(count, np.random.default_rng((seed, stream)))
+            rng = np.random.default_rng((seed, stream))
+            labels = rng.permutation(np.arange(count) % len(CLASS_NAMES))  # every class equally often
+            images = np.stack([draw(CLASS_NAMES[label], rng).transpose(2, 0, 1).reshape(-1) for label in labels])
             for k, part in enumerate(np.array_split(np.arange(count), files), 1):
                 batch = {
                     b"batch_label": f"{label} batch {k} of {files}".encode(),
@@ -178,15 +180,6 @@ def _add(tar: tarfile.TarFile, name: str, content: dict) -> None:
     info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")  # its time stamp is 0
     info.size = len(raw)
     tar.addfile(info, io.BytesIO(raw))
-
-
-def _draw_all(count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures uint8 `[count, 3072]` and labels `[count]`, every class equally often, shuffled."""
-    labels = rng.permutation(np.arange(count) % len(CLASS_NAMES))
-    images = np.empty((count, 3 * SIDE * SIDE), np.uint8)
-    for i, label in enumerate(labels):
-        images[i] = draw(CLASS_NAMES[label], rng).transpose(2, 0, 1).reshape(-1)
-    return images, labels
 
 
 def draw(name: str, rng: Generator) -> np.ndarray:

@@ -11,7 +11,7 @@ from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved, write
 
 from palm_course import chapters
 from palm_course.command import main
-from palm_course.exercises import texts
+from palm_course.exercises import registry
 from palm_course.students import answers, judging, progress
 from palm_utils.messages import CourseError
 
@@ -210,7 +210,7 @@ def test_nothing_is_run_where_nothing_was_attempted(course, monkeypatch, capsys)
 def test_a_kernel_s_own_answers(capsys):
     names = {}
     exec(RIGHT + "\ndef lenet_parameters(num_classes, in_channels=1):\n    raise NotImplementedError", names)
-    texts.progress(1, names)
+    registry.progress(1, names)
     assert capsys.readouterr().out.splitlines() == [
         "1 of 3 exercises done",
         "✓ 1.1  how large is the output?               right",
@@ -218,12 +218,12 @@ def test_a_kernel_s_own_answers(capsys):
         "· 1.3  a LeNet for small colour photographs   not run yet",
     ]
     with pytest.raises(CourseError, match="no exercises of a chapter 99"):
-        texts.progress(99, names)
+        registry.progress(99, names)
 
 
 def test_in_a_kernel_that_does_not_know_its_notebook_s_name(tmp_path):
     nbclient = pytest.importorskip("nbclient")
-    cells = [RIGHT, "from palm_course.exercises.texts import progress\n\nprogress(1)"]
+    cells = [RIGHT, "from palm_course.exercises.registry import progress\n\nprogress(1)"]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     resources = {"metadata": {"path": tmp_path}}
     nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
@@ -234,6 +234,6 @@ def test_in_a_kernel_that_does_not_know_its_notebook_s_name(tmp_path):
 def test_a_console_without_the_marks(monkeypatch):
     bytes_out = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding="ascii", errors="strict"))
-    texts.progress(1, {})
+    registry.progress(1, {})
     sys.stdout.flush()
     assert bytes_out.getvalue().startswith(b"0 of 3 exercises done\n? 1.1")
