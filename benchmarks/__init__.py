@@ -15,9 +15,7 @@ The modules build on one another in one direction; each imports only from those 
     batches         what a training step is measured on, in both frameworks
     steps_torch     the chapters' networks and their training step in PyTorch, with torch_networks
     steps_paddle    the same training step in PaddlePaddle
-    faster          row `cpu`: that step with palm_utils.cpu, and without
-    replicas        no row yet: a network on several threads, each with a part of the batch
-    steps           row `steps`: each network beside PyTorch
+    steps           row `steps`: each network beside PyTorch, and beside PaddlePaddle as it comes
     scaling_side    one reading of a folder of photographs, watched
     scaling         row `scaling`: 400, 4,000 and 40,000 photographs
     suite           row `suite`: `make test`

@@ -7,14 +7,14 @@ import time
 from datetime import date
 from pathlib import Path
 
-from benchmarks import ROOT, faster, machine, processes, reader, report, scaling, steps, suite, training
+from benchmarks import ROOT, machine, processes, reader, report, scaling, steps, suite, training
 from benchmarks.bench import Bench
 from benchmarks.measures import Row
 from palm_utils.messages import CourseError
 
 ROWS: dict[str, Row] = {
     row.name: row
-    for row in (reader.LATER, reader.FIRST, training.ROW, processes.ROW, steps.ROW, faster.ROW, scaling.ROW, suite.ROW)
+    for row in (reader.LATER, reader.FIRST, training.ROW, processes.ROW, steps.ROW, scaling.ROW, suite.ROW)
 }
 
 
@@ -32,15 +32,16 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--rounds is {args.rounds}; it must be at least 1")
     folder = args.folder or (ROOT / "build" / "benchmarks" if args.quick else report.FOLDER)
     try:
-        outcomes = report.load(folder)
+        stored = report.load(folder)
     except CourseError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     chosen = [ROWS[name] for name in args.rows or ROWS]
+    outcomes = stored.setdefault(machine.describe()["processor"], {})
     for row in chosen:
         print(f"{row.name}: {row.what} …", flush=True)
         outcomes[row.name] = _measured(row, args.quick, args.rounds, _command(args))
-        report.store(folder, ROWS.values(), outcomes)  # after each row: a later one may be interrupted
+        report.store(folder, ROWS.values(), stored)  # after each row: a later one may be interrupted
         _say(row, outcomes[row.name])
     print("\n" + report.as_text(report.table(chosen, outcomes)))
     print(f"\nEvery measurement: {folder / report.RESULTS}; the table with explanations: {folder / report.README}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import ROOT
+from palm_utils import cpu
 from palm_utils.messages import CourseError
 
 Plan = TypeVar("Plan")
@@ -85,7 +86,7 @@ def environment(**changes: str) -> dict[str, str]:
     No GPU is seen: everything is measured on the CPU.
     """
     kept = {"PALM_THREADS", "PALM_CACHE"}
-    env = {k: v for k, v in os.environ.items() if k in kept or not k.startswith(("PALM_", "PADDLE_"))}
+    env = {k: v for k, v in os.environ.items() if k in kept or not k.startswith(("PALM_", "PADDLE_", cpu.MKL_VARIABLE))}
     return env | {"CUDA_VISIBLE_DEVICES": ""} | changes
 
 

@@ -44,26 +44,32 @@ def outcome(row: Row, measures: list[Measure] | None, about: dict, error: str | 
     return {**found, "measures": [measure.to_dict() for measure in measures]}
 
 
-def load(folder: Path) -> dict[str, dict]:
-    """Return the stored outcomes by row; raises DataError for a damaged file."""
+Outcomes = dict[str, dict[str, dict]]  # by processor, then by row
+
+
+def load(folder: Path) -> Outcomes:
+    """Return the stored outcomes; raises DataError for a damaged file."""
     path = folder / RESULTS
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        for stored in rows.values():
+        processors = json.loads(path.read_text(encoding="utf-8"))["processors"]
+        for stored in (stored for rows in processors.values() for stored in rows.values()):
             _measures(stored)
-        return rows
+        return processors
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: not results of benchmarks ({error!r}). Remove it and measure again.") from error
 
 
-def store(folder: Path, rows: Iterable[Row], outcomes: dict[str, dict]) -> None:
+def store(folder: Path, rows: Iterable[Row], outcomes: Outcomes) -> None:
     """Write results.json and README.md, in the rows' order."""
     rows = list(rows)
-    kept = {row.name: outcomes[row.name] for row in rows if row.name in outcomes}
+    kept = {
+        processor: {row.name: of_row[row.name] for row in rows if row.name in of_row}
+        for processor, of_row in outcomes.items()
+    }
     with replacing(folder / RESULTS) as path:
-        path.write_text(json.dumps({"rows": kept}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps({"processors": kept}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     with replacing(folder / README) as path:
         path.write_text(readme(rows, kept), encoding="utf-8", newline="\n")
 
@@ -96,23 +102,29 @@ def as_markdown(lines: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
 
 
-def readme(rows: list[Row], outcomes: dict[str, dict], notes: Path = FOLDER / "notes") -> str:
-    """Return the page: the table, what it was measured on, and for each row how, every side, and what limits it."""
-    parts = [_TOP, as_markdown(table(rows, outcomes)) + "\n"]
-    if any(stored["about"]["quick"] for stored in outcomes.values()):
-        parts.append("**Measured in a hurry (QUICK=1), to see that everything runs: the figures mean nothing.**\n")
-    for about, names in _machines(outcomes).items():
-        parts.append(f"Measured on {about} ({', '.join(f'`{name}`' for name in names)}).\n")
+def readme(rows: list[Row], outcomes: Outcomes, notes: Path = FOLDER / "notes") -> str:
+    """Return the page: a table for each processor, and for each row how it is measured and what limits it."""
+    parts = [_TOP]
+    for of_row in outcomes.values():
+        for about, names in _machines(of_row).items():
+            parts.append(f"Measured on {about} ({', '.join(f'`{name}`' for name in names)}):\n")
+        measured = [row for row in rows if row.name in of_row]
+        parts.append(as_markdown(table(measured, of_row)) + "\n")
+        if any(stored["about"]["quick"] for stored in of_row.values()):
+            parts.append("**Measured in a hurry (QUICK=1), to see that everything runs: the figures mean nothing.**\n")
     parts += ["## Measuring\n", _COMMANDS]
     for row in rows:
-        parts += [f"## {row.name}\n", row.how + "\n", *_details(row, outcomes.get(row.name), notes)]
+        parts += [f"## {row.name}\n", row.how + "\n"]
+        for processor, of_row in outcomes.items():
+            if row.name in of_row:
+                parts += [f"On {processor}:\n", *_details(of_row[row.name])]
+        note = notes / f"{row.name}.md"
+        parts += [note.read_text(encoding="utf-8")] if note.is_file() else []
     return "\n".join(parts)
 
 
-def _details(row: Row, stored: dict | None, notes: Path) -> list[str]:
-    """Return the measurements of a row's sides, and the note on what limits it."""
-    if stored is None:
-        return ["Not measured yet.\n"]
+def _details(stored: dict) -> list[str]:
+    """Return the measurements of a row's sides."""
     if not stored["measures"]:
         return [f"Failed:\n\n```\n{stored['error']}\n```\n"]
     measures, about, parts = _measures(stored), stored["about"], []
@@ -122,11 +134,6 @@ def _details(row: Row, stored: dict | None, notes: Path) -> list[str]:
     parts.append("; ".join(facts) + ".\n")
     if about["busy"] > BUSY:
         parts.append(f"**The machine was busy: other work used {about['busy']:.0f} % of its cores.**\n")
-    note = notes / f"{row.name}.md"
-    if note.is_file():
-        parts.append(note.read_text(encoding="utf-8"))
-    elif any(measure.met is False for measure in measures):
-        parts.append(f"What limits it: not looked into yet (`benchmarks/notes/{note.name}` is shown here).\n")
     return parts
 
 

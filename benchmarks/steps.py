@@ -1,97 +1,112 @@
-"""Row `steps`: each network's training step, beside PyTorch's on the same cores."""
+"""Row `steps`: each network's training step, beside PyTorch's and PaddlePaddle's as it comes, on the same cores."""
 
-import sys
 from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.bench import Bench
-from benchmarks.measures import Bound, Measure, Row, medians, ratio, take_turns
+from benchmarks.measures import Bound, Measure, Row, digits, medians, ratio, take_turns
 from palm_course.results.comparison import NETWORKS as TITLES
-from palm_course.results.recipes import RECIPES
-from palm_utils import machine
+from palm_course.results.recipes import RECIPES, Recipe
+from palm_utils import cpu, machine
 from palm_utils.messages import CourseError
 
 
 @dataclass(frozen=True)
 class Plan:
-    """steps: of each network, timed in one run after `warm_up` others; the slower, the fewer.
+    """steps: by network, (steps timed in one run after `warm_up` others, batch size); the slower, the fewer."""
 
-    required: networks that have to reach PyTorch; several processes are tried for them only.
-    """
-
-    steps: dict[str, int]
-    required: tuple[str, ...]
-    batch_size: int
+    steps: dict[str, tuple[int, int]]
     warm_up: int
     rounds: int
 
 
 FULL = Plan(
     {
-        "01_lenet_mnist:LeNet": 200,
-        "02_ichallenge_pm:LeNet": 20,
-        "03_alexnet:AlexNet": 6,
-        "04_vgg:VGG": 2,
-        "05_googlenet:GoogLeNet": 3,
-        "06_resnet:ResNet": 4,
+        "01_lenet_mnist:LeNet": (200, 10),
+        "02_ichallenge_pm:LeNet": (20, 10),
+        "03_alexnet:AlexNet": (6, 10),
+        "04_vgg:VGG": (2, 10),
+        "05_googlenet:GoogLeNet": (3, 10),
+        "06_resnet:ResNet": (4, 10),
+        "07_highlevel_api_cifar10:resnet50": (10, 64),
+        "07_highlevel_api_cifar10:SmallResNet": (10, 128),
     },
-    ("05_googlenet:GoogLeNet", "06_resnet:ResNet"),
-    batch_size=10,
     warm_up=1,
     rounds=3,
 )
-QUICK = Plan({"01_lenet_mnist:LeNet": 2}, ("01_lenet_mnist:LeNet",), batch_size=2, warm_up=1, rounds=1)
-PROCESSES = 2
-BY_THREADS, BY_PROCESSES, PYTORCH = "threads", f"{PROCESSES} processes", "PyTorch"
+QUICK = Plan({"01_lenet_mnist:LeNet": (2, 2)}, warm_up=1, rounds=1)
+PLAIN, THREADS, REPLICAS, PYTORCH = "PaddlePaddle as it comes", "the course", "the course, 2 replicas", "PyTorch"
+TITLES = {name: title for name, (title, *_) in TITLES.items()} | {
+    "01_lenet_mnist:LeNet": "LeNet, digits",
+    "07_highlevel_api_cifar10:resnet50": "ResNet-50 at 32 x 32",
+    "07_highlevel_api_cifar10:SmallResNet": "SmallResNet at 32 x 32",
+}
 # Set-up leaves modules uncompiled; if they may not be stored either, PyTorch takes several seconds to start.
 _COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 
 
 def measure(bench: Bench) -> list[Measure]:
-    """Return each network's time for a step as a share of PyTorch's."""
+    """Return, for each network, the time of a step as a share of the others', and what it takes of the memory."""
     plan = bench.plan(FULL, QUICK)
-    return [_measure_network(bench, plan, network) for network in plan.steps]
+    return [measure for network in plan.steps for measure in _measure_network(bench, plan, network)]
 
 
-def _measure_network(bench: Bench, plan: Plan, network: str) -> Measure:
-    arguments = arguments_of(plan, network)
-    sizes, required = {}, network in plan.required
+def _measure_network(bench: Bench, plan: Plan, network: str) -> list[Measure]:
+    arguments, runs = arguments_of(plan, network), {}
 
     def run(side: str, function, **more) -> float:
         found = function(bench, **arguments, **more)
-        sizes[side] = found["parameters"], found["tensors"]
-        if len(set(sizes.values())) > 1:
+        runs.setdefault(side, []).append(found)
+        if len(sizes := {(run["parameters"], run["tensors"]) for seen in runs.values() for run in seen}) > 1:
             raise CourseError(f"{network}: not the same network (parameters, tensors): {sizes}")
         return median(found["seconds"])
 
-    sides = {BY_THREADS: lambda: run(BY_THREADS, in_paddle, number=1)}
-    if required and sys.platform.startswith("linux"):  # elsewhere PaddlePaddle has no processes that train together
-        sides[BY_PROCESSES] = lambda: run(BY_PROCESSES, in_paddle, number=PROCESSES)
-    sides[PYTORCH] = lambda: run(PYTORCH, in_pytorch)
-    samples = take_turns(sides, plan.rounds)
-    best = min((side for side in sides if side != PYTORCH), key=lambda side: median(samples[side]))
-    return Measure(
-        title_of(network),
-        unit="of PyTorch's time" + (f", by {best}" if required else ""),
-        bound=Bound("at most", 1.0) if required else None,
-        **{**ratio(samples, best, PYTORCH), "detail": medians(samples, 1000, "ms")},
+    samples = take_turns(
+        {
+            PLAIN: lambda: run(PLAIN, in_paddle, env={"PALM_CPU": "plain"}),
+            THREADS: lambda: run(THREADS, in_paddle),
+            REPLICAS: lambda: run(REPLICAS, in_paddle, replicas=2),
+            PYTORCH: lambda: run(PYTORCH, in_pytorch),
+        },
+        plan.rounds,
     )
+    best = min((THREADS, REPLICAS), key=lambda side: median(samples[side]))
+    title, by = TITLES[network], best.removeprefix("the course").lstrip(", ") or "threads"
+    compared = ratio(samples, best, PYTORCH) | {"detail": medians(samples, 1000, "ms")}
+    bound = Bound("at most", 1.2 if network.startswith("07") else 1.0)
+    measures = [Measure(title, unit=f"of PyTorch's time, by {by}", bound=bound, **compared)]
+    costly = network.startswith(("05", "06"))
+    bound = Bound("at most", 0.5 if cpu.kernels_for(cpu.cpuinfo()) == cpu.AVX512 else 0.75) if costly else None
+    compared = ratio(samples, best, PLAIN) | {"detail": ""}
+    measures.append(Measure(f"{title}, as it comes", unit=f"of the time of {PLAIN}, by {by}", bound=bound, **compared))
+    if any(run["peak"] is None for run in runs[PLAIN]):  # Windows does not tell
+        return measures
+    peaks = {side: [run["peak"] for run in runs[side]] for side in (PLAIN, best)}
+    compared = ratio(peaks, best, PLAIN) | {"detail": medians(peaks, 1, "MB")}
+    measures.append(
+        Measure(f"{title}, memory", unit=f"of the memory of {PLAIN}, by {by}", bound=Bound("at most", 1.35), **compared)
+    )
+    if costly:
+        faults = {side: [run["faults"] for run in runs[side]] for side in (PLAIN, THREADS)}
+        told, bound = ", ".join(f"{side} {digits(median(f))}" for side, f in faults.items()), Bound("at most", 5000)
+        bound = bound if network.startswith("05") else None
+        measures.append(
+            Measure(f"{title}, page faults", median(faults[THREADS]), "a step", bound, None, None, faults, told)
+        )
+    return measures
 
 
-def arguments_of(plan, network: str) -> dict:
-    """Return what both sides are told of a network's step. plan: has steps, batch_size and warm_up."""
-    return {
-        "network": network, "recipe": RECIPES["tutorial"][network].to_dict(), "batch_size": plan.batch_size,
-        "warm_up": plan.warm_up, "steps": plan.steps[network],
-    }  # fmt: skip
-
-
-def title_of(network: str) -> str:
-    return "LeNet, digits" if network.startswith("01") else TITLES[network][0]
+def arguments_of(plan: Plan, network: str) -> dict:
+    """Return what all sides are told of a network's step."""
+    steps, batch_size = plan.steps[network]
+    # Of chapter 7's recipes the optimizer is enough.
+    recipe = Recipe("Momentum", 0.01, 1e-4) if network.startswith("07") else RECIPES["tutorial"][network]
+    options = {"batch_size": batch_size, "warm_up": plan.warm_up, "steps": steps}
+    return {"network": network, "recipe": recipe.to_dict(), **options}
 
 
 def in_paddle(bench: Bench, **arguments) -> dict:
-    return bench.call("benchmarks.steps_paddle:run", folder=str(bench.new_folder("steps")), **arguments)
+    return bench.call("benchmarks.steps_paddle:run", **arguments)
 
 
 def in_pytorch(bench: Bench, **arguments) -> dict:
@@ -106,12 +121,13 @@ def in_pytorch(bench: Bench, **arguments) -> dict:
 
 ROW = Row(
     "steps",
-    "each network, training step",
-    "PyTorch (CPU build), same shapes, same cores",
-    "at most 1.0 for ResNet-50 and GoogLeNet",
-    "Forward, loss, backward and the tutorial's optimizer on one batch of 10 random images, in fresh processes that "
-    "take turns, the first step left out: PaddlePaddle with the notebook's network on all cores; for the networks "
-    "that have to reach PyTorch also in two processes that share the batch, and the faster way counts; PyTorch with "
-    "the same layers on as many threads. Both must have the same number of parameters and of tensors.",
+    "training step",
+    "PyTorch (CPU build) and PaddlePaddle as it comes, same shapes, same cores",
+    "",
+    "Forward, loss, backward and the tutorial's optimizer on one batch of random images (10; chapter 7: 64 and 128), "
+    "in fresh processes that take turns, the first step left out: PaddlePaddle with the notebook's network on all "
+    "cores, as it comes (`PALM_CPU=plain`), with what `palm_utils.cpu` adds, and with that and two replicas, of which "
+    "the faster way counts; PyTorch with the same layers on as many threads. All must have the same number of "
+    "parameters and of tensors. Memory is the peak of the process; page faults are those that need no disk.",
     measure,
 )

@@ -1,61 +1,40 @@
-"""A network's training step in PaddlePaddle, in one process or in several that share each batch."""
-
-import json
-import os
-from pathlib import Path
+"""A network's training step in PaddlePaddle, by one network or by replicas that share each batch."""
 
 import numpy as np
+import paddle
+import paddle.nn.functional as F
 
-from benchmarks.batches import NUM_DIGITS, make_batch, timed
+from benchmarks.batches import NUM_CLASSES, make_batch, timed
 from palm_course import chapters as notebooks
 from palm_course.results.recipes import Recipe
-from palm_course.results.train import launch
+from palm_utils import cpu, machine
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 
-def run(
-    network: str, recipe: dict, batch_size: int, warm_up: int, steps: int, number: int, folder: str
-) -> dict[str, list[float] | int]:
-    """Return the seconds of each training step of all images of a batch, and the trainable parameters.
+def run(network: str, recipe: dict, batch_size: int, warm_up: int, steps: int, replicas: int = 1) -> dict:
+    """Return the seconds of each training step, the trainable parameters, peak memory (MB) and page faults a step.
 
-    recipe: a Recipe of palm_course.results.recipes as a dict; number: of processes; folder: an empty one, to hand
-    over the result.
+    recipe: a Recipe of palm_course.results.recipes as a dict.
     """
-    argument = {
-        "network": network, "recipe": recipe, "batch_size": batch_size, "warm_up": warm_up, "steps": steps,
-        "result": str(Path(folder, "steps.json")),
-    }  # fmt: skip
-    if number == 1:
-        measure(**argument)
-    else:
-        launch(
-            ["benchmarks.steps_paddle:measure", json.dumps(argument), os.devnull],
-            number,
-            program=("-m", "benchmarks.call"),
-        )
-    return json.loads(Path(argument["result"]).read_text(encoding="utf-8"))
-
-
-def measure(**argument) -> None:
-    """Train in each of the processes; the first stores the result. argument: as `run` makes it."""
-    import paddle
-    import paddle.nn.functional as F
-    from paddle import distributed
-
-    rank, number = distributed.get_rank(), distributed.get_world_size()
-    if number > 1:
-        distributed.init_parallel_env()
-    chapter, _, name = argument["network"].partition(":")
-    network = getattr(notebooks.definitions(notebooks.find(chapter)[0]), name)
-    paddle.seed(0)
-    digits = chapter.startswith("01")
-    model = network(num_classes=NUM_DIGITS) if digits else network()
+    machine.seed_everything(0)
+    chapter, _, name = network.partition(":")
+    eyes = not chapter.startswith(("01", "07"))
+    defined = notebooks.definitions(notebooks.find(chapter)[0])
+    make = getattr(defined, name, None) or getattr(paddle.vision.models, name)
+    model = make() if eyes else make(num_classes=NUM_CLASSES)
     model.train()
-    recipe = Recipe(**{**argument["recipe"], "augment": ()})
-    optimizer = recipe.make_optimizer(model, argument["steps"])
-    parallel = paddle.DataParallel(model) if number > 1 else model  # averages the gradients
-    images, labels = make_batch(argument["network"], argument["batch_size"])
-    images, labels = images[rank::number], labels[rank::number]
-    loss_of = F.cross_entropy if digits else F.binary_cross_entropy_with_logits
+    optimizer = Recipe(**{**recipe, "augment": ()}).make_optimizer(model, steps)
+    images, labels = make_batch(network, batch_size)
+    loss_of = F.binary_cross_entropy_with_logits if eyes else F.cross_entropy
+    parallel = model
+    if replicas > 1:
+        parallel = cpu.Replicas(model, replicas, machine.threads_in_use())
+        parallel.start_epoch(0)
+    faults = []
 
     def step() -> float:
         loss = loss_of(parallel(paddle.to_tensor(images)), paddle.to_tensor(labels))
@@ -63,16 +42,15 @@ def measure(**argument) -> None:
         loss.backward()
         optimizer.step()
         optimizer.clear_grad()
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt if resource else 0)
         return value
 
-    if number > 1:
-        distributed.barrier()  # one may have been slower to start
-    seconds = timed(step, argument["warm_up"], argument["steps"])
+    seconds = timed(step, warm_up, steps)
     trainable = [p for p in model.parameters() if not p.stop_gradient]
-    result = {
+    return {
         "seconds": seconds,
         "parameters": int(sum(np.prod(p.shape) for p in trainable)),
         "tensors": len(trainable),
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if resource else None,
+        "faults": (faults[-1] - faults[warm_up - 1]) / steps,
     }
-    if rank == 0:
-        Path(argument["result"]).write_text(json.dumps(result), encoding="utf-8")

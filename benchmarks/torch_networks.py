@@ -131,14 +131,34 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Sequential):
     """ResNet-50."""
 
-    def __init__(self):
+    def __init__(self, num_classes: int = 1):
         blocks, channels = [], 64
         for stage, depth in enumerate([3, 4, 6, 3]):
             for number in range(depth):
                 blocks.append(Bottleneck(channels, 64 * 2**stage, stride=2 if stage and not number else 1))
                 channels = 256 * 2**stage
         stem = _conv_bn(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)  # [N, 64, 56, 56]
-        super().__init__(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1))
+        super().__init__(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, num_classes))
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv0, self.conv1 = _conv_bn(channels, channels, 3), _conv_bn(channels, channels, 3)
+
+    def forward(self, x):
+        return F.relu(x + self.conv1(F.relu(self.conv0(x))))
+
+
+class SmallResNet(nn.Sequential):
+    """Chapter 7's own, for pictures of 32 x 32."""
+
+    def __init__(self, width: int = 32):
+        stages = []
+        for c in (width, 2 * width, 4 * width):
+            stages += [nn.MaxPool2d(2), _conv_bn(c, 2 * c, 3), nn.ReLU(), BasicBlock(2 * c)]
+        head = nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(8 * width, 10)
+        super().__init__(_conv_bn(3, width, 3), nn.ReLU(), *stages, *head)
 
 
 # By the notebooks' names.
@@ -149,4 +169,6 @@ NETWORKS = {
     "04_vgg:VGG": VGG,
     "05_googlenet:GoogLeNet": GoogLeNet,
     "06_resnet:ResNet": ResNet,
+    "07_highlevel_api_cifar10:resnet50": lambda: ResNet(num_classes=10),
+    "07_highlevel_api_cifar10:SmallResNet": SmallResNet,
 }

@@ -1,13 +1,16 @@
-"""Diagrams of networks: a row of slabs, or a flow chart (chapters 1 to 6)."""
+"""Figures of the chapters: scores, networks as a row of slabs or a flow chart, bars by layer, ten classes."""
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from palm_utils.figures import BLUE, GREEN, GREY, INK, ORANGE, RED
+from palm_utils.figures import BLUE, CYCLE, GREEN, GREY, INK, ORANGE, RED, image_grid
+from palm_utils.metrics import Scores
 
 # Colours by class of layer; size of a line of text, of a letter and of the margin, in inches.
 _POOLS = dict.fromkeys(("MaxPool2D", "AvgPool2D", "AdaptiveAvgPool2D"), ORANGE)
@@ -100,3 +103,130 @@ def _border(center, half, towards) -> tuple[float, float]:
     dx, dy = towards[0] - center[0], towards[1] - center[1]
     reach = min(half[0] / abs(dx) if dx else math.inf, half[1] / abs(dy) if dy else math.inf)
     return center[0] + dx * reach, center[1] + dy * reach
+
+
+def gradient_norms(model) -> dict[str, float]:
+    """Return the size of each layer's weight gradient after a backward pass, by the layer's name, first layer first.
+
+    The size is the root mean square over the weights, so it does not depend on their number.
+    """
+    return {
+        name.removesuffix(".weight"): float(np.sqrt(np.mean(np.square(p.grad.numpy().astype(np.float64)))))
+        for name, p in model.named_parameters()
+        if name.endswith(".weight") and p.grad is not None
+    }
+
+
+def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) -> Figure:
+    """Draw one positive number per layer for several networks, on a logarithmic axis.
+
+    values: by network, then by layer, from input to output.
+    """
+    layers = list(next(iter(values.values())))
+    fig, ax = plt.subplots(figsize=(9, 3.4))
+    width = 0.8 / len(values)
+    for i, (color, (name, of_layer)) in enumerate(zip(cycle(CYCLE), values.items(), strict=False)):
+        positions = np.arange(len(layers)) + (i - (len(values) - 1) / 2) * width
+        ax.bar(positions, [of_layer[layer] for layer in layers], width, color=color, label=name)
+    ax.set_yscale("log")
+    ax.set_xticks(range(len(layers)), layers)
+    ax.grid(axis="x", visible=False)
+    ax.set(title=title, xlabel="layer, input side first", ylabel=ylabel)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return fig
+
+
+def probability_histogram(scores: Scores, *, title: str) -> Figure:
+    """Draw a histogram of the predicted probabilities for each true class."""
+    fig, ax = plt.subplots(figsize=(7, 3.4))
+    bins = np.linspace(0, 1, 41)
+    for label, name, color in ((0, "not PM", BLUE), (1, "PM", RED)):
+        ax.hist(scores.probabilities[scores.labels == label], bins, color=color, alpha=0.6, label=name)
+    ax.axvline(scores.threshold, color=GREY, linestyle=":", label=f"threshold {scores.threshold:g}")
+    ax.set(title=title, xlabel="predicted probability of PM", ylabel="images", xlim=(0, 1))
+    ax.legend()
+    return fig
+
+
+def confusion_and_roc(scores: Scores, *, title: str, names: Sequence[str] = ("not PM", "PM")) -> Figure:
+    """Draw the confusion matrix, and beside it the ROC curve with a point for the threshold."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4))
+    _confusion(left, scores.confusion, names)
+    left.set_title(f"Confusion at threshold {scores.threshold:g}")
+    false_positive, true_positive = scores.roc()
+    right.plot(false_positive, true_positive, color=BLUE, label=f"AUC {scores.auc:.3f}")
+    right.plot([0, 1], [0, 1], ":", color=GREY, label="guessing, AUC 0.5")
+    right.plot(1 - scores.specificity, scores.sensitivity, "o", color=RED, label=f"threshold {scores.threshold:g}")
+    right.set(title="ROC", xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    right.legend(loc="lower right")
+    fig.suptitle(title)
+    return fig
+
+
+def prediction_grid(
+    images: Sequence[np.ndarray],
+    probabilities: Sequence[float],
+    labels: Sequence[int],
+    *,
+    names: Sequence[str] = ("not PM", "PM"),
+    columns: int = 6,
+    title: str = "Predictions",
+    threshold: float = 0.5,
+) -> Figure:
+    """Show photographs with true class and probability; blue: the prediction is right, red: wrong."""
+    titles, colors = [], []
+    for probability, label in zip(probabilities, labels, strict=True):
+        right = (probability >= threshold) == bool(label)
+        titles.append(f"{'✓' if right else '✗'} {names[label]}, p(PM) {probability:.2f}")
+        colors.append(BLUE if right else RED)
+    return image_grid(images, titles, columns=columns, title=title, title_colors=colors, size=2.0)
+
+
+def class_grid(
+    images: Sequence[np.ndarray],
+    probabilities: np.ndarray,
+    labels: Sequence[int],
+    *,
+    names: Sequence[str],
+    columns: int = 6,
+    title: str = "Predictions",
+) -> Figure:
+    """Show images with the predicted class; blue: it is right, red: wrong, with the true class added.
+
+    images: uint8 [H, W, 3] RGB; probabilities: [N, classes]; labels: the true classes, [N].
+    """
+    titles, colors = [], []
+    for row, label in zip(probabilities, labels, strict=True):
+        answer = int(np.argmax(row))
+        right = answer == int(label)
+        second = f"p {row[answer]:.2f}" if right else f"p {row[answer]:.2f}, is {names[int(label)]}"
+        titles.append(f"{'✓' if right else '✗'} {names[answer]}\n{second}")
+        colors.append(BLUE if right else RED)
+    return image_grid(images, titles, columns=columns, title=title, title_colors=colors, size=1.9)
+
+
+def class_confusion(
+    labels: Sequence[int], predictions: Sequence[int], names: Sequence[str], *, title: str = "Confusion matrix"
+) -> Figure:
+    """Draw a confusion matrix in per cent of each true class (row: true class, column: predicted class)."""
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, (np.asarray(labels, int), np.asarray(predictions, int)), 1)
+    fig, ax = plt.subplots(figsize=(1.6 + 0.62 * len(names), 1.4 + 0.5 * len(names)))
+    _confusion(ax, counts, names, lambda count, share: f"{100 * share:.0f}" if count else "", aspect="auto")
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    ax.set_title(title)
+    return fig
+
+
+def _confusion(ax, counts, names, text=lambda count, share: f"{count}\n({share:.0%})", **look) -> None:
+    """Draw counts [C, C], coloured by their share of the row; text(count, share) returns the text of a cell."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, **look)
+    ax.grid(False)
+    for row, column in np.ndindex(shares.shape):
+        if said := text(counts[row, column], shares[row, column]):
+            color = "white" if shares[row, column] > 0.5 else INK
+            ax.text(column, row, said, ha="center", va="center", color=color)
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="predicted", ylabel="true")

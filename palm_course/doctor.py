@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from palm_course import installed, supported
-from palm_utils.messages import CourseError, mark, pad, tr
+from palm_course.terminal import pad
+from palm_utils.messages import CourseError, mark, tr
 
 Line = tuple  # status ("OK", "WARN" or "FAIL"), what was looked at, what was found
 

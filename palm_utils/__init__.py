@@ -48,7 +48,7 @@ _HOME = {
     "evaluation": "training",
     "EPOCH_NUM": "training",
 }
-# Modules that moved: older notebooks import them from here.
+# Modules, and names of modules, that moved: older notebooks import them from here.
 _MOVED = {
     "choose": "palm_course.results.candidates",
     "augment": "palm_utils.readers",
@@ -57,6 +57,30 @@ _MOVED = {
     "exercises": "palm_course.exercises",
     "results": "palm_course.results.stored",
 }
+_MOVED_NAMES = {
+    "datasets": {
+        "palm_course.getting.tables": "LabelRow read_labels",
+        "palm_utils.sample": "sample_folder sample_size",
+    },
+    "figures": {
+        "palm_course.diagrams": "prediction_grid class_grid class_confusion confusion_and_roc probability_histogram "
+        "layer_bars",
+    },
+    "layers": {"palm_course.diagrams": "gradient_norms"},
+    "highlevel": {
+        "palm_course.getting.weights": "find_weights pretrained_weights",
+        "palm_course.native": "loader_workers native_warnings_hidden",
+        "palm_course.results.stored": "CifarRecipe CifarRun epochs_here TUTORIAL IMPROVED",
+    },
+}
+
+
+def old_name(module: str, name: str):
+    """Return what has moved from one of the package's modules; AttributeError if it never was there."""
+    for home, names in _MOVED_NAMES[module.split(".")[1]].items():
+        if name in names.split():
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
 def __getattr__(name: str):

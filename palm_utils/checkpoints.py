@@ -124,6 +124,16 @@ class Checkpoint:
         raised.history = History.from_dict(history)
         return raised
 
+    def what_is_saved(self, history: History) -> str:
+        """Return a message about what is on the disk after an interruption, even in the middle of `save`."""
+        self.recover()
+        saved = History.load(self.state).epochs if self.state.exists() else []
+        if not saved or saved != history.epochs[: len(saved)]:
+            end = f"; {self.params} is of an earlier run." if saved else "."
+            return f"Interrupted before the first epoch was finished and saved{end}"
+        how = f"History.load({str(self.state)!r}) reads its history, train_pm(..., resume=True) goes on from there."
+        return f"Interrupted. {self.params} holds the run after {len(saved)} finished epoch(s); {how}"
+
     def load(self, model, optimizer) -> dict | None:
         """Load the saved parameters and optimizer state; return the `state` given to `save`, None if nothing is saved.
 

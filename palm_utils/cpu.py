@@ -6,25 +6,34 @@ kernels     PaddlePaddle multiplies by Intel's MKL of 2019, which takes its fast
             MKL_DEBUG_CPU_TYPE names another: 7 is AVX-512, 5 is AVX2. MKL up to 2020.0 heeds it.
 memory      glibc gives the buffers of a layer back to the system after it and fetches them again for the next, page
             by page. `mallopt` tells it to keep them, for a quarter more memory.
-bias        PaddlePaddle adds the bias of a convolution as [1, C, 1, 1], by a slow loop for any two shapes. As
-            [C, 1, 1] it is added by the fast one.
+bias        PaddlePaddle adds a convolution's bias as [1, C, 1, 1], by a slow loop. As [C, 1, 1] it has a fast one.
 pooling     The backward of max-pooling looks for the maximum of each window again. With `return_mask=True` it knows
             where it was, and is four to seven times faster.
 small maps  PaddlePaddle multiplies one image after another. Where the output has only a few places, the matrices are
             too thin for that; all images of the batch are multiplied at once.
+validation  PaddlePaddle's threads share each multiplication and leave everything between two of them to one core.
+            `predict` gives each core a batch of its own instead.
 
-`kernels` and `small maps` change the last digits, as another processor does; the others change no bit. The layers stay
-PaddlePaddle's: the functions that they call are wrapped, and called as they are wherever a measure does not apply.
+`kernels`, `small maps` and `validation` change the last digits, as another processor does; the others change no bit.
+The layers stay PaddlePaddle's: the functions that they call are wrapped, and called as they are wherever a measure does
+not apply. `Replicas` does for training what `validation` does for `predict`; it changes figures, so it is asked for.
 """
 
 from __future__ import annotations  # the doctor has to run on any Python
 
+import copy
 import ctypes
 import os
 import platform
 import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+
+import numpy as np
 
 from palm_utils.messages import CourseError
 
@@ -34,7 +43,7 @@ _FIRST_TRIED, _FIRST_UNTRIED = (2, 6), (3, 4)  # versions of PaddlePaddle whose 
 # Small maps: output places up to which, and weights from which on, one product for the batch is the faster way.
 _MOST_PLACES, _FEWEST_WEIGHTS = 4, 2**16
 
-MEASURES = ("kernels", "memory", "bias", "pooling", "small maps")
+MEASURES = ("kernels", "memory", "bias", "pooling", "small maps", "validation")
 _in_use: dict[str, str] = {}  # each measure: what is on, or why it is off
 
 
@@ -60,21 +69,21 @@ def _choose_kernels() -> str:
         return f"{MKL_VARIABLE}={os.environ[MKL_VARIABLE]}"
     # PF_AVX512F_INSTRUCTIONS_AVAILABLE
     avx512 = platform.system() == "Windows" and bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(41))
-    found = kernels_for(_cpuinfo(), os.environ.get("PROCESSOR_IDENTIFIER", ""), avx512)
+    found = kernels_for(cpuinfo(), os.environ.get("PROCESSOR_IDENTIFIER", ""), avx512)
     if found is None:
         return "PaddlePaddle's choice"
     os.environ[MKL_VARIABLE] = found
     return {AVX2: "AVX2", AVX512: "AVX-512"}[found]
 
 
-def kernels_for(cpuinfo: str, identifier: str = "", avx512: bool = False) -> str | None:
+def kernels_for(text: str, identifier: str = "", avx512: bool = False) -> str | None:
     """Return the value of MKL_DEBUG_CPU_TYPE that suits a processor, None for MKL's own choice (Intel and unknown).
 
-    cpuinfo: /proc/cpuinfo of Linux. identifier: PROCESSOR_IDENTIFIER of Windows, "AMD64 Family 25 Model 33 Stepping 2,
+    text: /proc/cpuinfo of Linux. identifier: PROCESSOR_IDENTIFIER of Windows, "AMD64 Family 25 Model 33 Stepping 2,
     AuthenticAMD" for instance; avx512: whether Windows says that AVX-512 is there. Without it 7 ends the process.
     """
-    if re.search(r"^vendor_id\s*:\s*AuthenticAMD\s*$", cpuinfo, re.MULTILINE):
-        listed = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    if re.search(r"^vendor_id\s*:\s*AuthenticAMD\s*$", text, re.MULTILINE):
+        listed = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
         flags = set(listed.group(1).split()) if listed else set()
         if flags >= _AVX512_FLAGS:
             return AVX512
@@ -85,7 +94,7 @@ def kernels_for(cpuinfo: str, identifier: str = "", avx512: bool = False) -> str
     return AVX512 if avx512 else AVX2
 
 
-def _cpuinfo() -> str:
+def cpuinfo() -> str:
     try:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -180,3 +189,118 @@ def _faster_max_pool(plain):
         return plain(x, kernel_size, stride, padding, return_mask, ceil_mode, data_format, name)
 
     return max_pool2d
+
+
+_here = threading.local()  # .random: the numbers that a replica's dropout draws from
+
+
+@contextmanager
+def sharing(workers: int, threads: int) -> Iterator[None]:
+    """Divide PaddlePaddle's `threads` among `workers` threads of Python in a `with` block."""
+    import paddle
+
+    paddle.base.core.set_num_threads(max(1, threads // workers))
+    try:
+        yield
+    finally:
+        paddle.base.core.set_num_threads(threads)
+
+
+def batches_at_once(model, threads: int) -> int:
+    """Return how many batches a model may predict at the same time: at most 4, and a static network only one."""
+    import paddle
+
+    static = (paddle.jit.TranslatedLayer, paddle.jit.dy2static.program_translator.StaticFunction)
+    is_static = any(
+        isinstance(part, static) for layer in model.sublayers(include_self=True) for part in (layer, layer.forward)
+    )
+    usable = use()["validation"] == "on" and not is_static and not paddle.is_compiled_with_cuda()
+    return min(4, threads) if usable else 1
+
+
+class Replicas:
+    """A network as `number` copies that share its parameters; each takes a part of a batch, on cores of its own.
+
+    Called with images, it returns logits as the network does; their backward adds the gradients in a fixed order, so
+    that a run can be repeated. Batch norm sees a part of the batch only, which changes figures. threads: PaddlePaddle's
+    own. Raises CourseError for a layer whose random numbers cannot be kept apart.
+    """
+
+    def __init__(self, model, number: int, threads: int):
+        import paddle
+
+        for layer in model.sublayers():
+            if isinstance(layer, paddle.nn.Dropout2D | paddle.nn.Dropout3D | paddle.nn.AlphaDropout):
+                kind = type(layer).__name__
+                raise CourseError(
+                    "a run with replicas could not be repeated: {layer} is random in its own way", layer=kind
+                )
+        _wrap_dropout()
+        self.models = [model, *(copy.deepcopy(model) for _ in range(number - 1))]
+        self.threads, self._pool = threads, ThreadPoolExecutor(number, thread_name_prefix="palm-replica")
+
+    def start_epoch(self, seed: int) -> None:
+        """Seed dropout; let all copies have the network's parameters and start from its running statistics."""
+        self.random = [np.random.default_rng([seed, rank]) for rank in range(len(self.models))]
+        for other in self.models[1:]:
+            other.train()
+            for own, copied in zip(self.models[0].state_dict().values(), other.state_dict().values(), strict=True):
+                if own.stop_gradient:
+                    copied.set_value(own)
+                else:
+                    own._share_buffer_to(copied)
+
+    def end_epoch(self) -> None:
+        """Give the network the mean of the running statistics that its copies have seen."""
+        for own, *others in zip(*(model.state_dict().values() for model in self.models), strict=True):
+            if own.stop_gradient:
+                own.set_value(sum(others, own) / len(self.models))
+
+    def __call__(self, images):
+        import paddle
+
+        number = min(len(self.models), len(images))
+        ends = [len(images) * rank // number for rank in range(number + 1)]
+
+        def forward(rank: int):
+            _here.random = self.random[rank]
+            return self.models[rank](images[ends[rank] : ends[rank + 1]])
+
+        with sharing(number, self.threads):
+            parts = list(self._pool.map(forward, range(number)))
+        logits = paddle.concat([part.detach() for part in parts])
+        logits.stop_gradient = False
+        logits.register_hook(lambda gradient: self._backward(parts, gradient))
+        return logits
+
+    def _backward(self, parts: list, gradient) -> None:
+        import paddle
+
+        gradients = paddle.split(gradient, [len(part) for part in parts])
+        with sharing(len(parts), self.threads):
+            list(self._pool.map(lambda part, gradient: part.backward(gradient), parts, gradients))
+        with paddle.no_grad():
+            for own, *others in zip(*(model.parameters() for model in self.models), strict=True):
+                for copied in others:
+                    if copied.grad is not None:
+                        own.grad.add_(copied.grad)
+                        copied.clear_gradient(False)
+
+
+def _wrap_dropout() -> None:
+    """Let dropout draw from the replica that it runs in; PaddlePaddle has one generator for all threads."""
+    import paddle.nn.functional as F
+    from paddle import _C_ops
+
+    plain = F.dropout
+    if hasattr(plain, "of_replicas"):
+        return
+
+    def dropout(x, p=0.5, axis=None, training=True, mode="upscale_in_train", **named):
+        random = getattr(_here, "random", None)
+        if random is None or axis is not None or not training or p == 0:
+            return plain(x, p=p, axis=axis, training=training, mode=mode, **named)
+        return _C_ops.dropout(x, None, p, False, mode, int(random.integers(1, 2**31)), True)
+
+    dropout.of_replicas = True
+    F.dropout = dropout

@@ -10,11 +10,14 @@ layout::
 """
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from palm_utils import old_name
 from palm_utils.files import can_be_written, expanded, user_cache_folder
 from palm_utils.messages import DataError, DataNotFound, Text, mark, tr
 
@@ -190,6 +193,12 @@ def cifar10() -> CifarData:
     return _found_or_sample("cifar10")
 
 
+def of_notebook(data: PalmData) -> dict[str, str]:
+    """Return DATADIR, DATADIR2 and CSVFILE as the notebook sets them, which is the tutorial's way, else `data`'s."""
+    names = ("DATADIR", "DATADIR2", "CSVFILE")
+    return {name: getattr(sys.modules["__main__"], name, None) or getattr(data, name) for name in names}
+
+
 def existing(name: str) -> DataSet | None:
     """Return what the function `name` ("palm", …) returns, or None if that would generate the sample first."""
     from palm_utils import sample
@@ -285,12 +294,4 @@ def checkout_data() -> Path | None:
     return checkout / "data" if is_checkout else None
 
 
-def __getattr__(name: str):
-    # Names that have moved.
-    if name in ("LabelRow", "read_labels"):
-        from palm_course.getting import tables as home
-    elif name in ("sample_folder", "sample_size"):
-        from palm_utils import sample as home
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(home, name)
+__getattr__ = partial(old_name, __name__)

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,11 +38,6 @@ def replacing(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
         fresh.replace(path)
     finally:
         _clear([aside, fresh], path)
-
-
-def replacing_folder(path: str | Path) -> AbstractContextManager[Path]:
-    """Return `replacing` for a folder."""
-    return replacing(path, folder=True)
 
 
 def _clear(leftovers: list[Path], path: Path) -> None:

@@ -5,31 +5,26 @@ a batch at once, which takes a fraction of the time.
 """
 
 import math
-import os
-import shutil
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 import paddle
 from paddle.callbacks import ModelCheckpoint
 
-from palm_utils import layers
+from palm_utils import layers, old_name
 from palm_utils.checkpoints import Checkpoint, load_parameters
 from palm_utils.history import History
-from palm_utils.machine import describe_machine, end_workers_with_this_process, epoch_seed, seed_everything
+from palm_utils.machine import describe_machine, epoch_seed, from_environment, seed_everything
 from palm_utils.messages import CourseError, DataNotFound, WrongArgument
-from palm_utils.training import TrainingDiverged, from_environment
+from palm_utils.training import TrainingDiverged
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Mean and standard deviation of CIFAR-10's training pictures: red, green, blue, in [0, 1].
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
-_SHARED_MEMORY = Path("/dev/shm")
 
 
 def as_arrays(dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -99,20 +94,6 @@ class Batches:
             if self.augment is not None:
                 images = self.augment(images)
             yield [paddle.to_tensor(self.prepare(images)), paddle.to_tensor(labels)]
-
-
-def loader_workers(batch_bytes: int) -> int:
-    """Return `num_workers` for a DataLoader with batches of `batch_bytes`; 0: this process loads them itself.
-
-    It is 0 on macOS and Windows, where a worker does not know what a notebook defines, and where shared memory is too
-    small (64 MB in a container). Otherwise it is the number of cores minus 1, at most 8. Workers end with this process.
-    """
-    end_workers_with_this_process()
-    if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
-        return 0
-    workers = min(8, joblib.cpu_count() - 1)
-    # Each worker holds two batches; the same space stays free for others.
-    return workers if shutil.disk_usage(_SHARED_MEMORY).free > 4 * workers * batch_bytes else 0
 
 
 class Logbook(ModelCheckpoint):
@@ -249,33 +230,4 @@ class Logbook(ModelCheckpoint):
         return found
 
 
-@contextmanager
-def native_warnings_hidden() -> Iterator[None]:
-    """Drop what is written to the process's stderr (file descriptor 2) in a `with` block, such as logs of C++ code.
-
-    PaddlePaddle 3.3.1 logs a line when it exports a network with an addition; its log level cannot be changed then.
-    """
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def __getattr__(name: str):
-    # Chapter 7 imports these from here; they are in palm_course.
-    if name in ("find_weights", "pretrained_weights"):
-        from palm_course.getting import weights
-
-        return getattr(weights, name)
-    if name in ("CifarRecipe", "CifarRun", "epochs_here", "TUTORIAL", "IMPROVED"):
-        from palm_course.results import recipes, stored
-
-        network = {"TUTORIAL": "resnet50", "IMPROVED": "SmallResNet"}.get(name)
-        if network:
-            return recipes.RECIPES[name.lower()][f"07_highlevel_api_cifar10:{network}"]
-        return getattr(stored, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = partial(old_name, __name__)

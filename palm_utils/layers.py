@@ -12,6 +12,8 @@ from functools import partial
 
 import numpy as np
 
+from palm_utils import old_name
+
 
 @dataclass(frozen=True)
 class LayerRow:
@@ -117,13 +119,4 @@ def layer_table(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> 
     print(f"{'total':{width}}  {'':{kinds}}  {'':20}  {count_parameters(model):12,}")
 
 
-def gradient_norms(model) -> dict[str, float]:
-    """Return the size of each layer's weight gradient after a backward pass, by the layer's name, first layer first.
-
-    The size is the root mean square over the weights, so it does not depend on their number.
-    """
-    return {
-        name.removesuffix(".weight"): float(np.sqrt(np.mean(np.square(p.grad.numpy().astype(np.float64)))))
-        for name, p in model.named_parameters()
-        if name.endswith(".weight") and p.grad is not None
-    }
+__getattr__ = partial(old_name, __name__)

@@ -9,21 +9,16 @@ PaddlePaddle.
 
 from __future__ import annotations  # `python -m palm_utils doctor` runs on any Python
 
-import multiprocessing
 import os
 import platform
 import random
 import sys
-import threading
 import warnings
-from contextlib import suppress
-from functools import lru_cache
-from multiprocessing import connection, util
 
 import numpy as np
 
 from palm_utils import cpu
-from palm_utils.messages import CourseError, WrongArgument
+from palm_utils.messages import CourseError, WrongArgument, mark
 
 os.environ.setdefault("GLOG_minloglevel", "1")  # PaddlePaddle logs that its executor runs
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # the readers report a photograph that cannot be read
@@ -33,6 +28,7 @@ warnings.filterwarnings("ignore", message="No ccache found")  # a compiler cache
 _omp_threads = os.environ.get("OMP_NUM_THREADS", "").strip()
 if "paddle" in sys.modules and _omp_threads == "1" and "PADDLE_TRAINER_ID" not in os.environ:
     _omp_threads = ""
+EPOCH_NUM = 5  # the tutorial's
 _threads: int | None = None  # the number that PaddlePaddle has been set to
 
 
@@ -152,18 +148,34 @@ def machine_line() -> str:
     return line.format(**describe_machine())
 
 
-@lru_cache
-def end_workers_with_this_process() -> None:
-    """Let processes that multiprocessing forks from now on end when this process ends, even if it is killed.
+def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:
+    """Return epochs, batches per epoch (None: all) and resume of a training.
 
-    A worker of PaddlePaddle's DataLoader (2.6 to 3.3) waits for its next batch forever. When a kernel is killed, by
-    hand or because memory runs out, its workers would stay and keep their memory.
+    What is None is filled in by the environment variables PALM_EPOCHS, PALM_BATCHES and PALM_RESUME, and epochs then
+    by the notebook's EPOCH_NUM, which the tutorial sets, or else by 5. Raises CourseError: not a number of at least 1.
     """
-    util.register_after_fork(_wait_for_parent, lambda wait: threading.Thread(target=wait, daemon=True).start())
+    asked = {name: os.environ.get(name, "").strip() for name in ("PALM_EPOCHS", "PALM_BATCHES")}
+    if epochs is None and not asked["PALM_EPOCHS"]:
+        asked["EPOCH_NUM"] = str(getattr(sys.modules["__main__"], "EPOCH_NUM", EPOCH_NUM))
+    for name, value in asked.items():
+        if value and (not value.isdigit() or int(value) < 1):
+            raise CourseError("{name} is {value!r}; it must be a whole number of at least 1", name=name, value=value)
+    epochs = int(asked["PALM_EPOCHS"] or asked["EPOCH_NUM"]) if epochs is None else epochs
+    resume = (os.environ.get("PALM_RESUME") or None) if resume is None else resume
+    return epochs, int(asked["PALM_BATCHES"] or 0) or None, resume
 
 
-def _wait_for_parent() -> None:
-    connection.wait([multiprocessing.parent_process().sentinel])
-    with suppress(Exception):
-        sys.modules["paddle.base.core"]._cleanup_mmap_fds()  # free the shared memory, which outlives all processes
-    os._exit(1)
+def refuse(size: int, n: int, amp: bool, device: str, replicas: int = 1) -> None:
+    """Raise CourseError if n processes cannot share a batch of `size` evenly, and for what needs another device."""
+    if size % n:
+        raise CourseError(
+            "A batch of {size} cannot be shared evenly by {n} processes: choose a multiple of {n}.", size=size, n=n
+        )
+    if amp and not device.startswith("gpu"):
+        template = mark("Mixed precision (amp) needs a GPU, and this training is on the {device}: train without amp.")
+        raise CourseError(template, device=device)
+    if replicas != 1 and (replicas not in range(2, 65) or n > 1 or device != "cpu"):
+        template = mark(
+            "replicas={replicas}: 2 or more share the cores of a CPU in one process, not a GPU or with --nproc"
+        )
+        raise CourseError(template, replicas=replicas)

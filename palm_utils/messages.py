@@ -19,7 +19,6 @@ import copyreg
 import gettext
 import os
 import sys
-import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
@@ -69,16 +68,6 @@ def of_locale() -> str:
         return ENGLISH  # as in gettext, LANGUAGE has no effect here
     wishes = [*os.environ.get("LANGUAGE", "").split(":"), name]
     return next(filter(None, map(_known, wishes)), ENGLISH)
-
-
-def width(text: str) -> int:
-    """Return how many terminal columns a text takes; a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def pad(text: str, columns: int) -> str:
-    """Return `text` followed by spaces, `columns` terminal columns wide in all."""
-    return text + " " * (columns - width(text))
 
 
 class CourseError(Exception):

@@ -118,6 +118,15 @@ class Reader:
         options = {"shuffle": self.shuffle, "augment": self.augment} if train else {}
         return Reader(files, labels, self.batch_size, cache=self.cache, **options)
 
+    def __str__(self) -> str:
+        from palm_utils import sample
+
+        folder = self.files[0].parent
+        with suppress(ValueError):  # Windows: on another drive
+            folder = min(str(folder), os.path.relpath(folder), key=len)
+        kind = " of the SAMPLE" if any(map(sample.is_sample, self.files[0].parents)) else ""
+        return f"{len(self.files)} photographs{kind} in {folder}"
+
     def __len__(self) -> int:
         return -(-len(self.files) // self.batch_size)
 
@@ -145,6 +154,32 @@ class Reader:
                     # Not in the loading threads: the order of random draws must be fixed.
                     images = np.stack([np.asarray(self.augment(image), np.float32) for image in images])
                 yield images, np.array([[self.labels[i]] for i in batch], np.float32)
+
+
+def as_batch(batch: object) -> tuple[np.ndarray, np.ndarray]:
+    """Return a batch of any reader as train_pm computes with it: images float32 [N, ...], labels float32 [N, 1].
+
+    Labels may be [N], and both of any type of number. Raises WrongArgument for what could be meant in several ways.
+    """
+    try:
+        images, labels = map(np.asarray, batch)
+    except (TypeError, ValueError):
+        got = type(batch).__name__
+        raise WrongArgument("a reader yields pairs (images, labels); this one yields {got}", got=got) from None
+    labels = labels[:, None] if labels.ndim == 1 else labels
+    values = {"images": list(images.shape), "labels": list(labels.shape), "dtype": images.dtype}
+    if not images.ndim or labels.shape != (len(images), 1):
+        raise WrongArgument("a reader yields a label for each image; images are {images}, labels {labels}", **values)
+    if images.ndim == 4 and images.shape[3] == 3 != images.shape[1]:
+        template = mark("images are {images}; networks take [N, 3, height, width]: images.transpose(0, 3, 1, 2)")
+        raise WrongArgument(template, **values)
+    if images.dtype.kind != "f":
+        raise WrongArgument("images are {dtype}; transform_img turns a photograph into float32 in [-1, 1]", **values)
+    if not np.isfinite(images).all():
+        raise WrongArgument("images hold nan or infinity: look at what your reader or augment does")
+    if not ((labels >= 0) & (labels <= 1)).all():
+        raise WrongArgument("labels are 0 or 1; a reader yields {found}", found=sorted(set(labels[:, 0].tolist())))
+    return images.astype(np.float32, copy=False), labels.astype(np.float32, copy=False)
 
 
 def loaded_ahead(load: Callable, items: Iterable, ahead: int = 1) -> Generator:

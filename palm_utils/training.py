@@ -6,7 +6,6 @@ gradients, and the first process prints and saves.
 """
 
 import math
-import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,19 +17,19 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from palm_utils import datasets, metrics
+from palm_utils import cpu, datasets, machine, metrics
 from palm_utils.checkpoints import Checkpoint, load_parameters
 from palm_utils.history import History
 from palm_utils.layers import evaluating
-from palm_utils.machine import describe_machine, epoch_seed, seed_everything, use_device
-from palm_utils.messages import CourseError, WrongArgument
-from palm_utils.readers import data_loader, valid_data_loader
+from palm_utils.machine import epoch_seed, seed_everything, use_device
+from palm_utils.messages import CourseError, WrongArgument, mark
+from palm_utils.readers import as_batch, data_loader, loaded_ahead, valid_data_loader
 
 # isort: split
 import paddle  # after palm_utils.machine, which prepares it
 import paddle.nn.functional as F
 
-EPOCH_NUM = 5
+EPOCH_NUM = machine.EPOCH_NUM
 
 
 class TrainingDiverged(CourseError, ArithmeticError):
@@ -56,6 +55,7 @@ def train_pm(
     seed: int | None = None,
     device: str | None = None,
     amp: bool = False,
+    replicas: int = 1,
     log_every: int = 20,
     progress: bool = True,
 ) -> History:
@@ -63,9 +63,11 @@ def train_pm(
 
     model: a paddle.nn.Layer from float32 [N, 3, 224, 224] to logits [N, 1].
     optimizer: made with the model's parameters; its learning-rate scheduler, if any, takes a step after every batch.
-    train_loader, valid_loader: readers as data_loader and valid_data_loader return them; by default of the data set
-        that palm_utils.datasets.palm() finds, in batches of `batch_size`, the training images changed by `augment`.
-    epochs: by default 5 (EPOCH_NUM), or the environment variable PALM_EPOCHS; PALM_BATCHES shortens each epoch.
+    train_loader, valid_loader: readers as data_loader and valid_data_loader return them; by default of what the
+        notebook calls DATADIR, DATADIR2 and CSVFILE, else of what palm_utils.datasets.palm() finds, in batches of
+        `batch_size`, the training images changed by `augment`.
+    epochs: by default the environment variable PALM_EPOCHS, else the notebook's EPOCH_NUM, else 5. The environment
+        variable PALM_BATCHES shortens each epoch.
     folder, name: where `name`.pdparams, .pdopt, .json (the history) and .best.pdparams go (palm_utils.checkpoints).
     resume: True continues after the last epoch saved there, with the same results as without the interruption; False
         starts anew. A string identifies your program: a run saved with the same string, seed and settings is
@@ -73,11 +75,13 @@ def train_pm(
     seed: for shuffling, augmentation and dropout; by default drawn from numpy, which seed_everything seeds.
     device: "cpu" or "gpu"; by default a GPU where there is one.
     amp: train in mixed precision (O1: float16 where that is safe), which needs a GPU; validation stays in float32.
+    replicas: parts of a batch that are computed at the same time on the cores of a CPU (palm_utils.cpu.Replicas).
 
     Raises TrainingDiverged at the first loss that is not finite, WrongArgument (a ValueError) for a model whose output
-    is not one logit per image, CourseError for amp without a GPU. Ctrl-C prints where the finished epochs are.
+    is not one logit per image, for an optimizer of another model and for batches that have no single meaning,
+    CourseError for amp without a GPU. Ctrl-C prints where the finished epochs are.
     """
-    epochs, limit, resume = from_environment(epochs, resume)
+    epochs, limit, resume = machine.from_environment(epochs, resume)
     use_device(device)
     if paddle.distributed.get_world_size() > 1 and not paddle.distributed.is_initialized():
         paddle.distributed.init_parallel_env()
@@ -85,30 +89,37 @@ def train_pm(
     if train_loader is not None and augment is not None:
         raise WrongArgument("augment belongs to the reader: data_loader(..., augment=...) when you pass train_loader")
     if train_loader is None or valid_loader is None:
-        data = datasets.palm()
-        train_loader = train_loader or data_loader(data.DATADIR, batch_size, "train", augment=augment)
-        valid_loader = valid_loader or valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
+        folder_of = datasets.of_notebook(datasets.palm())
+        train_loader = train_loader or data_loader(folder_of["DATADIR"], batch_size, "train", augment=augment)
+        valid_loader = valid_loader or valid_data_loader(folder_of["DATADIR2"], folder_of["CSVFILE"], batch_size)
+    for what, loader in {"train_loader": train_loader, "valid_loader": valid_loader}.items():
+        if not callable(loader):
+            template = mark("{what} is a {kind}, which cannot be called; train_pm calls a reader in every epoch.")
+            raise WrongArgument(template, what=what, kind=type(loader).__name__)
     batch_size = getattr(train_loader, "batch_size", None)
-    refuse(batch_size or 0, processes, amp, paddle.device.get_device())
+    machine.refuse(batch_size or 0, processes, amp, paddle.device.get_device(), replicas)
+    _refuse_other_optimizers(model, optimizer)
     if isinstance(optimizer._learning_rate, paddle.optimizer.lr.ReduceOnPlateau):
         raise WrongArgument("train_pm steps its scheduler after every batch; ReduceOnPlateau needs a loss to step by")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
         raise WrongArgument("seed is {seed!r}; it must be a whole number of at least 0", seed=seed)
     about = {"model": type(model).__name__, "optimizer": type(optimizer).__name__}
     about["seed"] = _from_first(np.random.randint(2**31) if seed is None else seed, rank, processes)
-    about |= {"batch_size": batch_size, **describe_machine()}
-    optional = {"processes": processes if processes > 1 else None, "amp": amp, "batches": limit}
+    about |= {"batch_size": batch_size, **machine.describe_machine()}
+    optional = {"processes": processes > 1 and processes, "replicas": replicas > 1 and replicas}
+    optional |= {"amp": amp, "batches": limit, "code": isinstance(resume, str) and resume}
     about |= {what: value for what, value in optional.items() if value}
-    about |= {"code": resume} if isinstance(resume, str) else {}
     run = _Run(History([], about), Checkpoint(folder, name), rank, processes, log_every, progress and processes == 1)
     scaler = paddle.amp.GradScaler(enable=amp)  # without amp it does nothing
     with run.checkpoint.held(model) if rank == 0 else nullcontext():
-        run.say("start training ...", keep=False)
+        read = "{}; validation: {}".format(*(getattr(r, "__name__", r) for r in (train_loader, valid_loader)))
+        where = f"{epochs} epochs on {paddle.device.get_device()}; saved as {run.checkpoint.params}"
+        run.say(f"start training ... {read}; {where}", keep=False)
         _resume(run, model, optimizer, scaler, resume, seed, epochs)
         try:
             _train(run, model, optimizer, scaler, train_loader, valid_loader, epochs)
         except KeyboardInterrupt:
-            run.say(_what_is_saved(run), keep=False)
+            run.say(run.checkpoint.what_is_saved(run.history), keep=False)
             raise
     return run.history
 
@@ -119,14 +130,17 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
     if run.processes > 1:
         network = paddle.DataParallel(model)  # averages the gradients
         vars(model).setdefault("_parallel", []).append(network)  # keep it alive: its hooks in the model need it
+    elif "replicas" in run.history.about:
+        network = cpu.Replicas(model, run.history.about["replicas"], machine.threads_in_use())
     for epoch in range(len(run.history), epochs):
         started, total, images_seen = time.perf_counter(), 0, 0
         seed = epoch_seed(run.history.about["seed"], epoch)
         seed_everything(seed)
-        paddle.seed(
-            epoch_seed(seed, run.rank) if run.rank else seed
-        )  # same augmentation in all processes, different dropout
+        if run.rank:  # same augmentation in all processes, different dropout
+            paddle.seed(epoch_seed(seed, run.rank))
         model.train()
+        if isinstance(network, cpu.Replicas):
+            network.start_epoch(seed)
         optimizer.clear_grad()  # gradients of an interrupted step, or of a backward pass outside train_pm
         for batch_id, (images, labels, batch_size) in enumerate(_batches(run, train_loader, epoch)):
             with paddle.amp.auto_cast(enable=scaler.is_enable(), level="O1"):
@@ -146,8 +160,11 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
             total, images_seen = total + value * batch_size, images_seen + batch_size
         if not images_seen:
             raise WrongArgument("train_loader yields no batches; a reader yields them anew each time it is called")
+        # Batch norm's running statistics differ: each process or replica has seen other images.
+        if isinstance(network, cpu.Replicas):
+            network.end_epoch()
         for value in model.state_dict().values() if run.processes > 1 else []:
-            if value.stop_gradient:  # batch norm's running statistics differ: each process has seen other images
+            if value.stop_gradient:
                 paddle.distributed.broadcast(value, src=0)
         scores = predict(model, valid_loader, share=(run.rank, run.processes))
         _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, run.history)
@@ -164,14 +181,14 @@ def evaluation(
 ) -> metrics.Scores:
     """Load parameters into a model, evaluate it, print the Scores and return them.
 
-    loader: a reader of labelled images; by default of the validation set that palm_utils.datasets.palm() finds.
-    threshold: as in `predict`. Raises DataNotFound for a missing file, DataError for a file of another network.
+    loader: by default a reader of the validation set that train_pm takes. threshold: as in `predict`.
+    Raises DataNotFound for a missing file, DataError for a file of another network.
     """
     use_device(None)
     load_parameters(model, params_file_path)
     if loader is None:
-        data = datasets.palm()
-        loader = valid_data_loader(data.DATADIR2, data.CSVFILE, batch_size)
+        folder_of = datasets.of_notebook(datasets.palm())
+        loader = valid_data_loader(folder_of["DATADIR2"], folder_of["CSVFILE"], batch_size)
     scores = predict(model, loader, threshold=threshold)
     print(scores)
     return scores
@@ -182,17 +199,26 @@ def predict(model, loader: Callable, *, threshold: float = 0.5, share: tuple[int
 
     threshold: an image with at least this probability counts as pathologic. share: (k, n) in process k (from 0) of n.
     """
-    answers, (rank, processes) = [], share
-    with evaluating(model), paddle.no_grad():
-        for number, (images, labels) in enumerate(loader()):
-            answers.append(np.zeros([2, len(labels)]))
-            if number % processes == rank:
-                logits = model(paddle.to_tensor(images))
-                _refuse_other_outputs(model, logits, labels)
-                answers[-1][:] = np.ravel(logits.numpy()), np.ravel(labels)
-    if not answers:
+    rank, processes = share
+
+    def answers(numbered: tuple) -> np.ndarray:
+        number, batch = numbered
+        images, labels = as_batch(batch)
+        if number % processes != rank:
+            return np.zeros([2, len(labels)])
+        with paddle.no_grad():
+            logits = model(paddle.to_tensor(images))
+            _refuse_other_outputs(model, logits, labels)
+        return np.stack([np.ravel(logits.numpy()), np.ravel(labels)])
+
+    threads = machine.threads_in_use()
+    at_once = cpu.batches_at_once(model, threads)
+    with evaluating(model), cpu.sharing(at_once, threads):
+        batches = enumerate(loader())
+        found = list(loaded_ahead(answers, batches, at_once) if at_once > 1 else map(answers, batches))
+    if not found:
         raise WrongArgument("the reader yields no batches; a reader yields them anew each time it is called")
-    return metrics.score(*_sum(np.concatenate(answers, axis=1), processes), threshold)
+    return metrics.score(*_sum(np.concatenate(found, axis=1), processes), threshold)
 
 
 @dataclass
@@ -218,10 +244,10 @@ def _batches(run: _Run, loader: Callable, epoch: int) -> Iterator[tuple]:
     limit, step = run.history.about.get("batches"), run.processes
     number = min(len(loader), limit or len(loader)) if hasattr(loader, "__len__") else None
     bar = tqdm(islice(loader(), limit), f"epoch {epoch}", number, leave=False, disable=not run.progress)
-    for images, labels in bar:
+    for images, labels in map(as_batch, bar):
         # If a batch cannot be shared evenly, some images come twice, so that all processes have equally many.
         mine = np.arange(run.rank, math.ceil(len(labels) / step) * step, step) % len(labels)
-        yield paddle.to_tensor(np.asarray(images)[mine]), paddle.to_tensor(np.asarray(labels)[mine]), len(labels)
+        yield paddle.to_tensor(images[mine]), paddle.to_tensor(labels[mine]), len(labels)
 
 
 def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed: int | None, epochs: int) -> None:
@@ -253,18 +279,6 @@ def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed
     scaler.load_state_dict(state.get("scaler") or scaler.state_dict())
     for line in run.lines if named else [f"resuming after {len(run.history)} finished epochs"]:
         run.say(line, keep=False)
-
-
-def _what_is_saved(run: _Run) -> str:
-    """Return a message about what is on the disk after an interruption, even in the middle of saving."""
-    run.checkpoint.recover()
-    params, state = run.checkpoint.params, run.checkpoint.state
-    saved = History.load(state).epochs if state.exists() else []
-    if not saved or saved != run.history.epochs[: len(saved)]:
-        end = f"; {params} is of an earlier run." if saved else "."
-        return f"Interrupted before the first epoch was finished and saved{end}"
-    how = f"History.load({str(state)!r}) reads its history, train_pm(..., resume=True) goes on from there."
-    return f"Interrupted. {params} holds the run after {len(saved)} finished epoch(s); {how}"
 
 
 def _from_first(number: int, rank: int, processes: int) -> int:
@@ -299,28 +313,17 @@ def _refuse_other_outputs(model, logits, labels) -> None:
             "{network} returns shape {shape}; train_pm needs one logit an image, [{number}, 1]. Is num_classes 1?",
             **values,
         )
-
-
-def refuse(size: int, n: int, amp: bool, device: str) -> None:
-    """Raise CourseError if n processes cannot share a batch of `size` evenly, and for amp without a GPU."""
-    if size % n:
-        raise CourseError(
-            "A batch of {size} cannot be shared evenly by {n} processes: choose a multiple of {n}.", size=size, n=n
+    if len(labels) > 1 and bool((logits == 1).all()):
+        template = mark(
+            "{network} returns 1 for every image, as a softmax over one column does: leave the softmax out."
         )
-    if amp and not device.startswith("gpu"):
-        raise CourseError(
-            "Mixed precision (amp) needs a GPU, and this training is on the {device}. Leave amp out to train in "
-            "float32; `python -m palm_utils doctor` shows what PaddlePaddle sees.",
-            device=device,
+        raise WrongArgument(template, network=type(model).__name__)
+
+
+def _refuse_other_optimizers(model, optimizer) -> None:
+    groups = (group["params"] if isinstance(group, dict) else [group] for group in optimizer._param_groups)
+    if not {id(p) for group in groups for p in group} & {id(p) for p in model.parameters()}:
+        template = mark(
+            "The optimizer holds no parameter of this {network}: run the cell that makes the optimizer again."
         )
-
-
-def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:
-    """Return epochs, batches per epoch (None: all) and resume; the environment variables fill in what is None."""
-    asked = {name: os.environ[name] for name in ("PALM_EPOCHS", "PALM_BATCHES") if name in os.environ}
-    for name, value in asked.items():
-        if not value.isdigit() or int(value) < 1:
-            raise CourseError("{name} is {value!r}; it must be a whole number of at least 1", name=name, value=value)
-    epochs = int(asked.get("PALM_EPOCHS", EPOCH_NUM)) if epochs is None else epochs
-    resume = (os.environ.get("PALM_RESUME") or None) if resume is None else resume
-    return epochs, int(asked.get("PALM_BATCHES", 0)) or None, resume
+        raise WrongArgument(template, network=type(model).__name__)

@@ -8,7 +8,8 @@ from typing import Any
 from palm_course.exercises import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07
 from palm_course.exercises.student_values import shorten
 from palm_course.exercises.trial import Exercise, Status
-from palm_utils.messages import CHINESE, CourseError, current, mark, pad, tr
+from palm_course.terminal import pad
+from palm_utils.messages import CHINESE, CourseError, current, mark, tr
 
 _CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07)
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"

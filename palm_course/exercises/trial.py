@@ -19,7 +19,8 @@ import palm_course
 import palm_utils
 from palm_course.exercises.protection import OutOfTime, kept, time_limit
 from palm_course.exercises.student_values import describe, describe_call, duplicate, same, shorten
-from palm_utils.messages import CourseError, mark, pad, tr
+from palm_course.terminal import pad
+from palm_utils.messages import CourseError, mark, tr
 
 _SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
 

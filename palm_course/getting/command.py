@@ -4,9 +4,10 @@ import argparse
 import contextlib
 from pathlib import Path
 
+from palm_course.terminal import pad, width
 from palm_utils.datasets import KINDS, DataSet, PalmData, data_folder, existing, find_real
 from palm_utils.files import can_be_written
-from palm_utils.messages import CourseError, DataError, DataNotFound, mark, pad, tr, width
+from palm_utils.messages import CourseError, DataError, DataNotFound, mark, tr
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from palm_course.getting.find import Split, find, published_name
 from palm_course.getting.tables import read_labels, write_labels
 from palm_utils.datasets import LABELS, TEST, TEST_LABELS, TRAINING, VALIDATION, PalmData, jpegs
-from palm_utils.files import expanded, is_disk_full, locked, replacing_folder
+from palm_utils.files import expanded, is_disk_full, locked, replacing
 from palm_utils.messages import DataError, DataNotFound, Text, mark
 
 AI_STUDIO_FOLDER = Path("~/data/data19065")
@@ -46,7 +46,7 @@ def prepare_palm(
             if not force and is_complete(target, expected):
                 return PalmData(target, "real"), False
             source = _existing_source(source)
-            with replacing_folder(target) as fresh:
+            with replacing(target, folder=True) as fresh:
                 unpacked = fresh / "unpacked"
                 splits = find(source, unpacked)
                 _require(splits, source, expected)

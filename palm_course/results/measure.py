@@ -111,7 +111,7 @@ def _refuse_sharing(one: Run, nproc: int, data: datasets.PalmData) -> None:
     """Raise CourseError where several processes cannot train, or would train otherwise than one."""
     import paddle
 
-    from palm_utils.training import refuse
+    from palm_utils.machine import refuse
 
     train.refuse_processes(nproc, None)
     refuse(train.make_loaders(data, one.arguments)[0].batch_size, nproc, False, "cpu")

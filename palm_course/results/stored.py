@@ -23,6 +23,8 @@ from palm_utils.metrics import Scores
 
 FOLDER = Path(__file__).resolve().parents[2] / "results"
 LABELS = "validation_labels.json"
+TUTORIAL = RECIPES["tutorial"]["07_highlevel_api_cifar10:resnet50"]
+IMPROVED = RECIPES["improved"]["07_highlevel_api_cifar10:SmallResNet"]
 
 
 class Run(NamedTuple):
@@ -146,8 +148,8 @@ def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int 
 
     That is `on_gpu` or the recipe's on a GPU; on a CPU the recipe's, but 1 with the real pictures unless they are kept.
     """
-    if "PALM_EPOCHS" in os.environ:
-        from palm_utils.training import from_environment
+    if os.environ.get("PALM_EPOCHS", "").strip():
+        from palm_utils.machine import from_environment
 
         return from_environment(None, None)[0]
     if device.startswith("gpu"):

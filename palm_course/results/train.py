@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from paddle import distributed
 
-    from palm_utils.training import refuse
+    from palm_utils.machine import refuse
 
     chapter, network = find_network(args.network)
     recipe = change(RECIPES[args.recipe].get(f"{chapter}:{network.__name__}"), args)

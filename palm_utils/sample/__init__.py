@@ -18,7 +18,7 @@ import numpy as np
 
 from palm_utils import datasets
 from palm_utils.datasets import CIFAR10_FILE, HEADER, LABELS, MNIST_FILES, TRAINING, VALIDATION
-from palm_utils.files import can_be_written, locked, replacing_folder, user_cache_folder
+from palm_utils.files import can_be_written, locked, replacing, user_cache_folder
 from palm_utils.messages import DataError, Text, mark, tr
 from palm_utils.sample import digits, fundus, pictures
 
@@ -67,7 +67,7 @@ def sample_root(folder: str | Path, size: str = "default") -> Path:
         with locked(root, Text("making the sample data")):
             if not _is_intact(root, size):
                 print(tr("Making the sample data (once, about {seconds} s) …", seconds=SIZES[size].seconds), flush=True)
-                with replacing_folder(root) as fresh:
+                with replacing(root, folder=True) as fresh:
                     _make(fresh, size)
     except OSError as error:
         template = mark(

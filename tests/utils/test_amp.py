@@ -12,7 +12,7 @@ import paddle
 import pytest
 from networks import Tiny, adam_with_schedule, assert_same, figures, fresh, momentum, weights
 
-from palm_utils import training
+from palm_utils import machine
 from palm_utils.messages import CourseError
 
 
@@ -40,7 +40,7 @@ real_tracer = paddle.base.framework._dygraph_tracer
 @pytest.fixture
 def gpu(monkeypatch):
     """The CPU is taken for a GPU."""
-    monkeypatch.setattr(training, "refuse", lambda *told: None)
+    monkeypatch.setattr(machine, "refuse", lambda *told: None)
     for name in ("auto_cast", "grad_scaler"):
         monkeypatch.setattr(sys.modules[f"paddle.amp.{name}"], "_dygraph_tracer", lambda: Tracer(real_tracer()))
     monkeypatch.setattr(sys.modules["paddle.amp.auto_cast"], "_is_gpu_float16_supported", lambda: True)

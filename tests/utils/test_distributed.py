@@ -146,8 +146,8 @@ def test_of_a_short_batch_all_processes_have_as_many(number, parts):
     images = np.arange(number, dtype=np.float32)
     for rank, part in enumerate(parts):
         run = training._Run(training.History(), None, rank, 3, 0, progress=False)
-        ((mine, labels, size),) = training._batches(run, lambda: iter([(images, images)]), 0)
-        assert (mine.tolist(), labels.tolist(), size) == (part, part, number)
+        ((mine, labels, size),) = training._batches(run, lambda: iter([(images, np.full(number, 0.5))]), 0)
+        assert (mine.tolist(), labels.tolist(), size) == (part, [[0.5]] * len(part), number)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,6 @@ image = np.zeros((8, 8, 3), np.uint8)
 def every_figure(history):
     yield figures.training_curves(history, title="LeNet", baseline=("guessing", 0.5))
     yield figures.training_curves({"a": history, "b": history}, title="Two")
-    yield figures.confusion_matrix(scores())
     yield figures.confusion_and_roc(scores(), title="LeNet")
     yield figures.probability_histogram(scores(), title="Answers")
     yield figures.layer_bars({"net": {"conv1": 0.1, "fc": 0.2}}, title="Gradients", ylabel="gradient")
@@ -60,7 +59,7 @@ def test_every_figure_has_a_title_and_named_axes_and_is_opaque_and_light(history
         assert all(ax.get_xlabel() and ax.get_ylabel() for ax in fig.axes if ax.axison)
         assert fig.get_facecolor() == (1.0, 1.0, 1.0, 1.0)  # a dark notebook shows it too
         fig.canvas.draw()  # no missing glyph, no layout that cannot be drawn
-    assert len(drawn) == 10
+    assert len(drawn) == 9
 
 
 def test_curves_show_the_figures_of_the_history_with_epochs_from_one(history):
@@ -130,7 +129,8 @@ def test_answers_among_many_classes_are_blue_where_right_and_name_the_truth_wher
 
 
 def test_a_confusion_shows_counts_and_shares_and_of_many_classes_per_cent_of_the_true_class():
-    assert labels(figures.confusion_matrix(scores()).axes[0].texts) == ["1\n(50%)"] * 4
+    fig = figures.confusion_and_roc(scores(), title="LeNet")
+    assert labels(fig.axes[0].texts) == ["1\n(50%)"] * 4
     (ax,) = figures.class_confusion([0, 0, 0, 0, 2], [0, 0, 0, 1, 2], ("cat", "dog", "frog")).axes
     assert {text.get_position(): text.get_text() for text in ax.texts} == {(0, 0): "75", (1, 0): "25", (2, 2): "100"}
     assert labels(ax.get_yticklabels()) == ["cat", "dog", "frog"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from palm_utils import files
-from palm_utils.files import can_be_written, expanded, locked, replacing, replacing_folder, user_cache_folder
+from palm_utils.files import can_be_written, expanded, locked, replacing, user_cache_folder
 
 
 def test_the_old_content_stays_until_the_new_is_whole(tmp_path):
@@ -47,10 +47,10 @@ def test_what_a_link_points_to_is_replaced_and_the_link_stays(tmp_path):
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     target = tmp_path / "data"
     for name in ("one", "three"):
-        with replacing_folder(target) as fresh:
+        with replacing(target, folder=True) as fresh:
             (fresh / name).write_text(name)
             assert name == "three" or not target.exists()
-        with pytest.raises(RuntimeError), replacing_folder(target) as fresh:
+        with pytest.raises(RuntimeError), replacing(target, folder=True) as fresh:
             (fresh / "two").write_text("2")
             raise RuntimeError
         assert [f.relative_to(tmp_path).as_posix() for f in tmp_path.rglob("*")] == ["data", f"data/{name}"]
@@ -107,7 +107,7 @@ def test_without_locks_it_says_so_and_removes_nothing(tmp_path, monkeypatch, cap
         raise NotImplementedError("FileSystem does not appear to support flock")
 
     monkeypatch.setattr(files.filelock.FileLock, "acquire", refuse)
-    with replacing_folder(tmp_path / "data") as fresh, locked(tmp_path / "data", "making data"):
+    with replacing(tmp_path / "data", folder=True) as fresh, locked(tmp_path / "data", "making data"):
         assert fresh.is_dir()
     assert f"{tmp_path} cannot be locked: let no other process be making data meanwhile" in capsys.readouterr().out
 
@@ -124,7 +124,7 @@ def test_a_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_path, mo
         return replace(source, target)
 
     monkeypatch.setattr(files.Path, "replace", refuse)
-    with pytest.raises(error), replacing_folder(tmp_path / "data") as fresh:
+    with pytest.raises(error), replacing(tmp_path / "data", folder=True) as fresh:
         (fresh / "new").write_text("y")
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["data", "data/mine"]
 

@@ -10,6 +10,7 @@ import paddle
 import pytest
 from paddle.vision.models import resnet
 
+from palm_course import native
 from palm_course.getting import weights
 from palm_course.results import stored
 from palm_course.results.recipes import IMPROVED
@@ -120,11 +121,11 @@ def test_pictures_come_out_of_paddle_s_dataset(monkeypatch):
     ],
 )
 def test_workers_depend_on_the_machine(monkeypatch, tmp_path, platform, cores, free, workers):
-    monkeypatch.setattr(highlevel, "_SHARED_MEMORY", tmp_path)
-    monkeypatch.setattr(highlevel.sys, "platform", platform)
-    monkeypatch.setattr(highlevel.joblib, "cpu_count", lambda: cores)
-    monkeypatch.setattr(highlevel.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
-    assert highlevel.loader_workers(batch_bytes=10 * 2**20) == workers
+    monkeypatch.setattr(native, "_SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(native.sys, "platform", platform)
+    monkeypatch.setattr(native.joblib, "cpu_count", lambda: cores)
+    monkeypatch.setattr(native.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    assert native.loader_workers(batch_bytes=10 * 2**20) == workers
 
 
 def test_the_rate_rises_in_a_line_and_falls_to_nothing():

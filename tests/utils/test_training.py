@@ -1,6 +1,8 @@
 import json
 import math
+from pathlib import Path
 
+import numpy as np
 import paddle
 import pytest
 from networks import Constant, Tiny, adam_with_schedule, assert_same, fresh, momentum, momentum_that_breaks, weights
@@ -32,6 +34,90 @@ def test_the_default_number_of_epochs_is_five_and_can_be_set_from_outside(train,
     monkeypatch.setenv("PALM_EPOCHS", "0")
     with pytest.raises(CourseError, match="PALM_EPOCHS is '0'"):
         train(*fresh())
+
+
+def test_what_the_notebook_sets_as_the_tutorial_does_counts(train, real_data, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("__main__.EPOCH_NUM", 3, raising=False)
+    assert len(train(*fresh())) == 3 and len(train(*fresh(), epochs=1)) == 1
+    monkeypatch.setattr("__main__.DATADIR2", str(tmp_path / "nowhere"), raising=False)
+    with pytest.raises(DataNotFound, match="nowhere"):
+        train_pm(*fresh(), epochs=1, folder=tmp_path)
+    monkeypatch.setattr("__main__.EPOCH_NUM", "many")
+    with pytest.raises(CourseError, match="EPOCH_NUM is 'many'"):
+        train(*fresh())
+
+
+def test_the_first_line_tells_what_is_trained_on_how_long_where_and_where_it_is_saved(train, palm_folder, capsys):
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(palm_folder)
+        train(*fresh(), epochs=1, folder="runs")
+    first = capsys.readouterr().out.splitlines()[0]
+    training_set, validation_set = (Path(f"PALM-{part}400") for part in ("Training", "Validation"))
+    assert first == (
+        f"start training ... 12 photographs in {training_set}; validation: 7 photographs in {validation_set}; "
+        f"1 epochs on {paddle.device.get_device()}; saved as {Path('runs', 'palm.pdparams')}"
+    )
+
+    def own_reader():
+        yield np.zeros((2, 3, 224, 224)), np.array([0, 1])
+
+    train(*fresh(), epochs=1, train_loader=own_reader)
+    assert capsys.readouterr().out.startswith("start training ... own_reader; validation: 7 photographs in ")
+
+
+def test_an_optimizer_of_another_network_is_refused(train):
+    model, optimizer = fresh()
+    with pytest.raises(
+        ValueError, match=r"holds no parameter of this Tiny: run the cell that makes the optimizer again"
+    ):
+        train(Tiny(), optimizer)
+    groups = [{"params": model.parameters()[:1]}, {"params": model.parameters()[1:], "learning_rate": 0.1}]
+    assert len(train(model, paddle.optimizer.SGD(0.1, parameters=groups), epochs=1)) == 1
+
+
+IMAGES = np.zeros((2, 3, 224, 224), np.float32)
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1]), np.array([[0], [1]]), [0.0, 1.0], [False, True]])
+@pytest.mark.parametrize("images", [IMAGES, IMAGES.astype(np.float64), paddle.to_tensor(IMAGES)], ids=lambda i: i.dtype)
+def test_a_reader_of_ones_own_may_yield_other_types_of_numbers(train, images, labels):
+    options = dict.fromkeys(("train_loader", "valid_loader"), lambda: iter([(images, labels)]))
+    assert train(*fresh(), epochs=1, **options).last["valid_accuracy"] in (0, 0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("batch", "said"),
+    [
+        (
+            (IMAGES.transpose(0, 2, 3, 1), [0, 1]),
+            r"images are \[2, 224, 224, 3\]; networks take \[N, 3, height, width\]",
+        ),
+        ((IMAGES, [0, 1, 1]), r"a label for each image; images are \[2, 3, 224, 224\], labels \[3, 1\]"),
+        ((IMAGES, [[1, 0], [0, 1]]), r"a label for each image; .*labels \[2, 2\]"),
+        ((IMAGES.astype(np.uint8), [0, 1]), "images are uint8; transform_img turns a photograph into float32"),
+        ((IMAGES * np.nan, [0, 1]), "images hold nan or infinity"),
+        ((IMAGES, [0, 2]), r"labels are 0 or 1; a reader yields \[0, 2\]"),
+        (IMAGES[:1], r"yields pairs \(images, labels\); this one yields ndarray"),
+        (None, r"yields pairs \(images, labels\); this one yields NoneType"),
+    ],
+)
+def test_a_batch_that_has_no_single_meaning_is_refused(train, batch, said):
+    with pytest.raises(ValueError, match=said):
+        train(*fresh(), train_loader=lambda: iter([batch]))
+    with pytest.raises(ValueError, match=said):
+        training.predict(Tiny(), lambda: iter([batch]))
+
+
+def test_a_loader_that_cannot_be_called_is_refused(train):
+    for name in ("train_loader", "valid_loader"):
+        with pytest.raises(ValueError, match=f"{name} is a list.*which cannot be called"):
+            train(*fresh(), **{name: [(IMAGES, [0, 1])]})
+
+
+def test_a_softmax_over_one_column_is_refused(train):
+    model = paddle.nn.Sequential(Tiny(), paddle.nn.Softmax())
+    with pytest.raises(ValueError, match="returns 1 for every image, as a softmax over one column does: leave"):
+        train(model, momentum(model))
 
 
 def test_an_epoch_can_be_cut_short_from_outside_and_the_run_says_so(train, monkeypatch):
