@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
@@ -23,11 +23,6 @@ def _paths(rng: np.random.Generator) -> list[Case]:
     return [Case((path,)) for path in paths]
 
 
-def _need_refusals(trial: Trial, answer: Any) -> None:
-    for path in ("V0001.jpg", "PALM-Validation400/V0400.jpg", "Photos/thumbs.db"):
-        trial.call_for_error(ValueError, answer, (path,))
-
-
 LABEL = NumberExercise(
     number="2.1",
     name="label_from_name",
@@ -40,7 +35,7 @@ LABEL = NumberExercise(
     ),
     cases=_paths,
     reference=lambda path: int(_name(path)[0] == "P"),
-    also=_need_refusals,
+    refused=[("V0001.jpg",), ("PALM-Validation400/V0400.jpg",), ("Photos/thumbs.db",)],
 ).with_mistakes(
     Mistake("it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")),
     Mistake("it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)),

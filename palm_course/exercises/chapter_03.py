@@ -33,11 +33,6 @@ def _sizes(rng: np.random.Generator) -> list[Case]:
     return [Case(size) for size in sizes]
 
 
-def _need_refusals(trial: Trial, answer: Any) -> None:
-    for size in ((28, 224), (224, 20), (7, 7)):
-        trial.call_for_error(ValueError, answer, size)
-
-
 FC1_INPUTS = NumberExercise(
     number="3.1",
     name="fc1_inputs",
@@ -51,7 +46,7 @@ FC1_INPUTS = NumberExercise(
     ),
     cases=_sizes,
     reference=_features,
-    also=_need_refusals,
+    refused=[(28, 224), (224, 20), (7, 7)],
 ).with_mistakes(
     Mistake("it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.", channels=1),
     Mistake("one pooling is missing: there is one after conv1, after conv2 and after conv5.", poolings=2),
