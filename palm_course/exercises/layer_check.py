@@ -94,7 +94,11 @@ class LayerExercise(Exercise):
                 _randomise(parts, rng)
                 output, tried = trial.call(model, (x,), name=created), tr(_MODES[training], call=call, tried=call)
                 right = functools.partial(_compute, self.reference, parts, x, *args, training=training, **kwargs)
-                self._need_shape(trial, tried, output, list(right().shape))
+                shape, wrong = list(right().shape), self.wrong_shape
+                if not is_tensor(output) or list(output.shape) != shape:
+                    fault = wrong(output, shape) if callable(wrong) else {"fault": tr(wrong)}
+                    expected = tr("a tensor of shape {shape}", shape=shape)
+                    trial.fail(**fault, tried=tried, expected=expected, came=describe(output))
                 weights = [tuple(part.shape) for part in parts.values() if is_tensor(part) and part.ndim > 1]
                 if len(set(weights)) == len(weights) and not self._agree(right, output):
                     self.look_closer(trial, created, model, x)
@@ -131,12 +135,6 @@ class LayerExercise(Exercise):
         expected = tr("{count:,} trainable parameters", count=count) + _among_them(missing)
         usual = {"tried": f"{created}.parameters()", "expected": expected, "came": f"{came:,}" + _among_them(extra)}
         trial.fail(**usual | fault)
-
-    def _need_shape(self, trial: Trial, tried: str, output: Any, shape: Shape) -> None:
-        if is_tensor(output) and list(output.shape) == shape:
-            return
-        fault = self.wrong_shape(output, shape) if callable(self.wrong_shape) else {"fault": tr(self.wrong_shape)}
-        trial.fail(**fault, tried=tried, expected=tr("a tensor of shape {shape}", shape=shape), came=describe(output))
 
     def _agree(self, way: Callable, output: Any) -> bool:
         return np.allclose(way(), output.numpy(), rtol=self.tolerance, atol=self.tolerance)

@@ -255,15 +255,11 @@ class Trial:
             self.fail(tr("a part of it is still to be written: {place}.", place=place), tried=tried)
         if isinstance(error, SystemExit):
             self.fail(tr("it tries to end the program, in {place}.", place=place), tried=tried)
-        fault = tr("it raises {error} in {place}.", error=type(error).__name__, place=place)
-        self.fail(fault, tried=tried, came=_error_text(error))
-
-
-def _error_text(error: BaseException) -> str:
-    text = ""
-    with suppress(Exception):
-        text = str(error).split("[Hint:")[0].strip()  # PaddlePaddle appends the place in its C++ source
-    return shorten(f"{type(error).__name__}: {text}".removesuffix(": "), _SHOWN_ERROR)
+        text, kind = "", type(error).__name__
+        with suppress(Exception):
+            text = str(error).split("[Hint:")[0].strip()  # PaddlePaddle appends the place in its C++ source
+        came = shorten(f"{kind}: {text}".removesuffix(": "), _SHOWN_ERROR)
+        self.fail(tr("it raises {error} in {place}.", error=kind, place=place), tried=tried, came=came)
 
 
 _LIBRARIES = tuple(os.path.normcase(Path(m.__file__).resolve().parent) + os.sep for m in (os, palm_utils, palm_course))

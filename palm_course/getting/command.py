@@ -52,25 +52,22 @@ def _show() -> int:
     rows = [(tr("data set"), tr("kind"), tr("images"), tr("classes"), tr("place"))]
     problems = []
     for name, data_set in KINDS.items():
+        told = (tr("absent"), "", "", tr("(the sample will be made when first used)"))
         try:
-            rows.append((data_set.title, *_described(existing(name))))
+            if found := existing(name):
+                counts = " + ".join(f"{count:,}" for count in found.counts().values())
+                classes = tr("2 (PM, not PM)") if isinstance(found, PalmData) else "10"
+                told = (tr(found.kind), counts, classes, str(found.root))
         except DataError as error:
-            rows.append((data_set.title, tr("unusable"), "", "", tr("see below")))
+            told = (tr("unusable"), "", "", tr("see below"))
             problems.append(str(error))
+        rows.append((data_set.title, *told))
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(pad(cell, room) for cell, room in zip(row, widths, strict=True)).rstrip())
     for problem in dict.fromkeys(problems):
         print(f"\n{problem}")
     return 1 if problems else 0
-
-
-def _described(found: DataSet | None) -> tuple[str, str, str, str]:
-    if found is None:
-        return tr("absent"), "", "", tr("(the sample will be made when first used)")
-    counts = " + ".join(f"{count:,}" for count in found.counts().values())
-    classes = tr("2 (PM, not PM)") if isinstance(found, PalmData) else "10"
-    return tr(found.kind), counts, classes, str(found.root)
 
 
 def _get(args: argparse.Namespace) -> tuple[DataSet, bool]:

@@ -146,7 +146,7 @@ def keep(network: str, history: History, scores: Scores | None = None, *, seed: 
 def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int | None = None) -> int:
     """Return how many epochs a training of chapter 7 takes: as PALM_EPOCHS says, else as the device and the data allow.
 
-    That is `on_gpu` or the recipe's on a GPU; on a CPU the recipe's, but 1 with the real pictures unless they are kept.
+    That is `on_gpu` or the recipe's on a GPU; on a CPU the recipe's, but 1 with real pictures unless results are kept.
     """
     if os.environ.get("PALM_EPOCHS", "").strip():
         from palm_utils.machine import from_environment

@@ -49,7 +49,9 @@ def _vary(originals: np.ndarray, labels: np.ndarray, count: int, rng: Generator)
     back = np.linalg.inv(turn @ lean * scale[:, None, :])
     # The centre of mass goes to about the middle, as MNIST has it.
     middle = (SIDE - 1) / 2 + rng.normal(0, 0.4, (count, 2))
-    offset = _centres_of_mass(originals)[picks] - (back @ middle[..., None])[..., 0]
+    total, side = originals.sum((1, 2)), np.arange(_SOURCE_SIDE)
+    centres = np.stack([originals.sum(1) @ side / total, originals.sum(2) @ side / total], 1)
+    offset = centres[picks] - (back @ middle[..., None])[..., 0]
     ripple = rng.normal(0, 0.6, (count, 4, 4, 2)).astype(np.float32)
     # Ink fainter than the threshold is dropped, so that heavy scans get thinner strokes.
     threshold = rng.normal(0.42, 0.05, count) + originals.mean((1, 2))[picks] - 0.3
@@ -64,11 +66,3 @@ def _vary(originals: np.ndarray, labels: np.ndarray, count: int, rng: Generator)
         # The enlarged scan is soft; a steep ramp around the threshold gives strokes their edges.
         images[i] = np.clip((warped - threshold[i]) * 816 + 25, 0, 255)
     return images, labels[picks].astype(np.uint8)
-
-
-def _centres_of_mass(images: np.ndarray) -> np.ndarray:
-    """Return (x, y) for each of `images` `[n, h, w]`."""
-    total = images.sum((1, 2))
-    x = images.sum(1) @ np.arange(images.shape[2]) / total
-    y = images.sum(2) @ np.arange(images.shape[1]) / total
-    return np.stack([x, y], 1)
