@@ -16,11 +16,7 @@ __all__ += ["hint", "progress", "solution"]
 
 
 def examine(number: str, answer: Any) -> Verdict:
-    """Try `answer`, the student's function or class, and return what was found.
-
-    Whatever the answer does (raise, print, return nothing, run for ever, change its input or global settings) ends in a
-    verdict; what it prints is kept out of sight unless it is wrong. Raises CourseError where there is no such exercise.
-    """
+    """Try `answer`, a function or class; whatever it does ends in a verdict. CourseError for no such exercise."""
     return find(number).examine(answer)
 
 

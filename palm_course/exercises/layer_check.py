@@ -1,10 +1,8 @@
 """Exercises whose answer is a network, judged by its numbers, however it is written.
 
-Such an exercise declares the networks to build, the parameters that each must have, and one reference, which makes the
-right output from these parameters. A usual mistake is another option of the reference. Exercise 5.2 is an example.
-
-The judge gives the student's parameters random values, runs the network, and compares the output with what the
-reference makes of the same values. So the student may use layers or functions, under any name and in any order.
+Such an exercise declares the networks to build, the parameters that each must have, and one reference. The student's
+parameters get random values, and the network's output is compared with what the reference makes of the same values. A
+usual mistake is another option of the reference. Exercise 5.2 is an example.
 """
 
 import functools

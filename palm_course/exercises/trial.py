@@ -132,12 +132,8 @@ class Case:
 class Mistake:
     """A fault that many make: the sentence that names it, and other options of the reference that make it.
 
-    Where options are not enough, a function takes the reference's place::
-
-        Mistake("the biases are missing.", bias=0)
-        Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies))
-
-    The sentence is in the catalogue of translations without `mark`; or a function makes it.
+    Where options are not enough, a function takes the reference's place. The sentence is translated without `mark`; or
+    a function makes it.
     """
 
     def __init__(self, fault: str | Callable[[], str], function: Callable | None = None, /, **options: Any) -> None:

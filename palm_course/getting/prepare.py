@@ -34,11 +34,10 @@ def prepare_palm(
     """Prepare iChallenge-PM from `source` as `folder`/palm; return it, and whether anything was done.
 
     source: AI Studio's three archives (their folder, or one of them), `PALM.zip` of the open release (or its folder),
-    or a folder into which either was unpacked, which is copied. None: where AI Studio puts data set 19065.
-    A complete `palm` is left as it is unless `force`; an incomplete one is replaced, and files in it that the new one
-    does not bring are kept. expected: the counts to insist on; None takes what there is, as long as every photograph to
-    validate has a label.
-    Raises DataError (DataNotFound: there is nothing of it); the text lists what is missing, and nothing was changed.
+    or a folder into which either was unpacked, which is copied. None: where AI Studio puts data set 19065. A complete
+    `palm` is left as it is unless `force`; an incomplete one is replaced, and files that the new one does not bring are
+    kept. expected: the counts to insist on; None: every photograph to validate has a label, no more. Raises DataError
+    (DataNotFound: there is nothing of it); the text lists what is missing, and nothing was changed.
     """
     target = folder / "palm"
     try:

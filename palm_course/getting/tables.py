@@ -30,9 +30,8 @@ class LabelRow:
 def read_labels(csvfile: str | Path) -> list[LabelRow]:
     """Read file names and labels from the columns `imgName` and `Label` of a .csv or .xlsx table, in its order.
 
-    Blank lines are skipped; a photograph listed twice with the same label counts once. Raises DataNotFound: there is no
-    such file. Raises DataError, which names the line: it is empty or no table, a column is missing or there twice, two
-    sheets could be meant, a name is empty, a label is neither 0 nor 1, or a photograph is listed with two labels.
+    Blank lines are skipped; a photograph listed twice with the same label counts once. Raises DataNotFound for no such
+    file, and DataError, which names the line, for a table that is empty, damaged, ambiguous or wrong.
     """
     found: dict[str, LabelRow] = {}
     table, rows = _read(Path(csvfile), "imgName", "Label")

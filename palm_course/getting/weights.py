@@ -1,8 +1,4 @@
-"""ImageNet weights for paddle.vision.models, without the wait that pretrained=True can mean.
-
-`resnet18(pretrained=True)` downloads, tries again for minutes where there is no network, and behind a
-proxy that does not answer waits for ever.
-"""
+"""ImageNet weights for paddle.vision.models, without the wait that pretrained=True can mean: minutes, or for ever."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """The measured results of the course: one JSON file for each training run on the real data.
 
-`results/03_alexnet/AlexNet-steady-seed0.json` is what network 03_alexnet:AlexNet reached by its steady recipe from
-seed 0. Chapters print their tables from these files; `make course` and `python -m palm_utils results` write them.
+`results/03_alexnet/AlexNet-steady-seed0.json` is what 03_alexnet:AlexNet reached by its steady recipe from seed 0.
+Chapters print their tables from these files; `make course` and `python -m palm_utils results` write them.
 """
 
 import json

@@ -1,7 +1,6 @@
 """`python -m palm_utils grade FOLDER`: a folder of students' notebooks scored into a table.
 
-What is printed, and the messages in the table, are in the language of whoever grades; the columns' names and the
-verdicts are the same everywhere, for programs to read.
+Messages are in the language of whoever grades; columns and verdicts are the same everywhere, for programs to read.
 """
 
 import argparse

@@ -84,11 +84,10 @@ def keep_copy(path: Path) -> Path:
 def carry_answers(mine: Any, fresh: bytes, base: bytes | None = None) -> tuple[bytes, list[str]]:
     """Return the notebook `fresh` with the answers of the notebook `mine`, and lines that say which they are.
 
-    nbgitpuller, the usual tool for "the newest version, and keep my edits", merges line by line: where both sides have
-    changed a notebook, it keeps one side or makes a file that Jupyter cannot open. Here an answer is a cell. It goes to
-    the exercise whose function or class it defines, or else to that of its number while this still asks for the same.
-    base: the version of the course that the student started from, where it is not `fresh`. What is not carried over is
-    said: answers without an exercise, and cells that the student has added.
+    Line by line, as nbgitpuller merges, one side would be lost, or Jupyter could not open the file. Here an answer is a
+    cell. It goes to the exercise whose function or class it defines, or else to that of its number while this still
+    asks for the same. base: the version that the student started from, where it is not `fresh`. Answers without an
+    exercise, and cells that the student has added, are not carried over, and the lines say so.
     """
     import nbformat
 

@@ -1,7 +1,6 @@
 """`python -m palm_utils update`: the course's newest version, with the student's answers in it.
 
-`git pull` refuses to touch a notebook that was edited, and its ways round that (stash, autostash, merging)
-leave conflict markers in a file that Jupyter then cannot open.
+`git pull` refuses to touch an edited notebook; stash and merge leave conflict markers in it that Jupyter cannot open.
 """
 
 import argparse
