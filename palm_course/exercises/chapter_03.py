@@ -196,7 +196,6 @@ def _call(trial: Trial, created: str, layer: Any, x: np.ndarray, seed: int) -> n
 
 
 def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
-    """Look at the factors of the values that stayed."""
     factors = result[result != 0] / x[result != 0]
 
     def are(factor: float) -> bool:

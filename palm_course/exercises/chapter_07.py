@@ -151,8 +151,7 @@ def _stopped_after(patience, accuracies, *, late=0, equal=False, against="best",
 
 
 def _fit(callback: Any, accuracies: list[float]) -> int:
-    """Call a callback as fit does; return after how many epochs it stops the training."""
-    # The model that fit hands over, as far as a callback that stops needs it.
+    # Called as fit does; this is the model that it hands over, as far as a callback that stops needs it.
     callback.set_model(SimpleNamespace(stop_training=False))
     callback.set_params({"epochs": len(accuracies), "steps": 1, "verbose": 0, "metrics": ["loss", "acc"]})
     callback.on_train_begin({})
@@ -187,7 +186,6 @@ def _trainings(rng: np.random.Generator) -> list[Case]:
 
 
 def _train_twice(trial: Trial, answer: Any) -> None:
-    """Look whether a second training with the same callback starts anew."""
     callback = trial.call(answer, (2,))
     first, second = [0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]
     trial.call(lambda: _fit(callback, first), name=tr("a first training with StopWhenFlat(2)"))

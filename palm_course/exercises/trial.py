@@ -117,9 +117,7 @@ class NotAttempted(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """The arguments of one call."""
-
-    args: tuple = ()
+    args: tuple = ()  # of one call
     kwargs: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, function: Callable) -> Any:

@@ -149,8 +149,6 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Bytes:
-    """The type of an array of bytes."""
-
     def __setstate__(self, state):
         _require(state[0] == 3 and state[1] in ("|", b"|") and state[2:] == (None, None, None, -1, -1, 0))
 

@@ -125,8 +125,7 @@ def valid_labels() -> np.ndarray | None:
 
 
 def are_kept() -> bool:
-    """Tell whether chapters store what they measure, as in `make course`."""
-    return bool(os.environ.get("PALM_KEEP_RESULTS"))
+    return bool(os.environ.get("PALM_KEEP_RESULTS"))  # as `make course` sets it
 
 
 def keep(network: str, history: History, scores: Scores | None = None, *, seed: int = 0, data: DataSet) -> None:
@@ -169,7 +168,6 @@ class CifarRun(Run):
         return cls(f"07_highlevel_api_cifar10:{network}", recipe, seed)
 
     def load(self) -> History | None:
-        """Return the stored history, None where there is none."""
         return load(self.network, self.recipe).get(self.seed)
 
     def keep(self, history: History, data: DataSet) -> None:
