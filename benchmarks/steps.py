@@ -41,8 +41,8 @@ TITLES = {name: title for name, (title, *_) in TITLES.items()} | {
     "07_highlevel_api_cifar10:resnet50": "ResNet-50 at 32 x 32",
     "07_highlevel_api_cifar10:SmallResNet": "SmallResNet at 32 x 32",
 }
-# Set-up leaves modules uncompiled; if they may not be stored either, PyTorch takes several seconds to start. glibc keeps
-# PyTorch's memory as palm_utils.cpu keeps PaddlePaddle's: fresh pages are costly, above all in virtual machines.
+# Set-up leaves modules uncompiled; if they may not be stored either, PyTorch takes several seconds to start.
+# glibc keeps PyTorch's memory as palm_utils.cpu keeps PaddlePaddle's: fresh pages are costly in virtual machines.
 _TORCH = {"PYTHONDONTWRITEBYTECODE": "", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "1000000000000"}
 _TORCH |= {"MALLOC_TOP_PAD_": "67108864", "MALLOC_ARENA_MAX": "1"}
 
@@ -128,7 +128,8 @@ ROW = Row(
     "Forward, loss, backward and the tutorial's optimizer on one batch of random images (10; chapter 7: 64 and 128), "
     "in fresh processes that take turns, the first step left out: PaddlePaddle with the notebook's network on all "
     "cores, as it comes (`PALM_CPU=plain`), with what `palm_utils.cpu` adds, and with that and two replicas, of which "
-    "the faster way counts; PyTorch with the same layers on as many threads, with glibc keeping its memory too. All must have the same number of "
-    "parameters and of tensors. Memory is the peak of the process; page faults are those that need no disk.",
+    "the faster way counts; PyTorch with the same layers on as many threads, its memory kept by glibc too. All must "
+    "have the same number of parameters and of tensors. Memory is the peak of the process; page faults are those "
+    "that need no disk.",
     measure,
 )
