@@ -11,8 +11,7 @@ pooling     The backward of max-pooling looks for the maximum of each window aga
             where it was, and is four to seven times faster.
 small maps  PaddlePaddle multiplies one image after another. Where the output has only a few places, the matrices are
             too thin for that; all images of the batch are multiplied at once.
-validation  PaddlePaddle's threads share each multiplication and leave everything between two of them to one core.
-            `predict` gives each core a batch of its own instead.
+validation  PaddlePaddle's threads share only multiplications. `predict` gives each core a batch of its own instead.
 
 `kernels`, `small maps` and `validation` change the last digits, as another processor does; the others change no bit.
 The layers stay PaddlePaddle's: the functions that they call are wrapped, and called as they are wherever a measure does

@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=["cpu", "gpu"])
     parser.add_argument("--amp", action="store_true", help=tr("mixed precision, on a GPU"))
     parser.add_argument("--nproc", type=int, default=1, help=tr("processes that share each batch (default 1)"))
+    parser.add_argument("--replicas", type=int, default=1, help=tr("parts of a batch computed at once (default 1)"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
     data = datasets.palm()
     loaders = make_loaders(data, recipe, args.batch_size)
     refuse_processes(args.nproc, args.device)
-    refuse(args.batch_size, args.nproc, args.amp, find_device(args.device))
+    refuse(args.batch_size, args.nproc, args.amp, find_device(args.device), args.replicas)
     folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
     if args.nproc == 1:
-        options = {"resume": args.resume, "device": args.device, "amp": args.amp}
+        options = {"resume": args.resume, "device": args.device, "amp": args.amp, "replicas": args.replicas}
         first = distributed.get_rank() == 0  # of several processes it alone prints
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if first else nowhere):
             print(data.describe(), recipe, sep="\n")

@@ -173,6 +173,7 @@ def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch, s
         (["--nproc", "2", "--batch-size", "1"], "A batch of 1 cannot be shared evenly by 2 processes"),
         (["--nproc", "2", "--network", "Large"], "defines no network 'Large'"),
         (["--nproc", "2", "--amp", "--device", "cpu"], "Mixed precision (amp) needs a GPU"),
+        (["--replicas", "2", "--nproc", "2", "--device", "cpu"], "replicas=2: 2 or more share the cores"),
         (["--amp", "--device", "cpu"], "Mixed precision (amp) needs a GPU"),
     ],
 )
