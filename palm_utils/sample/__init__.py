@@ -78,7 +78,7 @@ def sample_root(folder: str | Path, size: str = "default") -> Path:
             "try again.",
             root=root,
             error=error,
-        ) from error
+        ) from None
     return root
 
 
@@ -90,7 +90,7 @@ def sample_folder() -> Path:
 
 def sample_size() -> str:
     """Return the sample that the environment variable `PALM_SAMPLE` names, else "default"."""
-    size = os.environ.get("PALM_SAMPLE") or "default"
+    size = os.environ.get("PALM_SAMPLE", "").strip() or "default"
     if size not in SIZES:
         raise DataError(
             "PALM_SAMPLE is {size!r}; it can be {known}. Unset it to use real data where there is some.",
