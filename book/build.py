@@ -27,9 +27,9 @@ def main() -> int:
     parser.add_argument("--jobs", default="auto", help="processes (auto: one for each core)")
     args = parser.parse_args()
     with mock(missing_imports()):
-        from palm_utils.files import replacing_folder
+        from palm_utils.files import replacing
 
-        with replacing_folder(args.to) as site, tempfile.TemporaryDirectory() as work:
+        with replacing(args.to, folder=True) as site, tempfile.TemporaryDirectory() as work:
             for edition, place in (("en", site), ("zh", site / "zh")):
                 sources = Path(work, edition)
                 write(edition, sources)
