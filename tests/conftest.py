@@ -42,6 +42,14 @@ def write_photograph(path, rng, *, bright=False, size=(40, 48)):
 
 
 @pytest.fixture
+def micro(monkeypatch):
+    """Let the sample 'tiny' be tinier still, for tests that make it more than once."""
+    from palm_utils import sample
+
+    monkeypatch.setitem(sample.SIZES, "tiny", sample.Size(1, 1, 1, 3, (20, 10), (20, 10), seconds=1))
+
+
+@pytest.fixture
 def images():
     """20 pictures of CIFAR-10's size and random pixels."""
     return np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32)).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -74,3 +75,28 @@ def prose(pair):
 def inline(source, kind):
     """The tokens of one kind inside the paragraphs, headings and table cells of a markdown text."""
     return [child for token in MARKDOWN.parse(source) for child in token.children or [] if child.type == kind]
+
+
+def glossary():
+    """The rows of docs/glossary.md: English, Chinese, meaning in both."""
+    lines = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
+    rows = [[column.strip() for column in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [row for row in rows if len(row) == 4 and not set(row[0]) <= {"-"} and row[0] != "English"]
+
+
+# Other words for a term that mean something else as well.
+ORDINARY = {"轮", "周期", "迭代", "标注", "标准化", "规范化"}
+OTHER_WORDS = {
+    word: row[1]
+    for row in glossary()
+    for listed in re.findall("又译：(.*?)。", row[3])
+    for word in re.split("[、，]", listed)
+    if word not in ORDINARY
+}
+OTHER_WORDS |= {
+    "学习速率": "学习率",
+    "激励函数": "激活函数",
+    "下采样层": "池化",
+    "过度拟合": "过拟合",
+    "全链接": "全连接",
+}

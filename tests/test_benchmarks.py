@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from networks import Constant, Tiny, assert_same, momentum, weights
+from networks import Tiny, assert_same, momentum, weights
 
 from benchmarks import __main__ as benchmarks
 from benchmarks import batches, machine, report, scaling, scaling_side, steps, tutorial
@@ -231,19 +231,6 @@ def test_the_tutorial_s_readers_yield_the_same_images_and_decode_in_every_epoch(
     monkeypatch.setattr(cv2, "imread", lambda name: decoded.append(name) or imread(name))
     reader = tutorial.data_loader(training)
     assert len([*reader(), *reader()]) and len(decoded) == 2 * 12
-
-
-def test_the_tutorial_s_validation_keeps_the_graph_and_the_course_s_does_not(readers, train, tmp_path):
-    def seen_by(run):
-        """Whether the answers of a network could be differentiated, in training and in evaluation mode."""
-        model, seen = Constant(0.5), set()
-        model.register_forward_post_hook(lambda layer, x, out: seen.add((layer.training, not out.stop_gradient)))
-        run(model, momentum(model))
-        return seen
-
-    theirs = seen_by(lambda *made: tutorial.train_epoch(*made, *readers.values(), tmp_path))
-    assert theirs == {(True, True), (False, True)}
-    assert seen_by(lambda *made: train(*made, epochs=1)) == {(True, True), (False, False)}
 
 
 def test_both_loops_compute_the_same(palm_folder, train, tmp_path):

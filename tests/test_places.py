@@ -1,6 +1,5 @@
 """The course in the places in which students put it. Whole set-ups and chapters in such places: tests/hard."""
 
-import errno
 import hashlib
 import os
 import re
@@ -15,14 +14,8 @@ from places import everything
 from palm_course.getting import weights
 from palm_course.getting.download import Remote, download
 from palm_utils import datasets, machine, sample
-from palm_utils.messages import CourseError, DataNotFound, DownloadError
+from palm_utils.messages import DataNotFound, DownloadError
 from palm_utils.readers import data_loader
-
-
-@pytest.fixture
-def micro(monkeypatch):
-    """Let the sample 'tiny' be tinier still."""
-    monkeypatch.setitem(sample.SIZES, "tiny", places.MICRO)
 
 
 def test_folders_with_spaces_and_chinese_names(micro, tmp_path, monkeypatch):
@@ -78,9 +71,6 @@ def test_weights_go_into_the_data_folder_where_the_home_cannot_be_written_to(tmp
     monkeypatch.setattr(weights, "download", lambda files, **options: asked.extend(files))
     assert weights.pretrained_weights("a", download_it=True) == file
     assert [remote.destination for remote in asked] == [file]
-    for content, found in ((b"y", None), (b"x", file)):  # another file under that name: nobody unpickles it
-        palm_archives.write(file.parent, {file.name: content})
-        assert weights.find_weights("a") == found
 
 
 def test_a_download_that_cannot_be_put_where_it_belongs(tmp_path):
@@ -88,17 +78,6 @@ def test_a_download_that_cannot_be_put_where_it_belongs(tmp_path):
     file = Remote("http://server/a.gz", tmp_path / "data" / "a.gz", "md5", "")
     with pytest.raises(DownloadError, match=r"a\.gz could not be downloaded: it cannot be written there .*exists"):
         download([file])
-
-
-def test_a_sample_on_a_full_disk_is_said_and_leaves_nothing(micro, tmp_path, monkeypatch):
-    def refuse(*args, **options):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("palm_utils.files.uuid4", refuse)  # part of every new file's name
-    said = r"sample data cannot be written to .*No space left on device.*60 MB to spare"
-    with pytest.raises(CourseError, match=said):
-        sample.sample_root(tmp_path / "data", "tiny")
-    assert all(path.suffix == ".lock" for path in (tmp_path / "data").rglob("*") if path.is_file())
 
 
 # --- no network

@@ -65,10 +65,6 @@ def test_the_colours_of_code_can_be_told_from_its_ground(open_page, scheme):
     assert faults_of_access(page, contrast=True, alone=True, code=True) == []
 
 
-def test_there_is_a_formula_to_look_at(open_page):
-    assert open_page("results.html").page.locator("math").count() > 0
-
-
 def test_dark_and_light_differ_and_figures_keep_their_ground(open_page):
     background = "e => getComputedStyle(e).backgroundColor"
     chapter = next(path for path in PAGES if path.startswith("01_"))

@@ -39,10 +39,6 @@ def test_search_finds_words_of_both_languages(open_page, folder, word, chapter):
     assert watched.faults == []
 
 
-def test_search_says_when_there_is_nothing(open_page):
-    assert search(open_page("index.html").page, "Xylophon") == []
-
-
 def test_a_result_leads_to_the_word(open_page):
     watched = open_page("index.html")
     search(watched.page, "momentum")
@@ -87,15 +83,6 @@ def test_next_leads_through_the_whole_book(open_page, folder):
         seen.append(watched.page.url)
     own = [path for path in (BOOK / folder).rglob("*.html") if folder or "zh" not in path.relative_to(BOOK).parts]
     assert len(seen) == len([path for path in own if path.name != "search.html"])
-
-
-def test_the_look_can_be_chosen(open_page):
-    page = open_page("index.html", color_scheme="light").page
-    looks = []
-    for _ in range(3):
-        page.locator("button.theme-toggle").locator("visible=true").first.click()
-        looks.append(page.locator("body").get_attribute("data-theme"))
-    assert sorted(looks) == ["auto", "dark", "light"]
 
 
 def test_code_is_copied_and_output_is_not_offered(open_page):

@@ -107,18 +107,6 @@ def test_the_committed_notebooks_are_in_good_form(path):
     assert problems(nbformat.read(path, as_version=4), read_committed(path)) == []
 
 
-def test_a_student_s_copy_may_be_run_in_any_order_and_extended():
-    committed = nbformat.read(CHAPTERS[0], as_version=4)
-    edited = nbformat.from_dict(committed)
-    code = [cell for cell in edited.cells if cell.cell_type == "code"]
-    code[1].execution_count = 77
-    code[1].outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="x"))
-    own = nbformat.v4.new_code_cell("print('mine')", outputs=[nbformat.v4.new_output("stream", text="x")])
-    edited.cells.append(own)
-    assert len(problems(edited)) >= 3
-    assert problems(edited, committed) == []
-
-
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_the_stored_outputs_are_those_of_the_code_on_the_real_data(path):
     book = read_committed(path) or nbformat.read(path, as_version=4)
@@ -281,16 +269,6 @@ def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
 def nbval(path, cwd):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
     return subprocess.run([*command, path], cwd=cwd, capture_output=True, text=True)
-
-
-def test_nbval_tells_a_wrong_stored_fact_and_passes_over_what_was_measured(tmp_path):
-    fact, figure = ("print([3, 6, 24, 24])", "nbval-check-output"), ("import time\nprint(time.time())", "measured")
-    path = write_book(tmp_path / "01_x.ipynb", fact, figure)
-    notebooks.execute(path, path)
-    assert nbval(path, cwd=tmp_path).returncode == 0
-    path.write_text(path.read_text("utf-8").replace("[3, 6, 24, 24]\\n", "[3, 6, 25, 24]\\n"), "utf-8")
-    failed = nbval(path, cwd=tmp_path)
-    assert failed.returncode == 1 and "[3, 6, 25, 24]" in failed.stdout
 
 
 def test_nbval_leaves_alone_what_was_trained_in_the_notebooks_folder(tmp_path):

@@ -2,7 +2,7 @@
 
 import re
 
-from editions import MARKDOWN, ROOT, course, each_pair, edition, entries, inline, pair, prose, zh_form
+from editions import MARKDOWN, OTHER_WORDS, course, each_pair, edition, entries, inline, pair, prose, zh_form
 
 __all__ = ["course", "edition", "entries", "pair", "prose"]  # fixtures
 
@@ -51,45 +51,9 @@ def amounts(text):
     return {figure: round(float(figure.replace(",", "")) * WORTH[word]) for figure, word in found.items()}
 
 
-def test_an_amount_may_be_counted_in_ten_thousands():
-    assert figures_missing("134 million, 8.5 million and 3.8 billion", "1.34 亿、850 万和 38 亿") == set()
-    assert figures_missing("134 million and 92%", "13.4 亿和 92%") == {"134"}
-    assert figures_missing("134 pixels", "1.34 亿") == {"134"}
-
-
 @each_pair
 def test_prose_is_set_as_chinese_is(prose):
     assert {cell.id: found for _, cell in prose if (found := zh_form.faults(cell.source))} == {}
-
-
-def glossary():
-    """The rows of docs/glossary.md: English, Chinese, meaning in both."""
-    lines = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
-    rows = [[column.strip() for column in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    return [row for row in rows if len(row) == 4 and not set(row[0]) <= {"-"} and row[0] != "English"]
-
-
-# Other words for a term that mean something else as well.
-ORDINARY = {"轮", "周期", "迭代", "标注", "标准化", "规范化"}
-OTHER_WORDS = {
-    word: row[1]
-    for row in glossary()
-    for listed in re.findall("又译：(.*?)。", row[3])
-    for word in re.split("[、，]", listed)
-    if word not in ORDINARY
-}
-OTHER_WORDS |= {
-    "学习速率": "学习率",
-    "激励函数": "激活函数",
-    "下采样层": "池化",
-    "过度拟合": "过拟合",
-    "全链接": "全连接",
-}
-STEADY = """
-accuracy, activation function, batch norm, bottleneck, convolution, cross-entropy, data augmentation, feature map,
-fully connected, gradient, learning rate, logistic regression, max-pooling, optimizer, overfitting, pathologic
-myopia, pooling, receptive field, residual block, sensitivity, specificity, standard deviation, threshold, weight decay
-"""
 
 
 @each_pair
@@ -98,15 +62,3 @@ def test_terms_are_those_of_the_glossary(entries):
     for entry in entries:
         for word, right in OTHER_WORDS.items():
             assert word not in entry.chinese, f"{entry.name}: {word}; the course says {right}"
-
-
-@each_pair
-def test_terms_are_rendered_by_their_words(entries):
-    for term in re.split(r",\s+", " ".join(STEADY.split())):
-        rows = [row for row in glossary() if term in re.split(", ", row[0].split(" (")[0].removesuffix(" layer"))]
-        assert len(rows) == 1, f"the glossary has {term} in one row"
-        words = re.split("、", re.sub("（.*?）", "", rows[0][1]).removesuffix("层"))
-        for entry in entries:
-            english = re.sub(r"`[^`]*`|\*.*?\*|\]\(.*?\)", "", entry.english)  # titles of papers stay English
-            if re.search(rf"\b{re.escape(term)}s?\b", english, re.I):
-                assert any(word in entry.chinese for word in words), f"{entry.name}: {term} is {words}"

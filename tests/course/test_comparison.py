@@ -65,13 +65,6 @@ def test_what_is_not_stored_is_a_gap_and_no_error(small, capsys):
     assert lines[2].split()[-1] == "-", "the tutorial claims nothing of it"
 
 
-def test_a_damaged_result_is_an_error_and_no_gap(small):
-    small(NETWORK, "tutorial", 0, ALL_RIGHT)
-    Run(NETWORK, "tutorial", 0).path.write_text("{", "utf-8")
-    with pytest.raises(DataError, match="not a stored result"):
-        comparison.rows([NETWORK])
-
-
 def test_answers_are_of_the_steady_recipe_where_it_is_stored(small):
     assert comparison.answers([NETWORK]) == {}
     small(NETWORK, "tutorial", 0, ONE_WRONG)

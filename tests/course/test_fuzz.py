@@ -3,7 +3,6 @@
 The same examples on every run. PALM_HARD=1 draws others, and many more.
 """
 
-import csv
 import io
 import os
 import stat
@@ -17,15 +16,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
-from hypothesis.extra import numpy as st_numpy
 from palm_archives import cifar_batch, mnist_files, tar_gz, xlsx, zipped
 
 from palm_course.getting import contents
-from palm_course.getting.tables import LabelRow, read_fovea, read_labels
+from palm_course.getting.tables import read_fovea, read_labels
 from palm_course.getting.unpack import unpack
 from palm_utils.datasets import CifarData, MnistData
 from palm_utils.messages import DataError
-from palm_utils.readers import read_image, transform_img
+from palm_utils.readers import read_image
 
 HARD = bool(os.environ.get("PALM_HARD"))
 # Hypothesis would keep tables of its own in the working directory; this folder goes with the run.
@@ -66,43 +64,6 @@ def damaged(content):
 
 
 # --- label tables
-
-NAMES = st.sampled_from(["V0001.jpg", "V0002.jpg", "P1.JPG", "a b.jpg", "x,1.jpeg", "x;1.jpg", 'a"b.jpg', "眼.jpg"])
-LABELS = {0: ["0", "0.0", " 0 ", "0,0", "00"], 1: ["1", "1.0", "1,00", "1e0", "+1"]}
-
-
-@st.composite
-def tables(draw):
-    """A table as bytes, and what should be read from it."""
-    separator, end = draw(st.sampled_from(",;\t")), draw(st.sampled_from(["\n", "\r\n", "\r"]))
-    columns = draw(st.permutations([0, 1, 2]))
-    titles = [
-        draw(st.sampled_from(choice))
-        for choice in (["imgName", " img_name ", "IMG NAME"], ["Label", "LABEL "], ["ID", ""])
-    ]
-    buffer, expected, line = io.StringIO(newline=""), [], 1
-    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-    writer = csv.writer(buffer, delimiter=separator, lineterminator=end, quoting=quoting)
-    writer.writerow([titles[column] for column in columns])
-    for name, label in draw(st.dictionaries(NAMES, st.sampled_from([0, 1]), min_size=1, max_size=4)).items():
-        if draw(st.booleans()):
-            buffer.write(draw(st.sampled_from(["", "  ", separator])) + end)
-            line += 1
-        cells = name, draw(st.sampled_from(LABELS[label])), draw(st.sampled_from(["", "a b"]))
-        times = draw(st.integers(1, 2))
-        writer.writerows([[cells[column] for column in columns]] * times)
-        expected.append(LabelRow(name, label, line + 1))
-        line += times
-    return buffer.getvalue().encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))), expected
-
-
-@fuzz(40)
-@given(tables())
-def test_every_dialect_of_a_table_is_read_right(file, drawn):
-    content, expected = drawn
-    file.write_bytes(content)
-    assert read_labels(file) == expected
-
 
 TABLE = 'ID,imgName,Label,Fovea_X,Fovea_Y\r\n1,V0001.jpg,0,1.5,2\r\n\r\n2,"V0002.jpg",1,"3,5",4\r\n'.encode("utf-8-sig")
 WORKBOOK = xlsx(("imgName", "Label"), ("V0001.jpg", 0), ("V0002.jpg", 1.0))
@@ -223,7 +184,7 @@ def test_whatever_a_file_of_digits_is_it_is_whole_or_named(file, name, data):
         assert name in str(error)
 
 
-# --- photographs and transform_img
+# --- photographs
 
 SMALL = np.full((9, 11, 3), (10, 120, 240), np.uint8)
 ENCODED = [cv2.imencode(suffix, SMALL)[1].tobytes() for suffix in (".jpg", ".png", ".bmp", ".tif")]
@@ -239,32 +200,3 @@ def test_whatever_a_photograph_is_it_is_read_or_named(file, content):
         assert str(file) in str(error)
     else:
         assert image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
-
-
-SHAPES = st.tuples(st.integers(1, 250), st.integers(1, 250), st.just(3)) | st.lists(st.integers(0, 5), max_size=4).map(
-    tuple
-)
-DTYPES = st_numpy.scalar_dtypes() | st.just(np.dtype(np.uint8))
-ORDERS = st.sampled_from(["C", "F", "reversed", "every second", "read-only"])
-
-
-@fuzz(50)
-@given(SHAPES, DTYPES, ORDERS, st.integers(0, 255))
-@example((40_000, 1, 3), np.dtype(np.uint8), "C", 7)
-@example((1, 40_000, 3), np.dtype(np.uint8), "F", 7)
-def test_transform_img_takes_every_image_and_nothing_else(shape, dtype, order, value):
-    img = np.full(shape, value, np.uint8).astype(dtype, order="F" if order == "F" else "C")
-    if order == "reversed":
-        img = img[::-1, ..., ::-1] if img.ndim > 1 else img[::-1] if img.ndim else img
-    elif order == "every second" and img.ndim == 3:
-        img = img[::2, ::2]
-    elif order == "read-only":
-        img.setflags(write=False)
-    is_image = img.ndim == 3 and img.shape[2] == 3 and img.size
-    if is_image and dtype in ("uint8", "uint16", "int16", "float32", "float64"):
-        out = transform_img(img)
-        assert out.shape == (3, 224, 224) and out.dtype == np.float32 and out.flags["C_CONTIGUOUS"]
-        np.testing.assert_allclose(out, value / 255 * 2 - 1, atol=1e-6)
-    else:
-        with pytest.raises(ValueError, match="transform_img takes an image of"):
-            transform_img(img)

@@ -1,9 +1,7 @@
 """Which exercises are done: read from notebook files, and asked of a running kernel."""
 
-import io
 import json
 import re
-import sys
 
 import nbformat
 import pytest
@@ -219,21 +217,3 @@ def test_a_kernel_s_own_answers(capsys):
     ]
     with pytest.raises(CourseError, match="no exercises of a chapter 99"):
         texts.progress(99, names)
-
-
-def test_in_a_kernel_that_does_not_know_its_notebook_s_name(tmp_path):
-    nbclient = pytest.importorskip("nbclient")
-    cells = [RIGHT, "from palm_course.exercises.texts import progress\n\nprogress(1)"]
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    resources = {"metadata": {"path": tmp_path}}
-    nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
-    # A busy kernel sends what is printed in several pieces.
-    assert chapters.tidy(book).cells[1].outputs[0].text.startswith("1 of 3 exercises done\n✓ 1.1  ")
-
-
-def test_a_console_without_the_marks(monkeypatch):
-    bytes_out = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding="ascii", errors="strict"))
-    texts.progress(1, {})
-    sys.stdout.flush()
-    assert bytes_out.getvalue().startswith(b"0 of 3 exercises done\n? 1.1")

@@ -1,6 +1,5 @@
 """Exercises of chapter 2: right answers written in several ways pass; in wrong ones the fault is named."""
 
-import re
 from pathlib import Path
 
 import cv2
@@ -15,26 +14,6 @@ RIGHT, WRONG = {}, {}
 # 2.1 ------------------------------------------------------------------------------------------
 
 
-def label_by_branches(filename):
-    letter = filename.rpartition("/")[2][0]
-    if letter == "P":
-        return np.float32(1)
-    if letter in ("H", "N"):
-        return np.float32(0)
-    raise ValueError(filename)
-
-
-def label_by_pattern(filename):
-    return bool(re.fullmatch(r"(?:.*/)?([HNP])\d+\.jpg", filename, re.IGNORECASE).group(1) == "P")
-
-
-def label_by_position(filename):
-    return ["HN", "P"].index({"H": "HN", "N": "HN"}.get(filename.split("/")[-1][0], filename.split("/")[-1][0]))
-
-
-RIGHT["2.1"] = [label_by_branches, label_by_position]
-
-
 def refusing(label):
     """Give `label`, a function of the path, the refusal of unknown names."""
 
@@ -46,6 +25,11 @@ def refusing(label):
     return answer
 
 
+RIGHT["2.1"] = [
+    refusing(lambda path: np.float32(Path(path).name[0] == "P")),
+    refusing(lambda path: Path(path).name[0] == "P"),
+]
+
 WRONG["2.1"] = [
     (refusing(lambda path: int(path[0] == "P")), "letter of the folder"),
     (refusing(lambda path: int("P" in path)), "anywhere in the path"),
@@ -55,31 +39,14 @@ WRONG["2.1"] = [
     (refusing(lambda path: str(int(Path(path).name[0] == "P"))), "one number(.|\n)*type str"),
     (lambda path: int(Path(path).name[0] == "P"), r"should raise ValueError here(.|\n)*V0001(.|\n)*value 0"),
     (lambda path: {"P": 1, "H": 0, "N": 0}[Path(path).name[0]], "raise ValueError here(.|\n)*came: +KeyError"),
-    (lambda path: {"N0012.jpg": 0, "PALM-Training400/N0012.jpg": 0}.get(path, 0), "same answer whatever"),
-    (label_by_pattern, "should raise ValueError here(.|\n)*came: +AttributeError"),
 ]
 
 # 2.2 ------------------------------------------------------------------------------------------
 
 
-def accuracy_by_sigmoid(logits, labels):
-    probability = 1 / (1 + np.exp(-logits.astype(np.float64).flatten()))
-    return np.mean((probability > 0.5) == labels.flatten())
-
-
-def accuracy_by_loop(logits, labels):
-    right = 0
-    for logit, label in zip(np.ravel(logits), np.ravel(labels), strict=True):
-        right += (1 if logit > 0 else 0) == label
-    return right / len(labels)
-
-
 def accuracy_by_paddle(logits, labels):
     positive = paddle.nn.functional.sigmoid(paddle.to_tensor(logits).reshape([-1])) > 0.5
     return paddle.mean((positive.astype("int64") == paddle.to_tensor(labels.astype("int64").ravel())).astype("float32"))
-
-
-RIGHT["2.2"] = [accuracy_by_sigmoid, accuracy_by_loop, accuracy_by_paddle]
 
 
 def accuracy(logits, labels, threshold=0.0):
@@ -91,11 +58,7 @@ def accuracy_of_the_tutorial(logits, labels):
     return np.mean(np.argmax(columns, axis=1) == labels.reshape(-1))
 
 
-def accuracy_in_place(logits, labels):
-    logits[logits > 0] = 1
-    logits[logits < 0] = 0
-    return np.mean(logits.reshape(-1) == labels.reshape(-1))
-
+RIGHT["2.2"] = [accuracy, accuracy_by_paddle]
 
 WRONG["2.2"] = [
     (accuracy_of_the_tutorial, "always answers class 0"),
@@ -104,9 +67,6 @@ WRONG["2.2"] = [
     (lambda logits, labels: 100 * accuracy(logits, labels), "percentage"),
     (lambda logits, labels: labels.size * accuracy(logits, labels), "how many"),
     (lambda logits, labels: 1 - accuracy(logits, labels), "wrong way round"),
-    (lambda logits, labels: 0.75, "same answer whatever"),
-    (lambda logits, labels: (logits.reshape(-1) > 0) == labels.reshape(-1), "one number"),
-    (accuracy_in_place, "changes its input"),
     (lambda logits, labels: print(accuracy(logits, labels)), "returns nothing(.|\n)*printed: 0.75"),
 ]
 
@@ -123,25 +83,11 @@ def rates_by_scikit_learn(predictions, labels):
     return [metrics.recall_score(labels, predictions, pos_label=label, zero_division=np.nan) for label in (1, 0)]
 
 
-def rates_by_matrix(predictions, labels):
-    matrix = np.zeros((2, 2))
-    np.add.at(matrix, (labels, predictions), 1)
-    with np.errstate(invalid="ignore"):
-        return (np.diag(matrix) / matrix.sum(axis=1))[::-1]
-
-
 def rates_with_warnings(predictions, labels):
     return np.mean(predictions[labels == 1]), 1 - np.mean(predictions[labels == 0])
 
 
-RIGHT["2.3"] = [rates, rates_by_scikit_learn, rates_by_matrix, rates_with_warnings]
-
-
-def rates_without_guard(predictions, labels):
-    pairs = list(zip(predictions.tolist(), labels.tolist(), strict=True))
-    found, missed = pairs.count((1, 1)), pairs.count((0, 1))
-    let_go, alarmed = pairs.count((0, 0)), pairs.count((1, 0))
-    return found / (found + missed), let_go / (let_go + alarmed)
+RIGHT["2.3"] = [rates, rates_by_scikit_learn, rates_with_warnings]
 
 
 WRONG["2.3"] = [
@@ -149,13 +95,8 @@ WRONG["2.3"] = [
     (lambda predictions, labels: rates(predictions, labels, absent=0.0), "nan, not 0"),
     (lambda predictions, labels: rates(predictions, labels, absent=1.0), "nan, not 1"),
     (lambda predictions, labels: rates(labels, predictions), "predictive value"),
-    (
-        lambda predictions, labels: (np.mean(predictions * labels), np.mean((1 - predictions) * (1 - labels))),
-        "number of all eyes",
-    ),
+    (lambda p, y: (np.mean(p * y), np.mean((1 - p) * (1 - y))), "number of all eyes"),
     (lambda predictions, labels: 1 - np.array(rates(predictions, labels)), "missed instead of"),
-    (rates_without_guard, "raises ZeroDivisionError in line"),
-    (lambda predictions, labels: (2 / 3, 0.5), "same answer whatever"),
     (lambda predictions, labels: np.mean(predictions == labels), "2 numbers"),
 ]
 
@@ -175,6 +116,10 @@ def keep_aspect(img, size=224, pad=0, interpolation=cv2.INTER_LINEAR, rounding=r
 
 def to_chw(img):
     return (img.astype(np.float32) / 255 * 2 - 1).transpose(2, 0, 1)
+
+
+def keeping(**options):
+    return lambda img, size=224: to_chw(keep_aspect(img, size, **options))
 
 
 def pad_first(img, size=224):
@@ -200,12 +145,9 @@ def scale_first(img, size=224):
 RIGHT["2.4"] = [
     pad_first,
     scale_first,
-    lambda img, size=224: to_chw(keep_aspect(img, size)),
-    lambda img, size=224: to_chw(keep_aspect(img, size, interpolation=cv2.INTER_AREA)),
-    lambda img, size=224: to_chw(keep_aspect(img, size, interpolation=cv2.INTER_CUBIC)),
-    lambda img, size=224: to_chw(keep_aspect(img, size, interpolation=cv2.INTER_LANCZOS4)),
-    lambda img, size=224: to_chw(keep_aspect(img, size, interpolation=cv2.INTER_NEAREST)),
-    lambda img, size=224: to_chw(keep_aspect(img, size, rounding=lambda side: int(side + 0.999))),
+    *(keeping(interpolation=way) for way in (cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC)),
+    *(keeping(interpolation=way) for way in (cv2.INTER_LANCZOS4, cv2.INTER_NEAREST)),
+    keeping(rounding=lambda side: int(side + 0.999)),
 ]
 
 
@@ -226,18 +168,6 @@ def cropped(img, size=224):
     return to_chw(small[top : top + size, left : left + size])
 
 
-def exchanged_sides(img, size=224):
-    square, (height, width) = np.zeros((size, size, 3), np.uint8), shrunk(img, size).shape[:2]
-    square[:height, :width] = cv2.resize(img, (height, width))
-    return to_chw(square)
-
-
-def in_place(img, size=224):
-    result = to_chw(keep_aspect(img, size))
-    img //= 2
-    return result
-
-
 def grey_border(img, size=224):
     result = scale_first(img, size)
     result[:, keep_aspect(np.full_like(img, 255), size)[:, :, 0] == 0] = 0
@@ -249,7 +179,7 @@ WRONG["2.4"] = [
     (cropped, "cuts off the ends"),
     (in_the_corner, "in the corner"),
     (grey_border, "border is grey"),
-    (lambda img, size=224: to_chw(keep_aspect(img, size, pad=255)), "border is white"),
+    (keeping(pad=255), "border is white"),
     (lambda img, size=224: to_chw(keep_aspect(img, size)[:, :, ::-1]), "reordered to RGB"),
     (lambda img, size=224: (to_chw(keep_aspect(img, size)) + 1) / 2, r"in \[0, 1\]"),
     (lambda img, size=224: keep_aspect(img, size).transpose(2, 0, 1).astype(np.float32), "still 0…255"),
@@ -258,10 +188,7 @@ WRONG["2.4"] = [
     (lambda img, size=224: to_chw(keep_aspect(img, 224)), "square of `size` pixels"),
     (lambda img, size=224: to_chw(keep_aspect(img, size))[np.newaxis], "batch axis"),
     (lambda img, size=224: to_chw(keep_aspect(img, size)).transpose(0, 2, 1), "not those of the resized"),
-    (lambda img, size=224: np.zeros((3, size, size), np.float32), "not those of the resized"),
     (lambda img, size=224: [img, size], "array of numbers"),
-    (exchanged_sides, "raises ValueError in line .*cv2.resize"),
-    (in_place, "changes its input"),
 ]
 
-test_right_answers, test_wrong_answers = answer_tests({"Path": Path, "cv2": cv2, "np": np}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import paddle
-from exercise_verdicts import answer_tests, hidden_in_a_list, variant
+from exercise_verdicts import answer_tests
 
 nn = paddle.nn
 F = nn.functional
@@ -13,12 +13,6 @@ F = nn.functional
 RIGHT, WRONG = {}, {}
 
 # 4.1 ------------------------------------------------------------------------------------------
-
-
-def cost_by_arrays(kernels, channels, side):
-    channels = np.array(channels)
-    weights = np.array(kernels) ** 2 * channels[:-1] * channels[1:]
-    return np.array([weights.sum() + channels[1:].sum(), weights.sum() * side**2])
 
 
 def cost_by_layers(kernels, channels, side):
@@ -39,7 +33,7 @@ def cost(kernels, channels, side, biases=lambda before, after: after, kernel_pow
     return total, work
 
 
-RIGHT["4.1"] = [cost_by_arrays, cost_by_layers, cost]
+RIGHT["4.1"] = [cost_by_layers, cost]
 
 
 def cost_with_biases_as_work(kernels, channels, side):
@@ -59,10 +53,6 @@ def cost_of_equal_channels(kernels, channels, side):
     return cost(kernels, [channels[0]] * len(channels), side)
 
 
-def cost_printed(kernels, channels, side):
-    print(*cost(kernels, channels, side))
-
-
 WRONG["4.1"] = [
     (partial(cost, biases=lambda before, after: 0), "biases are missing"),
     (partial(cost, biases=lambda before, after: before), "bias for each input channel"),
@@ -74,33 +64,11 @@ WRONG["4.1"] = [
     (cost_without_padding, "yours shrink"),
     (cost_of_equal_channels, "input's channels for every convolution"),
     (lambda *a: cost(*a)[::-1], "exchanged"),
-    (lambda *a: (73_856, 231_211_008), "same answer whatever"),
     (lambda *a: cost(*a)[0], "2 numbers"),
-    (lambda *a: [cost(a[0][:1], a[1][:2], a[2])[0], cost(*a)[1]], "right for 1 of the 9"),
     (lambda *a: (cost(*a), a[1].pop())[0], "changes its input"),
-    (cost_printed, "returns nothing(.|\n)*printed: 73856 231211008"),
-    (lambda kernels, channels: (0, 0), "cannot be called this way"),
 ]
 
 # 4.2 ------------------------------------------------------------------------------------------
-
-
-def window_by_jump(layers, index):
-    """Walk from the input to the output, keeping step and offset of the output's pixels."""
-    step, start, side = 1, 0, 1
-    for kernel, stride, padding in layers:
-        start -= padding * step
-        side += (kernel - 1) * step
-        step *= stride
-    return start + index * step, start + index * step + side - 1
-
-
-def window_by_recursion(layers, index):
-    if not layers:
-        return index, index
-    *below, (kernel, stride, padding) = layers
-    start = index * stride - padding
-    return window_by_recursion(below, start)[0], window_by_recursion(below, start + kernel - 1)[1]
 
 
 def window_by_sets(layers, index):
@@ -109,28 +77,6 @@ def window_by_sets(layers, index):
         needed = {pixel * stride - padding + offset for pixel in needed for offset in range(kernel)}
     # Where a stride is larger than its kernel, pixels between are not read; the two ends are.
     return np.array([min(needed), max(needed)])
-
-
-def window_by_gradient(layers, index):
-    """Measure it, as section 4.3 does, in the middle of a long row of ones."""
-    shift = 4096
-    parts = []
-    for kernel, stride, _ in layers:
-        parts.append(nn.Conv1D(1, 1, kernel, stride, bias_attr=False))
-        parts[-1].weight.set_value(paddle.ones([1, 1, kernel]))
-    x = paddle.ones([1, 1, 3 * shift])
-    x.stop_gradient = False
-    jump, moved = 1, 0
-    for _, stride, padding in layers:
-        moved += padding * jump
-        jump *= stride
-    steps = shift // jump
-    nn.Sequential(*parts)(x)[0, 0, index + steps].backward()
-    seen = np.flatnonzero(x.grad.numpy()[0, 0]) - steps * jump - moved
-    return int(seen[0]), int(seen[-1])
-
-
-RIGHT["4.2"] = [window_by_jump, window_by_recursion, window_by_sets, window_by_gradient]
 
 
 def window(layers, index, first_padding=-1, last_padding=-1, strides=True, more=0):
@@ -147,6 +93,8 @@ def window_cut_in_the_photograph(layers, index):
     return max(0, first), last
 
 
+RIGHT["4.2"] = [window, window_by_sets]
+
 WRONG["4.2"] = [
     (lambda layers, index: window(layers[::-1], index), "walks from the input to the output"),
     (partial(window, first_padding=0, last_padding=0), "leaves out the padding"),
@@ -161,11 +109,6 @@ WRONG["4.2"] = [
     (window_cut_in_the_photograph, "cuts the window off"),
     (lambda *a: window(*a)[::-1], "two ends are exchanged"),
     (lambda layers, index: window(layers, 0), "leaves out the index"),
-    (lambda layers, index: (18, 23), "same answer whatever"),
-    (lambda *a: window(*a)[1] - window(*a)[0] + 1, "2 numbers"),
-    (lambda *a: tuple(map(str, window(*a))), "2 numbers"),
-    (lambda *a: (window(*a), a[0].clear())[0], "changes its input"),
-    (lambda layers, index: layers[index], "raises IndexError"),
 ]
 
 # 4.3 ------------------------------------------------------------------------------------------
@@ -224,11 +167,6 @@ def nested_blocks(plan, in_channels=3):
 RIGHT["4.3"] = [make, Features, pooled_before_the_relu, nested_blocks]
 
 
-class ForwardUnwritten(Features):
-    def forward(self, x):
-        raise NotImplementedError
-
-
 def without_last_relu(plan, in_channels=3):
     layers = list(make(plan, in_channels))
     last = max(i for i, layer in enumerate(layers) if isinstance(layer, nn.ReLU))
@@ -272,14 +210,12 @@ class PoolsLast(Features):
 
 WRONG["4.3"] = [
     (partial(make, wrap=lambda *layers: list(layers)), "list of layers"),
-    (hidden_in_a_list(make), "no parameters that a Layer can find"),
     (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 3)), "maps are too small(.|\n)*padding=1"),
     (partial(make, pool=lambda: nn.MaxPool2D(2, 1)), "maps are too large: not every pooling"),
     (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 5, padding=2)), "kernels are not 3 × 3"),
     (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 3, padding=1, bias_attr=False)), "biases are missing"),
     (partial(make, activation=nn.Identity), "ReLUs are missing"),
     (partial(make, activation=nn.Sigmoid), "not a ReLU"),
-    (partial(make, activation=nn.LeakyReLU), "not a ReLU"),
     (without_last_relu, "after the last convolution is missing"),
     (relu_once_a_block, "one belongs after every convolution"),
     (partial(make, pool=lambda: nn.AvgPool2D(2, 2)), "by averages"),
@@ -287,16 +223,7 @@ WRONG["4.3"] = [
     (input_channels_forgotten, "channels do not follow the plan"),
     (lambda plan, in_channels=3: make(plan), r"channels do not follow(.|\n)*in_channels=2(.|\n)*\[6, 2, 3, 3\]"),
     (without_leading_pooling, "maps are too large: not every pooling"),
-    (lambda plan, in_channels=3: make([8, "M", 16, 16, "M"]), "it has 3 convolutions|channels do not follow"),
     (PoolsLast, "not those of the plan's layers"),
-    (
-        variant(Features, forward=lambda self, x: paddle.to_tensor(Features.forward(self, x).numpy())),
-        "gradient does not reach convs.0.weight",
-    ),
-    (ForwardUnwritten, "still to be written: line .* of forward"),
-    (lambda plan, in_channels=3: (make(plan, in_channels), plan.clear())[0], "changes its input"),
-    (lambda plan, in_channels=3: print(make(plan, in_channels)), "returns nothing"),
-    (lambda plan: make(plan), "cannot be called this way"),
 ]
 
-test_right_answers, test_wrong_answers = answer_tests({"paddle": paddle}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

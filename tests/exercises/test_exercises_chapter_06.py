@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import paddle
-from exercise_verdicts import answer_tests, hidden_in_a_list, reference, variant
+from exercise_verdicts import answer_tests, fixed, reference, then, variant
 
 nn = paddle.nn
 F = paddle.nn.functional
@@ -67,10 +67,6 @@ WRONG["6.1"] = [
     (partial(count, projection_norm=0), "batch norm on the shortcut is missing"),
     (partial(count, expansion=1), "up to 4 × num_filters"),
     (partial(count, middle=1), "nine weights"),
-    (lambda num_channels, num_filters, stride=1: 70_400, "same answer whatever"),
-    (lambda num_channels, num_filters: count(num_channels, num_filters), "cannot be called this way"),
-    (lambda num_channels, num_filters, stride=1: [count(num_channels, num_filters, stride)] * 2, "one number"),
-    (lambda num_channels, num_filters, stride=1: None, "return` missing"),
 ]
 
 # 6.4 ------------------------------------------------------------------------------------------
@@ -79,14 +75,6 @@ WRONG["6.1"] = [
 def fold(weight, scale, bias, mean, variance, epsilon=1e-5):
     factor = scale / np.sqrt(variance + epsilon)
     return weight * factor[:, None, None, None], bias - mean * factor
-
-
-def fold_in_a_loop(weight, scale, bias, mean, variance, epsilon=1e-5):
-    new_weight, new_bias = np.empty_like(weight), np.empty_like(bias)
-    for i in range(len(weight)):
-        new_weight[i] = weight[i] * scale[i] / (variance[i] + epsilon) ** 0.5
-        new_bias[i] = bias[i] - mean[i] * scale[i] / (variance[i] + epsilon) ** 0.5
-    return new_weight, new_bias
 
 
 def fold_by_einsum(weight, scale, bias, mean, variance, epsilon=1e-5):
@@ -98,7 +86,7 @@ def fold_as_tensors(*arguments, **named):
     return tuple(map(paddle.to_tensor, fold(*arguments, **named)))
 
 
-RIGHT["6.4"] = [fold, fold_in_a_loop, fold_by_einsum, fold_as_tensors]
+RIGHT["6.4"] = [fold, fold_by_einsum, fold_as_tensors]
 
 
 def wrong_fold(factor=None, axis=0, new_bias=None):
@@ -115,11 +103,6 @@ def wrong_fold(factor=None, axis=0, new_bias=None):
     return answer
 
 
-def in_place(weight, scale, bias, mean, variance, epsilon=1e-5):
-    weight *= (scale / np.sqrt(variance + epsilon)).reshape(-1, 1, 1, 1)
-    return weight, bias - mean * scale / np.sqrt(variance + epsilon)
-
-
 WRONG["6.4"] = [
     (wrong_fold(lambda scale, variance, epsilon: scale / np.sqrt(variance)), "epsilon is missing"),
     (wrong_fold(lambda scale, variance, epsilon: scale / (np.sqrt(variance) + epsilon)), "after the root"),
@@ -129,7 +112,6 @@ WRONG["6.4"] = [
     (wrong_fold(lambda scale, variance, epsilon: scale / np.sqrt(variance + 1e-5)), "default epsilon"),
     (wrong_fold(lambda scale, variance, epsilon: np.ones_like(scale)), "weight is left as it was"),
     (wrong_fold(axis=1), "scales the input channels"),
-    (wrong_fold(axis=3), "raises ValueError"),
     (wrong_fold(new_bias=lambda scale, bias, mean, v: bias), "no notice of the mean"),
     (wrong_fold(new_bias=lambda scale, bias, mean, v: bias + mean * scale / np.sqrt(v)), "wrong sign"),
     (wrong_fold(new_bias=lambda scale, bias, mean, v: bias - mean), "taken away as it is"),
@@ -140,7 +122,6 @@ WRONG["6.4"] = [
     (lambda *arguments, **named: fold(*arguments, **named)[0], "two arrays"),
     (lambda *arguments, **named: fold(*arguments, **named)[::-1], "new_weight has the wrong shape"),
     (lambda *arguments, **named: (np.zeros_like(arguments[0]), arguments[2]), "the new weight is not right"),
-    (in_place, "changes its input"),
 ]
 
 
@@ -194,16 +175,7 @@ class InOneSequential(nn.Layer):
         return paddle.add(self.branch(images), images)
 
 
-class OlderBatchNorm(Block):
-    """nn.BatchNorm applies its ReLU itself."""
-
-    def __init__(self, channels, middle):
-        super().__init__(channels, middle)
-        self.bn1 = nn.BatchNorm(channels, act="relu")
-        self.bn2 = nn.BatchNorm(middle, act="relu")
-
-
-RIGHT["6.2"] = [Block, InOneSequential, OlderBatchNorm]
+RIGHT["6.2"] = [Block, InOneSequential]
 
 
 class ShortcutFromTheActivated(Block):
@@ -232,13 +204,8 @@ class NormsAlike(Block):
         self.bn1 = nn.BatchNorm2D(middle)
 
 
-class ForwardUnwritten(Block):
-    def forward(self, x):
-        raise NotImplementedError
-
-
 WRONG["6.2"] = [
-    (variant(Block, forward=lambda self, x: F.relu(Block.forward(self, x))), "ReLU follows the addition"),
+    (then(Block, F.relu), "ReLU follows the addition"),
     (ShortcutFromTheActivated, "at the block's own input"),
     (variant(Block, forward=lambda self, x: self.branch(x)), "no shortcut"),
     (ChaptersOrder, "the chapter's order"),
@@ -261,19 +228,8 @@ WRONG["6.2"] = [
         "1 batch norm instead of two",
     ),
     (NormsAlike, "both batch norms have the same size"),
-    (
-        variant(Block, __init__=lambda self, channels, middle: Block.__init__(self, 16, 4)),
-        r"expected: 454(.|\n)*came: +1,192",
-    ),
-    (hidden_in_a_list(Block), r"no parameters that a Layer can find(.|\n)*plain list"),
-    (variant(Block, branch=lambda self, x: paddle.to_tensor(Block.branch(self, x).numpy())), "gradient does not reach"),
-    (
-        variant(Block, forward=lambda self, x: paddle.flatten(Block.forward(self, x), 1)),
-        "not a tensor of the input's shape",
-    ),
-    (variant(nn.Layer, __init__=lambda self, *_, **__: nn.Layer.__init__(self)), "no method `forward`"),
-    (ForwardUnwritten, "still to be written: line .* of forward"),
-    (lambda channels, middle: Block(channels, middle), "derived from paddle.nn.Layer"),
+    (fixed(Block, 16, 4), r"expected: 454(.|\n)*came: +1,192"),
+    (then(Block, lambda y: paddle.flatten(y, 1)), "not a tensor of the input's shape"),
 ]
 
 # 6.3 ------------------------------------------------------------------------------------------
@@ -292,16 +248,11 @@ def by_a_convolution(x, num_filters, stride):
     return F.conv2d(x, paddle.eye(num_filters, x.shape[1]).unsqueeze([2, 3]), stride=stride)
 
 
-def by_strided_slice(x, num_filters, stride):
-    left = paddle.strided_slice(x, axes=[2, 3], starts=[0, 0], ends=[x.shape[2], x.shape[3]], strides=[stride] * 2)
-    return with_zeros(left, num_filters)
-
-
 def step(x, stride, start=0):
     return x[:, :, start::stride, start::stride]
 
 
-RIGHT["6.3"] = [by_pooling, by_a_convolution, by_strided_slice]
+RIGHT["6.3"] = [by_pooling, by_a_convolution]
 
 
 def repeats(x, num_filters, stride):
@@ -318,18 +269,9 @@ def through_numpy(x, num_filters, stride):
     return paddle.to_tensor(with_zeros(step(x, stride), num_filters).numpy())
 
 
-def emptying_its_input(x, num_filters, stride):
-    result = with_zeros(step(x, stride), num_filters)
-    x.set_value(paddle.zeros_like(x))
-    return result
-
-
 WRONG["6.3"] = [
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, front=num_filters - x.shape[1]), "first"),
-    (
-        lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, front=(num_filters - x.shape[1]) // 2),
-        "both sides",
-    ),
+    (lambda x, n, stride: with_zeros(step(x, stride), n, front=(n - x.shape[1]) // 2), "both sides"),
     (repeats, "repeat those of x"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, 1.0), "ones"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride, 1), num_filters), "later row and column"),
@@ -340,20 +282,11 @@ WRONG["6.3"] = [
     (lambda x, num_filters, stride: step(x, stride), "number of channels is wrong"),
     (lambda x, num_filters, stride: with_zeros(x, num_filters), "no rows and columns are left out"),
     (lambda x, num_filters, stride: with_zeros(x[:, :, ::stride], num_filters), "height or width is wrong"),
-    (lambda x, num_filters, stride: with_zeros(step(x, 2), num_filters), "is lost|height or width"),
     (lambda x, num_filters, stride: step(x, stride)[0], "the shape is wrong"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters) * 2, "shape is right, the values"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters).numpy(), "return a tensor"),
     (through_numpy, "gradient does not find its way back"),
-    (emptying_its_input, "changes its input"),
 ]
 
 
-def test_pad_shortcut_fits_the_branch_of_a_block_that_changes_the_shape():
-    x = paddle.to_tensor(np.random.default_rng(0).standard_normal((2, 8, 9, 7)).astype(np.float32))
-    branch = nn.Conv2D(8, 16, 3, stride=2, padding=1)(x)
-    shortcut = reference("6.3", {"paddle": paddle})(x, 16, 2)
-    assert list(branch.shape) == list(shortcut.shape)
-
-
-test_right_answers, test_wrong_answers = answer_tests({"F": F, "np": np, "paddle": paddle}, RIGHT, WRONG)
+test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

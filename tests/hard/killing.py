@@ -234,11 +234,9 @@ def at_once(kind, folder):
 
 def tree(folder):
     """{relative path: digest} of the files below a folder, locks left out."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".lock"
-    }
+    import palm_archives
+
+    return {name: hashlib.sha256(content).hexdigest() for name, content in palm_archives.tree(folder).items()}
 
 
 class Work:
@@ -365,22 +363,15 @@ class Download(Work):
 
 def _serve(content):
     """Serve /0, /1, … with ranges from a process of its own; return its port and number."""
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    from http.server import ThreadingHTTPServer
 
-    class Handler(BaseHTTPRequestHandler):
+    from test_getting_download import Handler, right
+
+    class Serving(Handler):
         def do_GET(self):
-            data, asked = content[int(self.path[1:])], self.headers.get("Range")
-            start = int(asked.split("=")[1][:-1]) if asked else 0
-            self.send_response(206 if asked and start < len(data) else 416 if asked else 200)
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-            self.send_header("Content-Length", str(len(data[start:])))
-            self.end_headers()
-            self.wfile.write(data[start:])
+            right(self, content[int(self.path[1:])])
 
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Serving)
     server.handle_error = lambda *args: None
     # Its end tells the server that there is nobody left; nor may it hold this process's output open.
     alive, ours = os.pipe()

@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are forked and killed")
 
-FOLDERS = [str(places.ROOT / "tests"), str(places.ROOT / "tests" / "hard")]
+FOLDERS = [str(places.ROOT / "tests" / folder) for folder in (".", "course", "hard")]
 
 
 def killing(function, *arguments, **variables):

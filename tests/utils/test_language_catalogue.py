@@ -6,12 +6,10 @@ import re
 import string
 from pathlib import Path
 
-import nbformat
 import pytest
+from editions import OTHER_WORDS
 
 import palm_utils
-from palm_course import exercises
-from palm_utils import messages as language
 from palm_utils.messages import CHINESE
 
 extract = pytest.importorskip("babel.messages.extract")
@@ -134,7 +132,6 @@ def test_an_error_is_made_of_a_text_that_is_translated_and_values_that_fill_it(p
 # What claims print and diagrams say is the same in both editions; what set-up says comes before anything is installed.
 SAME = {COURSE / f"{name}.py" for name in ("claims", "diagrams", "installed", "supported")}
 SPEAKING = sorted({path for path in FILES if path.is_relative_to(COURSE)} - {*ENGLISH, *SAME})
-ENGLISH_ARGUMENTS = {"text", "stub"}  # what the notebooks repeat
 
 
 def unmarked(tree):
@@ -142,8 +139,6 @@ def unmarked(tree):
     if isinstance(tree, ast.Expr) and isinstance(tree.value, ast.Constant):
         return  # a docstring
     if isinstance(tree, ast.Call) and name_of(tree.func) in KEYWORDS:
-        return
-    if isinstance(tree, ast.keyword) and tree.arg in ENGLISH_ARGUMENTS and isinstance(tree.value, ast.Constant):
         return
     text = tree.value if isinstance(tree, ast.Constant) and isinstance(tree.value, str) else ""
     if re.search("[a-z] [a-z]+ [a-z]", text) and not text.startswith(("from palm_utils import ", "\nimport ")):
@@ -187,36 +182,6 @@ def test_chinese_is_chinese_down_to_its_punctuation(catalogue):
         assert "您" not in text and "  " not in text.replace("\n  ", "\n").strip()
 
 
-def glossary():
-    lines = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
-    return [re.split(r" *\| *", line.strip("| ")) for line in lines if re.match(r"\| (?!English )", line)]
-
-
-def test_the_glossary_is_whole():
-    rows = glossary()
-    assert len(rows) >= 80
-    assert [row for row in rows if len(row) != 4 or not all(row)] == []
-    for column in (0, 1):
-        terms = [term for row in rows for term in re.split(r"[,、] ?", row[column])]
-        assert sorted(terms) == sorted(set(terms))
-    for _, _, meaning, meaning_zh in rows:
-        assert meaning.endswith((".", ")")) and meaning_zh.endswith(("。", "）", "`。")), meaning
-
-
 def test_messages_keep_to_the_glossary(catalogue):
     """Words that the last column gives as other translations are not used."""
-    given = [row[3].split("又译：")[1] for row in glossary() if "又译：" in row[3]]
-    others = {word for words in given for word in words.rstrip("。").split("、")}
-    # Common words, or parts of longer ones that are meant.
-    others -= {"轮", "周期", "标注", "迭代", "随机失活", "logit"}
-    assert [(word, text) for text in catalogue.values() for word in others if word in text] == []
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "zh").glob("[0-9]*.ipynb")), ids=lambda path: path.stem)
-def test_chinese_chapters_call_exercises_as_the_messages_do(path, monkeypatch):
-    monkeypatch.setenv("PALM_LANG", "zh")
-    markdown = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown"]
-    headings = {line for source in markdown for line in source.splitlines() if line.startswith("### ")}
-    for exercise in exercises.all_exercises():
-        if int(exercise.number.split(".")[0]) == int(path.stem[:2]):
-            assert f"### 练习 {exercise.number}：{language.tr(exercise.title)}" in headings
+    assert [(word, text) for text in catalogue.values() for word in OTHER_WORDS if word in text] == []

@@ -50,11 +50,6 @@ def test_what_cannot_be_scored(logits, labels, message):
         score(logits, labels)
 
 
-def test_a_claim_within_its_bounds_is_printed(capsys):
-    claim("accuracy", 0.96, real=True, at_least=0.95, at_most=0.99)
-    assert capsys.readouterr().out == "accuracy: 0.9600 (stated: at least 0.95 and at most 0.99) ✓\n"
-
-
 @pytest.mark.parametrize("value", [0.94, 1.0, float("nan")])
 def test_a_claim_out_of_bounds_fails_on_real_data_and_only_there(value, capsys):
     with pytest.raises(ClaimFailed, match="does not hold"):

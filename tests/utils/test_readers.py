@@ -35,13 +35,15 @@ def names_in_order(reader, seed=None):
     return [known[image.tobytes()] for images, _ in reader() for image in images]
 
 
-@pytest.mark.parametrize("shape", [(301, 211, 3), (224, 224, 3)])
-def test_transform_img_matches_the_formula_of_the_tutorial_and_leaves_its_input_alone(shape):
-    img = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+@pytest.mark.parametrize("shape", [(301, 211, 3), (224, 224, 3), (40_000, 1, 3), (1, 40_000, 3)])
+@pytest.mark.parametrize("view", [np.array, np.asfortranarray, lambda x: x[::-1, :, ::-1], lambda x: x[::2, ::2]])
+def test_transform_img_matches_the_formula_of_the_tutorial_and_leaves_its_input_alone(shape, view):
+    img = view(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+    img.setflags(write=False)
     before = img.copy()
-    expected = cv2.resize(img, (224, 224)).transpose(2, 0, 1).astype("float32") / 255.0 * 2.0 - 1.0
+    expected = cv2.resize(before, (224, 224)).transpose(2, 0, 1).astype("float32") / 255.0 * 2.0 - 1.0
     found = transform_img(img)
-    assert found.shape == (3, 224, 224) and found.dtype == np.float32
+    assert found.shape == (3, 224, 224) and found.dtype == np.float32 and found.flags["C_CONTIGUOUS"]
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(img, before)
 

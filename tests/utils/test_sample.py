@@ -8,7 +8,6 @@ import pickle
 import pickletools
 import struct
 import tarfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -30,12 +29,6 @@ from palm_utils.sample import digits, fundus, pictures
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
     return sample.sample_root(tmp_path_factory.mktemp("data"), "tiny")
-
-
-@pytest.fixture
-def micro(monkeypatch):
-    """Let 'tiny' be tinier still, for tests that make it more than once."""
-    monkeypatch.setitem(sample.SIZES, "tiny", sample.Size(1, 1, 1, 3, (20, 10), (20, 10), seconds=1))
 
 
 def digest(root: Path) -> dict[str, str]:
@@ -104,13 +97,6 @@ def test_a_second_call_makes_nothing(micro, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sample, "_make", lambda *_: pytest.fail("made a second time"))
     assert sample.sample_root(tmp_path, "tiny") == root
     assert capsys.readouterr().out == ""
-
-
-def test_of_two_callers_at_once_one_makes_it(micro, tmp_path, monkeypatch):
-    monkeypatch.setattr(sample, "_make", make := Mock(wraps=sample._make))
-    with ThreadPoolExecutor(2) as pool:
-        roots = list(pool.map(lambda _: sample.sample_root(tmp_path, "tiny"), range(2)))
-    assert make.call_count == 1 and roots[0] == roots[1]
 
 
 @pytest.mark.parametrize(
@@ -237,6 +223,9 @@ def test_pictures_have_the_archive_layout_of_cifar10(tiny):
     assert np.bincount(np.concatenate(labels)).tolist() == [25] * 10
     assert np.bincount(batches[test][b"labels"]).tolist() == [10] * 10
     assert len(np.unique(np.concatenate([*data, batches[test][b"data"]]), axis=0)) == 350
+    for mode, count in (("train", 250), ("test", 100)):
+        read = Cifar10(data_file=str(tiny / "cifar10" / "cifar-10-python.tar.gz"), mode=mode, backend="cv2")
+        assert len(read) == count and read[0][0].shape == (32, 32, 3) and 0 <= read[0][1] < 10
 
 
 def test_the_pictures_can_be_read_by_numpy_1_and_2(tiny):
@@ -258,10 +247,3 @@ def test_classes_differ_in_outline_not_in_colour():
     coarse = np.array([cv2.resize(edge, (8, 8), interpolation=cv2.INTER_AREA).ravel() for edge in edges])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.02, max_iter=500))
     assert cross_val_score(model, coarse, labels, cv=3).mean() > 0.4
-
-
-@pytest.mark.parametrize(("mode", "count"), [("train", 250), ("test", 100)])
-def test_paddle_reads_the_pictures(tiny, mode, count):
-    data = Cifar10(data_file=str(tiny / "cifar10" / "cifar-10-python.tar.gz"), mode=mode, backend="cv2")
-    image, label = data[0]
-    assert len(data) == count and image.shape == (32, 32, 3) and 0 <= label < 10

@@ -11,25 +11,37 @@ import pytest
 from palm_course.command import COMMANDS
 
 HEAVY = ["paddle", "cv2", "sklearn", "matplotlib", "numpy", "nbformat"]
+TABLES = """from palm_utils import choose, results
+choose.table('04_vgg:VGG')
+results.table('04_vgg:VGG', claim='')
+"""
+
+
+def command(argument):
+    return f"from palm_course.command import main\ntry:\n    main([{argument!r}])\nexcept SystemExit:\n    pass"
 
 
 def loaded_by(code):
-    """Which of the heavy modules a process has loaded after `code`."""
-    code = f"{code}\nimport json, sys\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    """Which modules a process has loaded after `code`."""
+    code = f"{code}\nimport json, sys\nprint()\nprint(json.dumps([*sys.modules]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_the_package_itself_is_light_and_scikit_learn_waits_until_something_is_scored():
-    assert loaded_by("import palm_utils") == []
-    assert "sklearn" not in loaded_by("from palm_utils import figures, readers, training")
-
-
-@pytest.mark.parametrize(("argument", "language"), [("--help", "en"), ("--help", "zh"), ("--version", "en")])
-def test_help_is_given_without_loading_what_the_commands_need(argument, language, monkeypatch):
-    monkeypatch.setenv("PALM_LANG", language)
-    command = f"from palm_course.command import main\ntry:\n    main([{argument!r}])\nexcept SystemExit:\n    pass"
-    assert loaded_by(command) == []
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import palm_utils", HEAVY),
+        ("from palm_utils import figures, readers, training", ["sklearn"]),  # it waits until something is scored
+        ("import palm_course.exercises", ["paddle", "cv2", "nbformat"]),
+        (TABLES, ["paddle", "palm_utils.training", "palm_course.results.measure"]),
+        (command("--version"), HEAVY),
+        (command("--help"), HEAVY),
+        (f"import os\nos.environ['PALM_LANG'] = 'zh'\n{command('--help')}", HEAVY),
+    ],
+)
+def test_nothing_is_loaded_that_is_not_needed(code, absent):
+    assert loaded_by(code) & set(absent) == set()
 
 
 def test_the_doctor_s_first_lines_come_before_paddlepaddle():
