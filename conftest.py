@@ -12,7 +12,7 @@ BUILD = Path(__file__).parent / "build"
 _CACHE = pytest.StashKey[tempfile.TemporaryDirectory]()
 
 # pytest's workers and the kernels they start share the machine: one core each.
-os.environ.setdefault("PALM_THREADS", "1")
+os.environ["PALM_THREADS"] = os.environ.get("PALM_THREADS") or "1"
 
 
 def pytest_configure(config):

@@ -53,7 +53,7 @@ def can_limit_memory() -> bool:
 
 def one_core_each() -> None:
     """Let processes started from now on compute on one core: several share them, and copies start without threads."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or "1"
 
 
 def judge(path: Path, seconds: float = 60, memory: int = 2**31, stop: threading.Event | None = None) -> list[Result]:
