@@ -11,9 +11,8 @@ from statistics import median
 from benchmarks import photographs
 from benchmarks.bench import Bench
 from benchmarks.measures import Bound, Measure, Row, ratio, take_turns
-from palm_course.results.launch import launch
 from palm_course.results.recipes import RECIPES, Recipe
-from palm_course.results.train import find_network, train
+from palm_course.results.train import find_network, launch, train
 from palm_utils.datasets import PalmData
 from palm_utils.readers import data_loader, valid_data_loader
 

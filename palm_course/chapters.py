@@ -7,6 +7,7 @@ import hashlib
 import linecache
 import os
 import re
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,20 +29,16 @@ class NotebookFailed(CourseError):
     """A cell of a notebook raised; the text says which and what."""
 
 
-def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser("run", help=tr("execute chapters from top to bottom, without a browser"))
+def add_options(parser) -> None:
     parser.add_argument("chapters", nargs="*", help=tr("01, 02_ichallenge_pm, …; all of them by default"))
     parser.add_argument(
         "--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help=tr("folder of the results")
     )
     parser.add_argument("--in-place", action="store_true", help=tr("store the outputs in the chapters themselves"))
     parser.add_argument("--jobs", type=int, default=1, help=tr("chapters executed at the same time"))
-    parser.set_defaults(run=run)
 
 
 def run(args) -> int:
-    """Execute chapters, a line for each as it ends; return 1 when one of them failed."""
-
     # Chapters that run at the same time share the cores.
     env = os.environ | {"PALM_THREADS": str(max(1, machine.thread_count() // max(1, args.jobs)))}
 
@@ -54,11 +51,7 @@ def run(args) -> int:
 
 
 def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int:
-    """Call `one` for each notebook, `jobs` at a time, and print a line before and after each.
-
-    `one` returns what its last line ends with, and raises NotebookFailed. Returns 1 when any of them
-    did, else 0.
-    """
+    """Call `one`, which returns the end of a line or raises NotebookFailed, for each notebook; return exit status."""
 
     def reported(path: Path) -> bool:
         started = time.perf_counter()
@@ -81,10 +74,7 @@ def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int
 
 
 def find(name: str = "", folder: Path | None = None) -> list[Path]:
-    """Return the chapters whose file name starts with `name` ("02"), sorted; all for "".
-
-    Raises CourseError when there is none.
-    """
+    """Return the chapters whose file name starts with `name` ("02"), sorted; raises CourseError when there is none."""
     folder = folder or FOLDER
     # Not what JupyterLab and people put beside a chapter: 01_lenet_mnist-Copy1.ipynb.
     chapters = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem))
@@ -96,12 +86,7 @@ def find(name: str = "", folder: Path | None = None) -> list[Path]:
 
 
 def definitions(path: Path) -> ModuleType:
-    """Return what a chapter's cells tagged `model` define, without running the rest of it.
-
-    The chapter's imports are run too, wherever they stand, since those cells use them:
-    `definitions(find("02")[0]).LeNet` is chapter 2's network. Raises CourseError when there is no such
-    cell.
-    """
+    """Return what a chapter's imports and its cells tagged `model` define; raises CourseError without such a cell."""
     cells = _code(_read(path))
     models = [cell for cell in cells if "model" in _tags(cell)]
     if not models:
@@ -148,10 +133,9 @@ def execute(
 ) -> None:
     """Execute a notebook in a fresh kernel, in its own folder, and store it with outputs at `target`.
 
-    env: environment of the kernel, by default this process's. stamp: called when all cells have run; what it
-    returns is what `stamp_of` tells of the notebook, until it is executed again.
-    Raises NotebookFailed when a cell raises; a notebook at `target` then stays, and what was executed
-    so far lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed, which is no chapter).
+    env: environment of the kernel, by default this process's. stamp: called when all cells have run; what it returns is
+    what `stamp_of` tells of the notebook, until it is executed again. Raises NotebookFailed when a cell raises; what is
+    at `target` then stays, and what was executed lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed).
     """
     book = _read(path)
     book.metadata.pop(_STAMP, None)
@@ -181,10 +165,8 @@ def execute_tagged(path: Path, tag: str, *, env: dict[str, str], stamp: Callable
         cell.outputs = executed.outputs
     # Numbered as a run from top to bottom does, also those that came in since.
     for number, cell in enumerate(code, start=1):
-        cell.execution_count = number
-        for output in cell.outputs:
-            if "execution_count" in output:
-                output["execution_count"] = number
+        for counted in (cell, *(output for output in cell.outputs if "execution_count" in output)):
+            counted["execution_count"] = number
     book.metadata[_STAMP] = stamp()
     _write(tidy(book), path)
 
@@ -194,22 +176,16 @@ def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None) ->
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     # No time-out: how long a chapter trains depends on the machine. Timing of cells would change every run.
-    client = NotebookClient(
-        book,
-        timeout=None,
-        record_timing=False,
-        kernel_name="python3",
-        extra_arguments=_QUIET,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
+    options = {"timeout": None, "record_timing": False, "kernel_name": "python3", "extra_arguments": _QUIET}
+    client = NotebookClient(book, resources={"metadata": {"path": str(path.parent)}}, **options)
     try:
         client.execute(**({} if env is None else {"env": env}))
     except (CellExecutionError, DeadKernelError) as error:
         in_place = path.resolve() == target.resolve()
         left = target.with_name(f"{target.name}.failed" if in_place else f"{target.stem}.failed.ipynb")
         _write(tidy(book), left)
-        said = mark("{failure}\nExecuted so far: {left}")
-        raise NotebookFailed(said, failure=_failure(book, error), left=left) from None
+        told = {"failure": _failure(book, error), "left": left}
+        raise NotebookFailed("{failure}\nExecuted so far: {left}", **told) from None
 
 
 def code_digest(book, tag: str, tagged: bool) -> str:
@@ -230,29 +206,21 @@ def tidy(book):
     """Drop what only a live kernel can show, progress widgets and their state; join what came in several pieces."""
     book.metadata.pop("widgets", None)
     for cell in _code(book):
-        cell.outputs = _joined(o for o in cell.outputs if _WIDGET not in o.get("data", {}))
+        outputs, cell.outputs = cell.outputs, []
+        for output in (o for o in outputs if _WIDGET not in o.get("data", {})):
+            # Where a kernel divides the text of a stream changes from run to run.
+            if output.get("name") and cell.outputs and cell.outputs[-1].get("name") == output["name"]:
+                cell.outputs[-1]["text"] += output["text"]
+            else:
+                cell.outputs.append(output)
     return book
-
-
-def _joined(outputs: Iterable) -> list:
-    """Join texts of one stream with nothing in between; where a kernel divides them changes from run to run."""
-    joined = []
-    for output in outputs:
-        stream = output.get("name")
-        if stream and joined and joined[-1].get("name") == stream:
-            joined[-1]["text"] += output["text"]
-        else:
-            joined.append(output)
-    return joined
 
 
 def _failure(book, error: Exception) -> str:
     """Say which cell raised what, without the colours and frames of a notebook's traceback."""
     for number, cell in enumerate(book.cells):
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                source = "\n".join(f"    {line}" for line in cell.source.splitlines())
-                return f"cell {number} raised {output.ename}: {output.evalue}\n{source}"
+        for output in (one for one in cell.get("outputs", []) if one.output_type == "error"):
+            return f"cell {number} raised {output.ename}: {output.evalue}\n{textwrap.indent(cell.source, ' ' * 4)}"
     return str(error)
 
 

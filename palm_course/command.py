@@ -10,7 +10,7 @@ from palm_course import doctor
 from palm_utils import __version__
 from palm_utils.messages import CourseError, mark, tr
 
-# Where each command is, and its line in --help; importing all of them would take seconds.
+# Each command's module (with add_options and run) and its line in --help; to import all of them would take seconds.
 COMMANDS = {
     "data": ("getting.command", mark("show where each data set is; prepare or download the real ones")),
     "progress": ("students.progress", mark("show which exercises are done")),
@@ -50,8 +50,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title=tr("commands"), metavar=tr("COMMAND"), required=True)
     for name, (module, line) in COMMANDS.items():
-        if name in argv:
-            importlib.import_module(f"palm_course.{module}").add_parser(subparsers)
-        else:
-            subparsers.add_parser(name, help=tr(line))
+        command = subparsers.add_parser(name, help=tr(line))
+        if name in argv and name != "doctor":  # which has no options
+            found = importlib.import_module(f"palm_course.{module}")
+            found.add_options(command)
+            command.set_defaults(run=found.run)
     return parser.parse_args(argv)

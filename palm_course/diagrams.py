@@ -69,15 +69,12 @@ def flow(
     fig, ax = plt.subplots(figsize=(size[0], size[1] + 0.4))
     half = {}
     for name, (x, y, text, kind) in boxes.items():
-        lines = text.split("\n")
-        width = max(map(len, lines)) * _LETTER + 2 * _PAD
-        height = len(lines) * _LINE + 2 * _PAD
-        half[name] = (width / 2, height / 2)
-        corner = (x - width / 2, y - height / 2)
-        style = "round,pad=0,rounding_size=0.08"
-        color = _COLORS.get(kind, GREY)
-        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=color, alpha=0.18, linewidth=0))
-        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, fill=False, edgecolor=color, linewidth=1.2))
+        lines, color = text.split("\n"), _COLORS.get(kind, GREY)
+        half[name] = (max(map(len, lines)) * _LETTER / 2 + _PAD, len(lines) * _LINE / 2 + _PAD)
+        corner, (width, height) = (x - half[name][0], y - half[name][1]), (2 * side for side in half[name])
+        for look in ({"facecolor": color, "alpha": 0.18, "linewidth": 0}, {"fill": False, "edgecolor": color}):
+            look = {"boxstyle": "round,pad=0,rounding_size=0.08", "linewidth": 1.2} | look
+            ax.add_patch(FancyBboxPatch(corner, width, height, **look))
         ax.text(x, y, text, ha="center", va="center", fontsize=10, linespacing=1.25)
     for start, end, *bend in arrows:
         _arrow(ax, boxes[start][:2], half[start], boxes[end][:2], half[end], bend[0] if bend else 0.0)

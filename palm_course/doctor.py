@@ -39,11 +39,6 @@ for name in sys.argv[1:]:
 """
 
 
-def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser("doctor", help=tr("check Python, packages, device, data and disk"))
-    parser.set_defaults(run=lambda args: run())
-
-
 def run() -> int:
     """Print the lines; return 1 when one says FAIL."""
     failed = False

@@ -20,15 +20,12 @@ TAG = "results"
 _read = partial(nbformat.read, as_version=4)
 
 
-def add_parser(subparsers) -> None:
-    about = "Execute, in place, the chapters whose outputs do not belong to their code. Stopped in the middle of a "
-    about += "chapter, it goes on with the last epoch that was finished."
-    line = "execute the chapters on the real data and store their outputs"
-    parser = subparsers.add_parser("course", help=line, description=about)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Execute, in place, the chapters whose outputs do not belong to their code. Stopped in the "
+    parser.description += "middle of a chapter, it goes on with the last epoch that was finished."
     parser.add_argument("chapters", nargs="*", help="01, 02_ichallenge_pm, …; all of them by default")
     parser.add_argument("--again", action="store_true", help="from scratch, chapters that are done too")
     parser.add_argument("--jobs", type=int, default=1, help="chapters executed at the same time")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,8 +66,7 @@ def is_trained(path: Path) -> bool:
 def digest(book, chapter: str) -> str:
     """Return a digest of what a chapter's outputs on the real data follow from, in two parts, "0123-4567".
 
-    The first is of the chapter's code and of the results that it measures itself, the second of its cells
-    with the tag `results` and of all other stored results of its networks.
+    The first is of its code and of the results that it measures itself, the second of all other cells and files.
     """
     summary = _is_summary(chapter)
     everything = sorted((stored.FOLDER if summary else stored.FOLDER / chapter).rglob("*.json"))

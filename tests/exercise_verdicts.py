@@ -8,7 +8,7 @@ import pytest
 
 from palm_course import exercises
 from palm_course.exercises import Status
-from palm_course.exercises.texts import reference_source
+from palm_course.exercises.registry import reference_source
 
 
 def right_size(size, kernel, stride=1, padding=0):

@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 from course_notebooks import exercise_cells
 
-from palm_course.exercises.texts import reference_source
+from palm_course.exercises.registry import reference_source
 
 SIZE = "def conv_output_size(size, kernel, stride=1, padding=0):\n"
 RIGHT = f"{SIZE}    return (size + 2 * padding - kernel) // stride + 1"

@@ -1,20 +1,13 @@
-"""The checks behind the exercise cells.
+"""The checks behind the exercise cells: `exercises.check("1.1", conv_output_size)`.
 
-In a chapter, the cell below each stub calls::
-
-    from palm_course import exercises
-
-    exercises.check("1.1", conv_output_size)
-
-`hint` and `solution` help on; `examine` gives the verdict as a value. What they say is in the language of the
-notebook (see palm_utils.messages). Texts and stubs of the exercises stand in the notebooks.
+`hint` and `solution` help on; `examine` gives the verdict as a value. What they say is in the language of the notebook
+(see palm_utils.messages). Texts and stubs of the exercises stand in the notebooks.
 """
 
 import os
 from typing import Any
 
-from palm_course.exercises.registry import all_exercises, find
-from palm_course.exercises.texts import progress, reference_source, say
+from palm_course.exercises.registry import all_exercises, find, progress, reference_source, say
 from palm_course.exercises.trial import Exercise, Status, Verdict, Wrong, remark
 from palm_utils.messages import tr
 
@@ -23,20 +16,14 @@ __all__ += ["hint", "progress", "solution"]
 
 
 def examine(number: str, answer: Any) -> Verdict:
-    """Try `answer`, the student's function or class, and return what was found.
-
-    Whatever the answer does (raise, print, return nothing, run for ever, change its input or global
-    settings) ends in a verdict; what it prints is kept out of sight unless it is wrong.
-    Raises CourseError where there is no such exercise.
-    """
+    """Try `answer`, a function or class; whatever it does ends in a verdict. CourseError for no such exercise."""
     return find(number).examine(answer)
 
 
 def check(number: str, answer: Any) -> None:
-    """Print whether `answer`, the student's function or class, solves exercise `number`.
+    """Print whether `answer`, a function or class, solves exercise `number`; raises Wrong where it does not.
 
-    Raises Wrong where it does not. A stub that still raises NotImplementedError is only reported,
-    unless the environment variable PALM_EXERCISES is "required": then it is Wrong as well.
+    A stub is only reported, unless the environment variable PALM_EXERCISES is "required": then it is Wrong as well.
     """
     verdict = examine(number, answer)
     if verdict.status is Status.WRONG:

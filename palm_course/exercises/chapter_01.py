@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
+from palm_course.exercises.trial import Case, Mistake
+from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -20,23 +21,7 @@ def _output_size(size, kernel, stride=1, padding=0, *, ends=2, strides=True, bef
     return rounded((room + before) / (stride if strides else 1) + after)
 
 
-_OUTPUT_SIZE_MISTAKES = [
-    Mistake("it is one too small: the position before the first step counts as well.", after=0),
-    Mistake("padding is added at both ends, you count it once.", ends=1),
-    Mistake("it takes no notice of the padding.", ends=0),
-    Mistake("it takes no notice of the stride.", strides=False),
-    Mistake("it takes no notice of stride and padding.", ends=0, strides=False),
-    Mistake("it is not always a whole number: a step cut short does not count.", rounded=float),
-    Mistake("it rounds up where it should round down: a step cut short does not count.", rounded=math.ceil),
-    Mistake("it rounds to the nearest number: a step cut short never counts.", rounded=round),
-    Mistake("the one is added before the division by the stride; it belongs after it.", before=1, after=0),
-    Mistake("padding makes the output larger, not smaller.", ends=-2),
-]
-
-
-def judge_output_size(trial: Trial, answer: Any) -> None:
-    """Check 1.1 on layers of this course and on random ones."""
-    rng = np.random.default_rng(11)
+def _layers(rng: np.random.Generator) -> list[Case]:
     cases = [Case((28, 5)), Case((24, 2), {"stride": 2}), Case((224, 11), {"stride": 4, "padding": 5})]
     cases += [Case((224, 7, 2, 3)), Case((), {"size": 7, "kernel": 3, "stride": 1, "padding": 1})]
     cases += [Case((9, 4), {"stride": 3}), Case((4, 4))]
@@ -45,10 +30,10 @@ def judge_output_size(trial: Trial, answer: Any) -> None:
         size = kernel + int(rng.integers(0, 60))
         stride, padding = int(rng.integers(1, 6)), int(rng.integers(0, 6))
         cases.append(Case((size, kernel), {"stride": stride, "padding": padding}))
-    trial.compare(answer, cases, _output_size, _OUTPUT_SIZE_MISTAKES)
+    return cases
 
 
-OUTPUT_SIZE = Exercise(
+OUTPUT_SIZE = NumberExercise(
     number="1.1",
     name="conv_output_size",
     title=mark("how large is the output?"),
@@ -61,43 +46,36 @@ OUTPUT_SIZE = Exercise(
         "moved. Each step uses up `stride` of the others, and a step cut short does not count. The position before "
         "the first step counts as well."
     ),
-    judge=judge_output_size,
+    cases=_layers,
+    reference=_output_size,
+).with_mistakes(
+    Mistake("it is one too small: the position before the first step counts as well.", after=0),
+    Mistake("padding is added at both ends, you count it once.", ends=1),
+    Mistake("it takes no notice of the padding.", ends=0),
+    Mistake("it takes no notice of the stride.", strides=False),
+    Mistake("it takes no notice of stride and padding.", ends=0, strides=False),
+    Mistake("it is not always a whole number: a step cut short does not count.", rounded=float),
+    Mistake("it rounds up where it should round down: a step cut short does not count.", rounded=math.ceil),
+    Mistake("it rounds to the nearest number: a step cut short never counts.", rounded=round),
+    Mistake("the one is added before the division by the stride; it belongs after it.", before=1, after=0),
+    Mistake("padding makes the output larger, not smaller.", ends=-2),
 )
 
 
 # 1.2 ------------------------------------------------------------------------------------------
 def _lenet_parameters(num_classes, in_channels=1, *, conv_bias=1, fc_bias=1, third_kernel=4):
-    """Add up weights and biases of the five layers."""
     convolutions = [(in_channels, 6, 5), (6, 16, 5), (16, 120, third_kernel)]
     linears = [(120, 64), (64, num_classes)]
     total = sum((fan_in * kernel**2 + conv_bias) * out for fan_in, out, kernel in convolutions)
     return total + sum((fan_in + fc_bias) * out for fan_in, out in linears)
 
 
-_PARAMETERS_MISTAKES = [
-    Mistake("the biases are missing.", conv_bias=0, fc_bias=0),
-    Mistake("the biases of the convolutions are missing.", conv_bias=0),
-    Mistake("the biases of the fully connected layers are missing.", fc_bias=0),
-    Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
-    Mistake("it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)),
-    Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
-    Mistake(
-        "the first fully connected layer's weights and bias are missing.",
-        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
-    ),
-]
+def _lenets(rng: np.random.Generator) -> list[Case]:
+    drawn = [Case((int(rng.integers(2, 1001)),), {"in_channels": int(rng.integers(1, 12))}) for _ in range(10)]
+    return [Case((10,)), Case((1,)), Case((10,), {"in_channels": 3}), *drawn]
 
 
-def judge_parameters(trial: Trial, answer: Any) -> None:
-    """Check 1.2 for several numbers of classes and channels."""
-    rng = np.random.default_rng(12)
-    cases = [Case((10,)), Case((1,)), Case((10,), {"in_channels": 3})]
-    for _ in range(10):
-        cases.append(Case((int(rng.integers(2, 1001)),), {"in_channels": int(rng.integers(1, 12))}))
-    trial.compare(answer, cases, _lenet_parameters, _PARAMETERS_MISTAKES)
-
-
-PARAMETERS = Exercise(
+PARAMETERS = NumberExercise(
     number="1.2",
     name="lenet_parameters",
     title=mark("counting LeNet's parameters"),
@@ -113,18 +91,25 @@ PARAMETERS = Exercise(
         "of a fully connected layer has a weight for every input and one bias. Pooling and sigmoid have none. "
         "`in_channels` matters to the first layer only, `num_classes` to the last only."
     ),
-    judge=judge_parameters,
+    cases=_lenets,
+    reference=_lenet_parameters,
+).with_mistakes(
+    Mistake("the biases are missing.", conv_bias=0, fc_bias=0),
+    Mistake("the biases of the convolutions are missing.", conv_bias=0),
+    Mistake("the biases of the fully connected layers are missing.", fc_bias=0),
+    Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
+    Mistake("it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)),
+    Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
+    Mistake(
+        "the first fully connected layer's weights and bias are missing.",
+        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
+    ),
 )
 
 
 # 1.3 ------------------------------------------------------------------------------------------
-_PLACES = (
-    mark("the first convolution"),
-    mark("the second convolution"),
-    mark("the third convolution"),
-    mark("the first fully connected layer"),
-    mark("the last layer"),
-)
+_PLACES = [mark("the first convolution"), mark("the second convolution"), mark("the third convolution")]
+_PLACES += [mark("the first fully connected layer"), mark("the last layer")]
 _COUNTS = (mark("no sigmoid after {place}"), mark("a sigmoid after {place}"), mark("two sigmoids after {place}"))
 _RIGHT = (1, 1, 1, 1, 0)  # sigmoids after each place
 _WAYS = itertools.product((0, 1, 2), (0, 1, 2), (0, 1), (0, 1), (0, 1))
@@ -160,26 +145,7 @@ def _misplaced(sigmoids: Sequence[int]) -> str:
     return tr("{list}.", list=tr("; ").join(tr(_COUNTS[count], place=tr(place)) for count, place in wrong))
 
 
-judge_lenet32 = LayerCheck(
-    # Numbers of classes that no other layer has, so that parameters are told apart by their shapes.
-    builds=[((), {"num_classes": classes}, [batch, 3, 32, 32]) for classes, batch in ((10, 4), (2, 1), (7, 3))],
-    parameters=_lenet32_parameters,
-    reference=_lenet32,
-    wrong_parameters=_wrong_parameters,
-    wrong_shape=mark("the output is not a tensor of logits, one row per image and one column per class."),
-    unknown=mark("the values are not those of the table's layers."),
-    values_hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
-    mistakes=[
-        Mistake("the activation is not a sigmoid.", activation="relu"),
-        Mistake("the activation is not a sigmoid.", activation="tanh"),
-        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
-        Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
-        *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),
-    ],
-)
-
-
-LENET32 = Exercise(
+LENET32 = LayerExercise(
     number="1.3",
     name="LeNet32",
     title=mark("a LeNet for small colour photographs"),
@@ -190,5 +156,18 @@ LENET32 = Exercise(
         "one needs a kernel that turns 5 × 5 into 1 × 1, and `forward` applies F.sigmoid right after each of the "
         "three convolutions and after the first fully connected layer, but not once more before a convolution."
     ),
-    judge=judge_lenet32,
+    # Numbers of classes that no other layer has, so that parameters are told apart by their shapes.
+    builds=[((), {"num_classes": classes}, [batch, 3, 32, 32]) for classes, batch in ((10, 4), (2, 1), (7, 3))],
+    parameters=_lenet32_parameters,
+    reference=_lenet32,
+    wrong_parameters=_wrong_parameters,
+    wrong_shape=mark("the output is not a tensor of logits, one row per image and one column per class."),
+    unknown=mark("the values are not those of the table's layers."),
+    values_hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
+).with_mistakes(
+    Mistake("the activation is not a sigmoid.", activation="relu"),
+    Mistake("the activation is not a sigmoid.", activation="tanh"),
+    Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+    Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
+    *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),
 )

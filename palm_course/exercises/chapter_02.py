@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.array_check import ArrayCheck
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -14,33 +14,16 @@ def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-_LABEL_MISTAKES = [
-    Mistake("it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")),
-    Mistake("it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)),
-    Mistake(
-        "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
-        lambda path: int("P" in _name(path)),
-    ),
-    Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
-    Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
-]
-
-
-def judge_label(trial: Trial, answer: Any) -> None:
-    """Check 2.1 on names with and without folders, then on names that must be refused."""
-    rng = np.random.default_rng(21)
+def _paths(rng: np.random.Generator) -> list[Case]:
     paths = ["N0012.jpg", "P0095.jpg", "H0003.jpg", "PALM-Training400/N0001.jpg", "normal/Paul/H0020.JPG"]
     paths += ["Notes/P0100.JPG", "N0007.JPG"]
     for letter in "HNPHNP":
         folder = rng.choice(["", "Hospital/", "data/palm/PALM-Training400/", "/home/nina/PM/"])
         paths.append(f"{folder}{letter}{rng.integers(10000):04d}{rng.choice(['.jpg', '.JPG'])}")
-    cases = [Case((path,)) for path in paths]
-    trial.compare(answer, cases, lambda path: int(_name(path)[0] == "P"), _LABEL_MISTAKES)
-    for path in ("V0001.jpg", "PALM-Validation400/V0400.jpg", "Photos/thumbs.db"):
-        trial.call_for_error(ValueError, answer, (path,))
+    return [Case((path,)) for path in paths]
 
 
-LABEL = Exercise(
+LABEL = NumberExercise(
     number="2.1",
     name="label_from_name",
     title=mark("the label is in the name"),
@@ -50,7 +33,18 @@ LABEL = Exercise(
         "Path(filename).name (from pathlib) leaves the folders away. Take its first letter, deal with the three known"
         " letters, and let what remains reach a `raise ValueError(...)` with a message that names the file."
     ),
-    judge=judge_label,
+    cases=_paths,
+    reference=lambda path: int(_name(path)[0] == "P"),
+    refused=[("V0001.jpg",), ("PALM-Validation400/V0400.jpg",), ("Photos/thumbs.db",)],
+).with_mistakes(
+    Mistake("it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")),
+    Mistake("it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)),
+    Mistake(
+        "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
+        lambda path: int("P" in _name(path)),
+    ),
+    Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
+    Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
 )
 
 
@@ -59,7 +53,34 @@ def _accuracy(logits: np.ndarray, labels: np.ndarray, *, threshold: float = 0.0)
     return float(np.mean((logits.reshape(-1) > threshold) == (labels.reshape(-1) == 1)))
 
 
-_ACCURACY_MISTAKES = [
+def _answers(rng: np.random.Generator) -> list[Case]:
+    """Return all four combinations of shapes, several sizes and both dtypes of labels."""
+    example = np.array([[2.0], [-1.0], [0.3], [-4.0]], dtype=np.float32)
+    cases = [Case((example, np.array([[1], [0], [0], [0]])))]
+    sizes = [(5, 2, 2), (6, 1, 1), (4, 2, 1), (5, 1, 2), (37, 2, 1), (50, 2, 2), (1, 2, 2), (64, 1, 2), (101, 1, 1)]
+    for number, (count, rank, label_rank) in enumerate(sizes):
+        # Keeps clear of 0, where rounding could decide.
+        logits = rng.choice([-1, 1], count) * rng.uniform(0.05, 3, count)
+        labels = (rng.random(count) < 0.4).astype(np.float32 if number % 2 else np.int64)
+        logits = logits.astype(np.float32).reshape([count, 1][:rank])
+        cases.append(Case((logits, labels.reshape([count, 1][:label_rank]))))
+    return cases
+
+
+ACCURACY = NumberExercise(
+    number="2.2",
+    name="accuracy_from_logits",
+    title=mark("accuracy of a single logit"),
+    success=mark("you read a single logit as it is meant, and mended the tutorial's evaluation."),
+    hint=mark("where does the sigmoid cross 0.5? And which shapes do you compare with each other?"),
+    stronger_hint=mark(
+        "sigmoid(x) is above 0.5 exactly where x is above 0. Flatten both arrays with reshape(-1) first: comparing "
+        "[N, 1] with [N] gives N × N results. The mean of an array of True and False is the share of True."
+    ),
+    cases=_answers,
+    reference=_accuracy,
+    tolerance=1e-5,
+).with_mistakes(
     Mistake(
         "it always answers class 0: the arg-max over a single column is 0, whatever the logit.",
         lambda logits, labels: np.mean(labels == 0),
@@ -72,35 +93,6 @@ _ACCURACY_MISTAKES = [
     Mistake("it returns a percentage; the share is between 0 and 1.", lambda *a: 100 * _accuracy(*a)),
     Mistake("it returns how many are right, not which share of them.", lambda *a: len(a[0]) * _accuracy(*a)),
     Mistake("it has the classes the wrong way round: a large logit means 1.", lambda *a: 1 - _accuracy(*a)),
-]
-
-
-def judge_accuracy(trial: Trial, answer: Any) -> None:
-    """Check 2.2 for all four combinations of shapes, several sizes and both dtypes of labels."""
-    rng = np.random.default_rng(22)
-    example = np.array([[2.0], [-1.0], [0.3], [-4.0]], dtype=np.float32)
-    cases = [Case((example, np.array([[1], [0], [0], [0]])))]
-    sizes = [(5, 2, 2), (6, 1, 1), (4, 2, 1), (5, 1, 2), (37, 2, 1), (50, 2, 2), (1, 2, 2), (64, 1, 2), (101, 1, 1)]
-    for number, (count, rank, label_rank) in enumerate(sizes):
-        # Keeps clear of 0, where rounding could decide.
-        logits = rng.choice([-1, 1], count) * rng.uniform(0.05, 3, count)
-        labels = (rng.random(count) < 0.4).astype(np.float32 if number % 2 else np.int64)
-        logits = logits.astype(np.float32).reshape([count, 1][:rank])
-        cases.append(Case((logits, labels.reshape([count, 1][:label_rank]))))
-    trial.compare(answer, cases, _accuracy, _ACCURACY_MISTAKES, tolerance=1e-5)
-
-
-ACCURACY = Exercise(
-    number="2.2",
-    name="accuracy_from_logits",
-    title=mark("accuracy of a single logit"),
-    success=mark("you read a single logit as it is meant, and mended the tutorial's evaluation."),
-    hint=mark("where does the sigmoid cross 0.5? And which shapes do you compare with each other?"),
-    stronger_hint=mark(
-        "sigmoid(x) is above 0.5 exactly where x is above 0. Flatten both arrays with reshape(-1) first: comparing "
-        "[N, 1] with [N] gives N × N results. The mean of an array of True and False is the share of True."
-    ),
-    judge=judge_accuracy,
 )
 
 
@@ -110,45 +102,24 @@ def _rates(predictions: np.ndarray, labels: np.ndarray, *, of: str = "class", ab
     shares = []
     for label in (1, 0):
         found = np.sum((predictions == label) & (labels == label))
-        whole = {"class": np.sum(labels == label), "predicted": np.sum(predictions == label), "all": len(labels)}[of]
+        whole = {"class": np.sum(labels == label), "said": np.sum(predictions == label), "all": len(labels)}[of]
         shares.append(found / whole if whole else absent)
     return tuple(shares)
 
 
-_SENSITIVITY_MISTAKES = [
-    Mistake("where a class is absent its share is unknown: nan, not 0.", absent=0.0),
-    Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
-    Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
-    Mistake(
-        "it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.", of="predicted"
-    ),
-    Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
-    Mistake(
-        "it counts the eyes that are missed instead of those that are found.",
-        lambda *a: tuple(1 - rate for rate in _rates(*a)),
-    ),
-]
-
-
-def judge_sensitivity(trial: Trial, answer: Any) -> None:
-    """Check 2.3 on mixed labels and where a class is absent."""
-    rng = np.random.default_rng(23)
-    pairs = [
-        ([1, 1, 0, 0, 1], [1, 1, 1, 0, 0]),
-        ([1] * 6, [1, 0, 1, 0, 0, 1]),
-        ([1, 0, 1, 1], [1] * 4),
-        ([1, 0, 0], [0] * 3),
-    ]
-    cases = [Case(tuple(map(np.array, pair))) for pair in pairs]
+def _predictions(rng: np.random.Generator) -> list[Case]:
+    """Return mixed labels, and some where a class is absent."""
+    pairs = [([1, 1, 0, 0, 1], [1, 1, 1, 0, 0]), ([1] * 6, [1, 0, 1, 0, 0, 1]), ([1, 0, 1, 1], [1] * 4)]
+    cases = [Case(tuple(map(np.array, pair))) for pair in [*pairs, ([1, 0, 0], [0] * 3)]]
     for _ in range(8):
         labels = (rng.random(rng.integers(20, 60)) < 0.4).astype(np.int64)
         # Two thirds right, so that no two of the counts are likely to agree.
         predictions = np.where(rng.random(len(labels)) < 0.67, labels, 1 - labels)
         cases.append(Case((predictions, labels)))
-    trial.compare(answer, cases, _rates, _SENSITIVITY_MISTAKES, count=2, tolerance=1e-5)
+    return cases
 
 
-SENSITIVITY = Exercise(
+SENSITIVITY = NumberExercise(
     number="2.3",
     name="sensitivity_specificity",
     title=mark("sensitivity and specificity"),
@@ -158,7 +129,17 @@ SENSITIVITY = Exercise(
         "sensitivity is the mean of predictions == 1 over the places where labels == 1, specificity the mean of "
         "predictions == 0 where labels == 0. Count those places first and return nan where there are none."
     ),
-    judge=judge_sensitivity,
+    cases=_predictions,
+    reference=_rates,
+    count=2,
+    tolerance=1e-5,
+).with_mistakes(
+    Mistake("where a class is absent its share is unknown: nan, not 0.", absent=0.0),
+    Mistake("where a class is absent its share is unknown: nan, not 1.", absent=1.0),
+    Mistake("the two are exchanged: sensitivity, of the eyes with PM, comes first.", lambda *a: _rates(*a)[::-1]),
+    Mistake("it divides by the number of eyes *predicted* to have PM or not: that is the predictive value.", of="said"),
+    Mistake("it divides by the number of all eyes instead of those of one class.", of="all"),
+    Mistake("it counts the eyes that are missed instead of those that are found.", lambda *a: 1 - np.array(_rates(*a))),
 )
 
 
@@ -178,7 +159,6 @@ def _photographs(rng: np.random.Generator) -> list[Case]:
 
 
 def _fitted(img, size=224, *, fit="longer", place="middle", border=0.0, colours="bgr", scale="signed"):
-    """Return the photograph in a square, float32 [3, size, size]."""
     import cv2
 
     height, width = img.shape[:2]
@@ -225,31 +205,7 @@ def _range_and_pixels(square: np.ndarray) -> str:
     return tr(words, least=square.min(), largest=square.max(), corner=corner, middle=middle)
 
 
-judge_keep_aspect = ArrayCheck(
-    cases=_photographs,
-    reference=_fitted,
-    close=_is_fitted,
-    # By the mean, which a row of pixels hardly moves; 0.04 is 5 where the values are 0…255.
-    near=lambda wrong, came: np.abs(wrong - came).mean() < (5 if wrong.max() > 2 else 0.04),
-    wrong_shape=_wrong_square,
-    wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
-    unknown=mark("the values are not those of the resized photograph with a black border."),
-    show=_range_and_pixels,
-    mistakes=[
-        Mistake("it squeezes the photograph into a square instead of keeping its shape.", fit="stretched"),
-        Mistake("it cuts off the ends: the longer side should have `size` pixels, not the shorter.", fit="shorter"),
-        Mistake("the photograph is in the corner; the border should be even on both sides.", place="start"),
-        Mistake("the photograph is at the far end; the border should be even on both sides.", place="end"),
-        Mistake("the border is grey (0 after scaling); black is -1.", border=127.5),
-        Mistake("the border is white; it should be black, -1.", border=255.0),
-        Mistake("the colours are reordered to RGB; blue should stay first.", colours="rgb"),
-        Mistake("the values are in [0, 1]; they should fill [-1, 1].", scale="unit"),
-        Mistake("the values are still 0…255; they should be in [-1, 1].", scale="raw"),
-    ],
-)
-
-
-KEEP_ASPECT = Exercise(
+KEEP_ASPECT = ArrayExercise(
     number="2.4",
     name="transform_keep_aspect",
     title=mark("resize without squeezing"),
@@ -260,5 +216,23 @@ KEEP_ASPECT = Exercise(
         "size, 3), np.uint8) and copy the small photograph into its middle; convert to float32, to [-1, 1] and to CHW"
         " at the end, so that the black border becomes -1 by itself."
     ),
-    judge=judge_keep_aspect,
+    cases=_photographs,
+    reference=_fitted,
+    close=_is_fitted,
+    # By the mean, which a row of pixels hardly moves; 0.04 is 5 where the values are 0…255.
+    near=lambda wrong, came: np.abs(wrong - came).mean() < (5 if wrong.max() > 2 else 0.04),
+    wrong_shape=_wrong_square,
+    wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
+    unknown=mark("the values are not those of the resized photograph with a black border."),
+    show=_range_and_pixels,
+).with_mistakes(
+    Mistake("it squeezes the photograph into a square instead of keeping its shape.", fit="stretched"),
+    Mistake("it cuts off the ends: the longer side should have `size` pixels, not the shorter.", fit="shorter"),
+    Mistake("the photograph is in the corner; the border should be even on both sides.", place="start"),
+    Mistake("the photograph is at the far end; the border should be even on both sides.", place="end"),
+    Mistake("the border is grey (0 after scaling); black is -1.", border=127.5),
+    Mistake("the border is white; it should be black, -1.", border=255.0),
+    Mistake("the colours are reordered to RGB; blue should stay first.", colours="rgb"),
+    Mistake("the values are in [0, 1]; they should fill [-1, 1].", scale="unit"),
+    Mistake("the values are still 0…255; they should be in [-1, 1].", scale="raw"),
 )

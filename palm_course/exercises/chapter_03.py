@@ -1,16 +1,16 @@
 """The exercises of chapter 3, AlexNet."""
 
 import operator
-import random
 from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.array_check import ArrayCheck
-from palm_course.exercises.global_settings import kept
 from palm_course.exercises.layer_check import create
+from palm_course.exercises.protection import kept
 from palm_course.exercises.student_values import as_array, describe, describe_shape, is_tensor
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
+from palm_utils.machine import seed_everything
 from palm_utils.messages import mark, tr
 
 
@@ -27,7 +27,27 @@ def _features(height, width, *, channels=256, side=_side, **options):
     return channels * side(height, **options) * side(width, **options)
 
 
-_FC1_MISTAKES = [
+def _sizes(rng: np.random.Generator) -> list[Case]:
+    sizes = [(224, 224), (112, 112), (224, 448), (221, 225), (512, 384), (96, 61), (29, 300), (189, 190)]
+    sizes += [tuple(int(side) for side in rng.integers(64, 600, 2)) for _ in range(8)]
+    return [Case(size) for size in sizes]
+
+
+FC1_INPUTS = NumberExercise(
+    number="3.1",
+    name="fc1_inputs",
+    title=mark("fc1 for photographs of another size"),
+    success=mark("you can fit AlexNet's first fully connected layer to photographs of any size."),
+    hint=mark("follow one side step by step on paper, for 224 and then for 221; rounding happens at every step."),
+    stronger_hint=mark(
+        "a convolution turns n pixels into (n + 2 · padding - kernel) // stride + 1, a pooling of 2 × 2 into n // 2. "
+        "Write a small function for one side, call it for both, and do not forget that conv5 has 256 channels. Where "
+        "either side has become 0, raise the error."
+    ),
+    cases=_sizes,
+    reference=_features,
+    refused=[(28, 224), (224, 20), (7, 7)],
+).with_mistakes(
     Mistake("it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.", channels=1),
     Mistake("one pooling is missing: there is one after conv1, after conv2 and after conv5.", poolings=2),
     Mistake("conv1's padding is missing.", padding=0),
@@ -44,31 +64,6 @@ _FC1_MISTAKES = [
     Mistake("it takes the photograph for a square of `width` pixels.", lambda _, width: _features(width, width)),
     Mistake("conv1's stride of 4 is missing.", side=lambda n: n // 8),
     Mistake("the 256 channels are those of conv5, not 384.", channels=384),
-]
-
-
-def judge_fc1_inputs(trial: Trial, answer: Any) -> None:
-    """Check 3.1 on squares and others, on sizes that divide evenly and that do not, and on too small ones."""
-    rng = np.random.default_rng(31)
-    sizes = [(224, 224), (112, 112), (224, 448), (221, 225), (512, 384), (96, 61), (29, 300), (189, 190)]
-    sizes += [tuple(int(side) for side in rng.integers(64, 600, 2)) for _ in range(8)]
-    trial.compare(answer, [Case(size) for size in sizes], _features, _FC1_MISTAKES)
-    for size in ((28, 224), (224, 20), (7, 7)):
-        trial.call_for_error(ValueError, answer, size)
-
-
-FC1_INPUTS = Exercise(
-    number="3.1",
-    name="fc1_inputs",
-    title=mark("fc1 for photographs of another size"),
-    success=mark("you can fit AlexNet's first fully connected layer to photographs of any size."),
-    hint=mark("follow one side step by step on paper, for 224 and then for 221; rounding happens at every step."),
-    stronger_hint=mark(
-        "a convolution turns n pixels into (n + 2 · padding - kernel) // stride + 1, a pooling of 2 × 2 into n // 2. "
-        "Write a small function for one side, call it for both, and do not forget that conv5 has 256 channels. Where "
-        "either side has become 0, raise the error."
-    ),
-    judge=judge_fc1_inputs,
 )
 
 
@@ -84,10 +79,10 @@ def _images(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=-1, limits=(-1, 1)):
+def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=-1, ends=(-1, 1)):
     """Mirror, and multiply the distance from black. back: what black becomes again."""
     mirrored = np.flip(image, axes) if flips(flip) else image
-    return np.clip((mirrored - black) * factor + back, *limits)
+    return np.clip((mirrored - black) * factor + back, *ends)
 
 
 def _wrong_image(shape: tuple, right: tuple, *args: Any) -> str:
@@ -97,59 +92,12 @@ def _wrong_image(shape: tuple, right: tuple, *args: Any) -> str:
 
 
 def _first_row(image: np.ndarray) -> str:
-    """Describe an image by what a student can print: the first row of blue, and the range."""
     row = ", ".join(f"{value:.2f}" for value in image[0, 0, :6]) + (", …" if image.shape[2] > 6 else "")
     least, largest = image.min(), image.max()
     return tr("first row of blue [{row}], values {least:.2f} to {largest:.2f}", row=row, least=least, largest=largest)
 
 
-judge_flip_and_brighten = ArrayCheck(
-    cases=_images,
-    reference=_flipped_and_brightened,
-    # Half a grey level of 256 on the scale from -1 to 1 is 0.004: a way through uint8 passes.
-    close=lambda right, came: np.allclose(right, came, atol=0.01),
-    wrong_shape=_wrong_image,
-    wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
-    unknown=mark("right for {right} of the {count} images tried."),
-    show=_first_row,
-    mistakes=[
-        Mistake("it leaves the image as it is.", lambda image, flip, factor: image),
-        Mistake("top and bottom are exchanged; mirror left and right.", axes=1),
-        Mistake("the colours are exchanged: the first axis holds blue, green and red.", axes=0),
-        Mistake("rows and columns are both reversed: that turns the eye upside down.", axes=(1, 2)),
-        Mistake("everything is reversed, colours too; only left and right should be.", axes=(0, 1, 2)),
-        Mistake("it mirrors whether `flip` is true or not.", flips=lambda flip: True),
-        Mistake("it never mirrors.", flips=lambda flip: False),
-        Mistake("it mirrors where `flip` is false.", flips=operator.not_),
-        Mistake("the brightness stays as it is.", lambda image, flip, _: _flipped_and_brightened(image, flip, 1.0)),
-        Mistake(
-            "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.",
-            black=0,
-            back=0,
-        ),
-        Mistake(
-            "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
-            black=0,
-            back=0,
-            limits=(-np.inf, np.inf),
-        ),
-        Mistake(
-            "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
-            lambda image, flip, factor: _flipped_and_brightened(image, flip, 1.0, back=factor - 2),
-        ),
-        Mistake("some values are above 1; what would be brighter than 1 becomes 1.", limits=(-np.inf, np.inf)),
-        Mistake(
-            "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 2)
-        ),
-        Mistake(
-            "black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, limits=(0, 1)
-        ),
-        Mistake("the dark half is lost: values are cut at 0 instead of -1.", limits=(0, 1)),
-    ],
-)
-
-
-FLIP_AND_BRIGHTEN = Exercise(
+FLIP_AND_BRIGHTEN = ArrayExercise(
     number="3.2",
     name="flip_and_brighten",
     title=mark("mirror and brighten"),
@@ -159,7 +107,41 @@ FLIP_AND_BRIGHTEN = Exercise(
         "image[:, :, ::-1] reads the last axis backwards. Move black to 0 by adding 1, multiply, move it back, and "
         "cut with np.clip(..., -1, 1). Write `image = image[...]` or `result = ...`, not `image *= ...`."
     ),
-    judge=judge_flip_and_brighten,
+    cases=_images,
+    reference=_flipped_and_brightened,
+    # Half a grey level of 256 on the scale from -1 to 1 is 0.004: a way through uint8 passes.
+    close=lambda right, came: np.allclose(right, came, atol=0.01),
+    wrong_shape=_wrong_image,
+    wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
+    unknown=mark("right for {right} of the {count} images tried."),
+    show=_first_row,
+).with_mistakes(
+    Mistake("it leaves the image as it is.", lambda image, flip, factor: image),
+    Mistake("top and bottom are exchanged; mirror left and right.", axes=1),
+    Mistake("the colours are exchanged: the first axis holds blue, green and red.", axes=0),
+    Mistake("rows and columns are both reversed: that turns the eye upside down.", axes=(1, 2)),
+    Mistake("everything is reversed, colours too; only left and right should be.", axes=(0, 1, 2)),
+    Mistake("it mirrors whether `flip` is true or not.", flips=lambda flip: True),
+    Mistake("it never mirrors.", flips=lambda flip: False),
+    Mistake("it mirrors where `flip` is false.", flips=operator.not_),
+    Mistake("the brightness stays as it is.", lambda image, flip, _: _flipped_and_brightened(image, flip, 1.0)),
+    Mistake(
+        "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.", black=0, back=0
+    ),
+    Mistake(
+        "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
+        black=0,
+        back=0,
+        ends=(-np.inf, np.inf),
+    ),
+    Mistake(
+        "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
+        lambda image, flip, factor: _flipped_and_brightened(image, flip, 1.0, back=factor - 2),
+    ),
+    Mistake("some values are above 1; what would be brighter than 1 becomes 1.", ends=(-np.inf, np.inf)),
+    Mistake("black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, ends=(0, 2)),
+    Mistake("black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, ends=(0, 1)),
+    Mistake("the dark half is lost: values are cut at 0 instead of -1.", ends=(0, 1)),
 )
 
 
@@ -169,8 +151,7 @@ FLIP_AND_BRIGHTEN = Exercise(
 _SHARE_TOLERANCE = 0.025
 
 
-def judge_dropout(trial: Trial, answer: Any) -> None:
-    """Check 3.3 in training and evaluation: shares, values, independence, fresh draws, gradients."""
+def _judge_dropout(trial: Trial, answer: Any) -> None:
     # Drawing is no fault, but what the check seeds must not stay seeded.
     with kept():
         for p, shape in ((0.5, [50, 400]), (0.2, [25, 8, 10, 10]), (0.75, [20000]), (0.0, [20, 30])):
@@ -193,19 +174,11 @@ def judge_dropout(trial: Trial, answer: Any) -> None:
                 trial.fail(tr("after .eval() and then .train() it drops nothing."), tried=tried)
 
 
-def _seed(number: int) -> None:
-    import paddle
-
-    # A trial puts the random generators back after each call, so each call gets a seed of its own.
-    random.seed(number)
-    np.random.seed(number)
-    paddle.seed(number)
-
-
 def _call(trial: Trial, created: str, layer: Any, x: np.ndarray, seed: int) -> np.ndarray:
     import paddle
 
-    _seed(seed)
+    # A trial puts the random generators back after each call, so each call gets a seed of its own.
+    seed_everything(seed)
     tensor, fault = paddle.to_tensor(x), ""
     value = trial.call(layer, (tensor,), name=created)
     if not is_tensor(value):
@@ -223,7 +196,6 @@ def _call(trial: Trial, created: str, layer: Any, x: np.ndarray, seed: int) -> n
 
 
 def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
-    """Look at the factors of the values that stayed."""
     factors = result[result != 0] / x[result != 0]
 
     def are(factor: float) -> bool:
@@ -241,12 +213,9 @@ def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.
         fault = tr("the values that stay are divided by p; they should be divided by 1 - p.")
     elif factors.std() > 1e-3:
         fault = tr("the values that stay are not all multiplied by the same number.")
-    trial.fail(
-        fault,
-        tried=tried,
-        expected=tr("kept values {factor:g} times the old ones", factor=1 / (1 - p)),
-        came=tr("factors {factors}", factors=", ".join(f"{f:g}" for f in came[:4]) + (", …" if len(came) > 4 else "")),
-    )
+    shown = ", ".join(f"{f:g}" for f in came[:4]) + (", …" if len(came) > 4 else "")
+    expected = tr("kept values {factor:g} times the old ones", factor=1 / (1 - p))
+    trial.fail(fault, tried=tried, expected=expected, came=tr("factors {factors}", factors=shown))
 
 
 def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropped_next: np.ndarray) -> None:
@@ -268,12 +237,10 @@ def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropp
 
 def _whole_parts(dropped: np.ndarray) -> str:
     """Say which parts of the tensor are dropped or kept as a whole; empty where none are."""
-    if dropped.ndim < 2:
-        return ""
     rows = dropped.reshape(len(dropped), -1)
-    if (rows == rows[:, :1]).all():
+    if dropped.ndim > 1 and (rows == rows[:, :1]).all():
         return tr("it drops whole images (rows of the batch); each value should be drawn by itself.")
-    if (rows == rows[:1]).all():
+    if dropped.ndim > 1 and (rows == rows[:1]).all():
         return tr("it drops the same places in all images of the batch; each value should be drawn by itself.")
     if dropped.ndim == 4 and (dropped == dropped[:, :, :1, :1]).all():
         return tr("it drops whole channels; each value should be drawn by itself.")
@@ -290,23 +257,15 @@ def _check_gradient(trial: Trial, created: str, layer: Any, x: np.ndarray, p: fl
             result.sum().backward()
         return result, paddle.full(result.shape, float("nan")) if tensor.grad is None else tensor.grad
 
-    _seed(5)
+    seed_everything(5)
     result, gradient = (part.numpy() for part in trial.call(forward_and_back, (paddle.to_tensor(x),), name=created))
     tried = tr("{call} in training, then backward()", call=f"{created}(x)")
     if np.isnan(gradient).any():
-        trial.fail(
-            tr("the gradient does not find its way back to x."),
-            tried=tried,
-            hint=tr(
-                "values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may."
-            ),
-        )
+        hint = tr("values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may.")
+        trial.fail(tr("the gradient does not find its way back to x."), tried=tried, hint=hint)
     if not np.allclose(gradient, np.where(result == 0, 0, 1 / (1 - p)), rtol=1e-4, atol=1e-6):
-        trial.fail(
-            tr("the gradient is not that of the values that stayed."),
-            tried=tried,
-            expected=tr("{factor:g} where a value stayed, 0 where it was dropped", factor=1 / (1 - p)),
-        )
+        expected = tr("{factor:g} where a value stayed, 0 where it was dropped", factor=1 / (1 - p))
+        trial.fail(tr("the gradient is not that of the values that stayed."), tried=tried, expected=expected)
 
 
 def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
@@ -317,12 +276,9 @@ def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, resul
         fault = tr("it drops values in evaluation too; self.training tells the two apart.")
     elif np.allclose(result, x * (1 - p), rtol=1e-4):
         fault = tr("in evaluation it multiplies by 1 - p: training has already made up for that, by dividing.")
-    trial.fail(
-        fault,
-        tried=f"{created}.eval()(x)",
-        expected=tr("x itself, beginning {values}", values=describe(x.ravel()[:3])),
-        came=tr("beginning {values}", values=describe(result.ravel()[:3])),
-    )
+    begin, came = (describe(values.ravel()[:3]) for values in (x, result))
+    expected, came = tr("x itself, beginning {values}", values=begin), tr("beginning {values}", values=came)
+    trial.fail(fault, tried=f"{created}.eval()(x)", expected=expected, came=came)
 
 
 DROPOUT = Exercise(
@@ -336,5 +292,5 @@ DROPOUT = Exercise(
         "the values that stay: turn the comparison into float32 and multiply x by it, then divide. Before all that, "
         "`if not self.training: return x`."
     ),
-    judge=judge_dropout,
+    also=_judge_dropout,
 )

@@ -6,59 +6,40 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.layer_check import Fault, LayerCheck, Shape, are_flat
+from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
 from palm_course.exercises.student_values import describe, describe_call, is_tensor
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
 
 # 4.1 ------------------------------------------------------------------------------------------
-def _cost(
-    kernels, channels, side, *, kernel_area=2, map_area=2, bias="out", shrinks=False, work_of_bias=0, fixed=False
-):
-    """Return parameters and multiply-adds. fixed: all convolutions have the input's channels."""
+def _cost(kernels, channels, side, *, of_kernel=2, of_map=2, bias="out", shrinks=False, bias_work=0, fixed=False):
+    """Return parameters and multiply-adds. of_kernel, of_map: powers; fixed: all have the input's channels."""
     parameters = work = 0
     for kernel, inputs, outputs in zip(kernels, channels[:-1], channels[1:], strict=True):
         if fixed:
             inputs = outputs = channels[0]
         if shrinks:
             side = side - kernel + 1
-        weights = kernel**kernel_area * inputs * outputs
+        weights = kernel**of_kernel * inputs * outputs
         biases = {"out": outputs, "in": inputs, "none": 0, "one": 1}[bias]
         parameters += weights + biases
-        work += (weights + work_of_bias * biases) * side**map_area
+        work += (weights + bias_work * biases) * side**of_map
     return parameters, work
 
 
-_COST_MISTAKES = [
-    Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
-    Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
-    Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
-    Mistake("a kernel of size k has k · k weights per channel pair, not k.", kernel_area=1),
-    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", map_area=1),
-    Mistake(
-        "the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", map_area=0
-    ),
-    Mistake("the additions of the biases are not multiply-adds.", work_of_bias=1),
-    Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
-    Mistake("it uses the input's channels for every convolution; they may change from one to the next.", fixed=True),
-    Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
-]
-
-
-def judge_cost(trial: Trial, answer: Any) -> None:
-    """Check 4.1 on the stacks of the chapter and on stacks whose channels change."""
-    rng = np.random.default_rng(41)
+def _stacks(rng: np.random.Generator) -> list[Case]:
     cases = [Case(([3, 3], [64, 64, 64], 56)), Case(([5], [64, 64], 56)), Case(([7, 1], [3, 64, 20], 112))]
     for _ in range(6):
         kernels = rng.choice([1, 3, 5, 7, 11], rng.integers(1, 5)).tolist()
         # No two alike, so that an answer that takes the wrong one is found out.
         channels = rng.permutation(np.arange(2, 300))[: len(kernels) + 1].tolist()
         cases.append(Case((kernels, channels, int(rng.integers(14, 120)))))
-    trial.compare(answer, cases, _cost, _COST_MISTAKES, count=2)
+    return cases
 
 
-COST = Exercise(
+COST = NumberExercise(
     number="4.1",
     name="conv_stack_cost",
     title=mark("the price of a stack"),
@@ -71,25 +52,64 @@ COST = Exercise(
         "A convolution from C to D channels has kernel · kernel · C · D weights and D biases. Each weight is used "
         "once at every pixel of the output map. Walk through zip(kernels, channels, channels[1:]) and add up."
     ),
-    judge=judge_cost,
+    cases=_stacks,
+    reference=_cost,
+    count=2,
+).with_mistakes(
+    Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
+    Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
+    Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
+    Mistake("a kernel of size k has k · k weights per channel pair, not k.", of_kernel=1),
+    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", of_map=1),
+    Mistake("the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", of_map=0),
+    Mistake("the additions of the biases are not multiply-adds.", bias_work=1),
+    Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
+    Mistake("it uses the input's channels for every convolution; they may change from one to the next.", fixed=True),
+    Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
 )
 
 
 # 4.2 ------------------------------------------------------------------------------------------
-def _window(layers, index, *, order=reversed, padded=(-1, -1), strides=True, behind=0, least=-np.inf, then=(0, 0)):
+def _window(layers, index, *, by=reversed, padded=(-1, -1), strides=True, behind=0, least=-np.inf, then=(0, 0)):
     """Return the first and the last input pixel. padded: how much padding moves the two; then: added in the end."""
     first = last = index
-    for kernel, stride, padding in order(layers):
+    for kernel, stride, padding in by(layers):
         step = stride if strides else 1
         first = max(first * step + padded[0] * padding, least)
         last = last * step + padded[1] * padding + kernel - 1 + behind
     return first + then[0], last + then[1]
 
 
-_WINDOW_MISTAKES = [
-    Mistake(
-        "it walks from the input to the output; start at the output pixel and go back, last layer first.", order=iter
+def _windows(rng: np.random.Generator) -> list[Case]:
+    conv, pool = (3, 1, 1), (2, 2, 0)
+    cases = [Case(([conv, conv, pool], 10)), Case(([conv, conv, pool], 0)), Case(([(5, 1, 0)], 7))]
+    cases.append(Case(([(11, 4, 5), pool, (5, 1, 2)], 3)))
+    cases.append(Case(([conv, conv, pool, conv, conv, pool, conv, conv, conv, pool], 12)))
+    for _ in range(6):
+        count, ends = rng.integers(2, 5), ((2, 12), (1, 5), (0, 4))
+        layers = [tuple(int(rng.integers(*end)) for end in ends) for _ in range(count)]
+        cases.append(Case((layers, int(rng.integers(0, 20)))))
+    return cases
+
+
+WINDOW = NumberExercise(
+    number="4.2",
+    name="input_window",
+    title=mark("where does it look?"),
+    success=mark("you can point at the part of a photograph that any feature comes from."),
+    hint=mark(
+        "start at the output with first = last = index; which pixels of the map below does one layer need for them?"
     ),
+    stronger_hint=mark(
+        "Go through the layers from the last to the first. With padding p, output pixel i of a layer reads the pixels"
+        " i · stride - p to i · stride - p + kernel - 1 of the map below. Apply the first to `first`, the second to "
+        "`last`."
+    ),
+    cases=_windows,
+    reference=_window,
+    count=2,
+).with_mistakes(
+    Mistake("it walks from the input to the output; start at the output pixel and go back, last layer first.", by=iter),
     Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
     Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
     Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),
@@ -112,39 +132,6 @@ _WINDOW_MISTAKES = [
     Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
     Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
     Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
-]
-
-
-def judge_window(trial: Trial, answer: Any) -> None:
-    """Check 4.2 on single layers, the chapter's blocks, AlexNet's beginning and random stacks."""
-    rng = np.random.default_rng(42)
-    conv, pool = (3, 1, 1), (2, 2, 0)
-    cases = [Case(([conv, conv, pool], 10)), Case(([conv, conv, pool], 0)), Case(([(5, 1, 0)], 7))]
-    cases.append(Case(([(11, 4, 5), pool, (5, 1, 2)], 3)))
-    cases.append(Case(([conv, conv, pool, conv, conv, pool, conv, conv, conv, pool], 12)))
-    for _ in range(6):
-        layers = [
-            (int(rng.integers(2, 12)), int(rng.integers(1, 5)), int(rng.integers(0, 4)))
-            for _ in range(rng.integers(2, 5))
-        ]
-        cases.append(Case((layers, int(rng.integers(0, 20)))))
-    trial.compare(answer, cases, _window, _WINDOW_MISTAKES, count=2)
-
-
-WINDOW = Exercise(
-    number="4.2",
-    name="input_window",
-    title=mark("where does it look?"),
-    success=mark("you can point at the part of a photograph that any feature comes from."),
-    hint=mark(
-        "start at the output with first = last = index; which pixels of the map below does one layer need for them?"
-    ),
-    stronger_hint=mark(
-        "Go through the layers from the last to the first. With padding p, output pixel i of a layer reads the pixels"
-        " i · stride - p to i · stride - p + kernel - 1 of the map below. Apply the first to `first`, the second to "
-        "`last`."
-    ),
-    judge=judge_window,
 )
 
 
@@ -198,38 +185,42 @@ def _unplanned(net: Any, missing: list[Shape], extra: list[Shape], plan: Sequenc
     """Name what is wrong with the parameters, and a hint where the exercise's own would mislead."""
     kernels = [parameter.shape for parameter in net.parameters() if parameter.ndim == 4]
     wanted = sum(step != "M" for step in plan)
+    fault, hint = tr("the channels do not follow the plan."), ""
     if any(shape[2:] != [3, 3] for shape in kernels):
-        return {"fault": tr("its kernels are not 3 × 3."), "hint": tr("every convolution of VGG has a 3 × 3 kernel.")}
-    if len(kernels) != wanted:
-        return {"fault": tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=wanted)}
-    if not extra and are_flat(missing):
-        return {
-            "fault": tr("biases are missing."),
-            "hint": tr("a Conv2D has a bias unless bias_attr=False takes it away."),
-        }
-    if not missing:
+        fault, hint = tr("its kernels are not 3 × 3."), tr("every convolution of VGG has a 3 × 3 kernel.")
+    elif len(kernels) != wanted:
+        fault = tr("it has {count} convolutions; the plan has {wanted}.", count=len(kernels), wanted=wanted)
+    elif not extra and are_flat(missing):
+        fault, hint = tr("biases are missing."), tr("a Conv2D has a bias unless bias_attr=False takes it away.")
+    elif not missing:
+        fault = tr("it has parameters beside those of its convolutions.")
         hint = tr("the plan has convolutions and poolings only.")
-        return {"fault": tr("it has parameters beside those of its convolutions."), "hint": hint}
-    return {"fault": tr("the channels do not follow the plan.")}
+    return {"fault": fault, "hint": hint}
 
 
 def _wrong_maps(output: Any, shape: Shape) -> Fault:
-    if is_tensor(output) and output.ndim == 4 and output.shape[2] > shape[2]:
+    fault, hint = tr("the output has the wrong shape."), ""
+    larger = output.shape[2] - shape[2] if is_tensor(output) and output.ndim == 4 else 0
+    if larger > 0:
+        fault = tr("its maps are too large: not every pooling of the plan makes them half as wide.")
         hint = tr("MaxPool2D(kernel_size=2, stride=2) takes half of the height and half of the width.")
-        return {
-            "fault": tr("its maps are too large: not every pooling of the plan makes them half as wide."),
-            "hint": hint,
-        }
-    if is_tensor(output) and output.ndim == 4 and output.shape[2] < shape[2]:
+    elif larger < 0:
+        fault = tr("its maps are too small: only poolings should make them smaller, and each by half.")
         hint = tr("a 3 × 3 convolution keeps the size of a map with padding=1.")
-        return {
-            "fault": tr("its maps are too small: only poolings should make them smaller, and each by half."),
-            "hint": hint,
-        }
-    return {"fault": tr("the output has the wrong shape.")}
+    return {"fault": fault, "hint": hint}
 
 
-judge_features = LayerCheck(
+FEATURES = LayerExercise(
+    number="4.3",
+    name="make_features",
+    title=mark("a whole family from lists"),
+    success=mark("with this one function VGG-11, 13, 16 and 19 are four lists."),
+    hint=mark("what must you remember from one convolution to the next? And what becomes of it at a pooling?"),
+    stronger_hint=mark(
+        "Collect layers in a list: for a number, Conv2D(in_channels, number, 3, padding=1) and ReLU(), and then "
+        'in_channels = number; for "M", MaxPool2D(2, 2). At the end, paddle.nn.Sequential(*layers) makes one layer of'
+        " them."
+    ),
     builds=[
         (([8, "M", 16, 16, "M"],), {}, [2, 3, 32, 32]),
         (([5, 7, "M", 9, "M"],), {}, [2, 3, 24, 24]),
@@ -246,26 +237,10 @@ judge_features = LayerCheck(
         "paddle.nn.Sequential or paddle.nn.LayerList register their layers; a plain list as attribute hides them."
     ),
     unknown=mark("the values are not those of the plan's layers, one after the other."),
-    mistakes=[
-        Mistake("the ReLUs are missing.", relu="none"),
-        Mistake("the ReLU after the last convolution is missing.", relu="last"),
-        Mistake("there is a ReLU at the end of each block only; one belongs after every convolution.", relu="pooling"),
-        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
-        *(Mistake("the activation is not a ReLU.", activation=name) for name in ("sigmoid", "tanh", "leaky_relu")),
-    ],
-)
-
-
-FEATURES = Exercise(
-    number="4.3",
-    name="make_features",
-    title=mark("a whole family from lists"),
-    success=mark("with this one function VGG-11, 13, 16 and 19 are four lists."),
-    hint=mark("what must you remember from one convolution to the next? And what becomes of it at a pooling?"),
-    stronger_hint=mark(
-        "Collect layers in a list: for a number, Conv2D(in_channels, number, 3, padding=1) and ReLU(), and then "
-        'in_channels = number; for "M", MaxPool2D(2, 2). At the end, paddle.nn.Sequential(*layers) makes one layer of'
-        " them."
-    ),
-    judge=judge_features,
+).with_mistakes(
+    Mistake("the ReLUs are missing.", relu="none"),
+    Mistake("the ReLU after the last convolution is missing.", relu="last"),
+    Mistake("there is a ReLU at the end of each block only; one belongs after every convolution.", relu="pooling"),
+    Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+    *(Mistake("the activation is not a ReLU.", activation=name) for name in ("sigmoid", "tanh", "leaky_relu")),
 )

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.layer_check import LayerCheck, Shape, create, normalise, norms_of
+from palm_course.exercises.layer_check import LayerExercise, Shape, create, normalise, norms_of
 from palm_course.exercises.student_values import describe
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
 # 5.1 ------------------------------------------------------------------------------------------
@@ -22,10 +23,10 @@ def _convolutions(c0: int, module: Module) -> list[tuple[int, int, int]]:
     return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
 
 
-def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=False, joined=(0, 2, 4, 5)):
+def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=False, ends=(0, 2, 4, 5)):
     """Return channels out and parameters.
 
-    chained: each module gets the channels of the one before; skipped, joined: convolutions without parameters,
+    chained: each module gets the channels of the one before; skipped, ends: convolutions without parameters,
     and those that are concatenated; kernel: of the third branch; straight: the 3 × 3 and the 5 × 5 see c0 channels.
     """
     channels, parameters = c0, 0
@@ -37,45 +38,21 @@ def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=
             fan_in = entering if straight and i in (2, 4) else fan_in
             if i not in skipped:
                 parameters += (fan_in * size**2 + bias) * fan_out
-        channels = sum(convolutions[i][1] for i in joined)
+        channels = sum(convolutions[i][1] for i in ends)
     return channels, parameters
 
 
-_CHAIN_MISTAKES = [
-    Mistake("the biases are missing.", bias=0),
-    Mistake("every module is given the c0 of the first; each gets what the one before it puts out.", chained=False),
-    Mistake("the third branch's convolution is 5 × 5, you count 3 × 3 (as the tutorial's docstring says).", kernel=3),
-    Mistake("the reductions are concatenated as well; only the ends of the branches are.", joined=(0, 1, 2, 3, 4, 5)),
-    Mistake("it takes the channels of the reductions for those of the branches' ends.", joined=(0, 1, 3, 5)),
-    Mistake(
-        "the pooling branch ends in a convolution to c4 channels, which is missing.", skipped=[5], joined=(0, 2, 4)
-    ),
-    Mistake("the pooling branch ends in a 1 × 1 convolution, whose parameters are missing.", skipped=[5]),
-    Mistake("the parameters of the two reductions are missing.", skipped=[1, 3]),
-    Mistake("the 3 × 3 and the 5 × 5 see what their reduction leaves, not all c0 channels.", straight=True),
-    Mistake(
-        "the parameters are those of the last module alone; those of all are asked for.",
-        lambda c0, modules: (_chain(c0, modules)[0], _chain(_chain(c0, modules[:-1])[0], modules[-1:])[1]),
-    ),
-    Mistake("the two numbers are exchanged: the channels come first.", lambda *a: _chain(*a)[::-1]),
-]
-
-
-def judge_chain(trial: Trial, answer: Any) -> None:
-    """Check 5.1 on the first modules of the network and on random ones."""
-    rng = np.random.default_rng(51)
+def _chains(rng: np.random.Generator) -> list[Case]:
     first, second = (64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64)
     cases = [Case((192, [first])), Case((192, [first, second]))]
     for count in (1, 2, 3, 5, 8, 5, 9):
-        modules = []
-        for _ in range(count):
-            numbers = [int(number) for number in rng.integers(1, 200, 6)]
-            modules.append((numbers[0], tuple(numbers[1:3]), tuple(numbers[3:5]), numbers[5]))
+        drawn = [rng.integers(1, 200, 6).tolist() for _ in range(count)]
+        modules = [(c1, (c2, c3), (c4, c5), c6) for c1, c2, c3, c4, c5, c6 in drawn]
         cases.append(Case((int(rng.integers(1, 500)), modules)))
-    trial.compare(answer, cases, _chain, _CHAIN_MISTAKES, count=2)
+    return cases
 
 
-CHAIN = Exercise(
+CHAIN = NumberExercise(
     number="5.1",
     name="inception_chain",
     title=mark("channels along a chain"),
@@ -86,7 +63,24 @@ CHAIN = Exercise(
         "channels; the 3 × 3 and the 5 × 5 see what their reduction leaves. Only the ends of the branches are "
         "concatenated: c1, c2[1], c3[1] and c4. Their sum is the c0 of the next module."
     ),
-    judge=judge_chain,
+    cases=_chains,
+    reference=_chain,
+    count=2,
+).with_mistakes(
+    Mistake("the biases are missing.", bias=0),
+    Mistake("every module is given the c0 of the first; each gets what the one before it puts out.", chained=False),
+    Mistake("the third branch's convolution is 5 × 5, you count 3 × 3 (as the tutorial's docstring says).", kernel=3),
+    Mistake("the reductions are concatenated as well; only the ends of the branches are.", ends=(0, 1, 2, 3, 4, 5)),
+    Mistake("it takes the channels of the reductions for those of the branches' ends.", ends=(0, 1, 3, 5)),
+    Mistake("the pooling branch ends in a convolution to c4 channels, which is missing.", skipped=[5], ends=(0, 2, 4)),
+    Mistake("the pooling branch ends in a 1 × 1 convolution, whose parameters are missing.", skipped=[5]),
+    Mistake("the parameters of the two reductions are missing.", skipped=[1, 3]),
+    Mistake("the 3 × 3 and the 5 × 5 see what their reduction leaves, not all c0 channels.", straight=True),
+    Mistake(
+        "the parameters are those of the last module alone; those of all are asked for.",
+        lambda c0, modules: (_chain(c0, modules)[0], _chain(_chain(c0, modules[:-1])[0], modules[-1:])[1]),
+    ),
+    Mistake("the two numbers are exchanged: the channels come first.", lambda *a: _chain(*a)[::-1]),
 )
 
 
@@ -147,7 +141,20 @@ def _in_order(order: Sequence[int]) -> str:
     return tr("the branches come in the order {branches}.", branches=", ".join(tr(_BRANCHES[i]) for i in order))
 
 
-judge_inception_bn = LayerCheck(
+INCEPTION_BN = LayerExercise(
+    number="5.2",
+    name="InceptionBN",
+    title=mark("an Inception module with batch norm"),
+    success=mark("convolution, batch norm, ReLU: the unit that most networks after GoogLeNet are made of."),
+    hint=mark(
+        "print the name and the shape of each of `parameters()`: six convolutions, six batch norms, nothing else."
+    ),
+    stronger_hint=mark(
+        "write a small function that returns paddle.nn.Sequential(Conv2D(..., padding=(k - 1) // 2, bias_attr=False),"
+        " BatchNorm2D(...), ReLU()), and call it six times in __init__. Then `forward` has no activation of its own: "
+        "it runs the four branches and concatenates them along axis 1. Let model.train() and model.eval() do the "
+        "switching; batch norm listens to them by itself."
+    ),
     # In every case all channel numbers differ, so that parameters are told apart by their shapes.
     builds=[
         ((9, 4, (5, 6), (2, 3), 7), {}, [3, 9, 8, 10]),
@@ -163,37 +170,18 @@ judge_inception_bn = LayerCheck(
     values_hint=mark(
         "go through one branch: convolution, its batch norm, ReLU, and the same once more; then the next."
     ),
-    mistakes=[
-        Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
-        Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
-        Mistake("no ReLU follows the two reductions.", relus=(0, 1)),
-        Mistake("no ReLU follows the ends of the branches.", relus=(1, 0)),
-        Mistake("there is no ReLU.", relus=(0, 0)),
-        Mistake("the ReLU stands before the batch norm; it belongs after it.", then="relu norm"),
-        Mistake("the batch norms are there but `forward` does not use them.", then="relu"),
-        Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
-        Mistake("the last branch pools after its convolution; it should pool first.", pools_last=True),
-        *(Mistake(functools.partial(_in_order, way), order=way) for way in itertools.permutations(range(4))),
-    ],
-)
-
-
-INCEPTION_BN = Exercise(
-    number="5.2",
-    name="InceptionBN",
-    title=mark("an Inception module with batch norm"),
-    success=mark("convolution, batch norm, ReLU: the unit that most networks after GoogLeNet are made of."),
-    hint=mark(
-        "print the name and the shape of each of `parameters()`: six convolutions, six batch norms, nothing else."
-    ),
-    stronger_hint=mark(
-        "write a small function that returns paddle.nn.Sequential(Conv2D(..., padding=(k - 1) // 2, bias_attr=False),"
-        " BatchNorm2D(...), ReLU()), and call it six times in __init__. Then `forward` has no activation of its own: "
-        "it runs the four branches and concatenates them along axis 1. Let model.train() and model.eval() do the "
-        "switching; batch norm listens to them by itself."
-    ),
-    judge=judge_inception_bn,
     seconds=20,
+).with_mistakes(
+    Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
+    Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
+    Mistake("no ReLU follows the two reductions.", relus=(0, 1)),
+    Mistake("no ReLU follows the ends of the branches.", relus=(1, 0)),
+    Mistake("there is no ReLU.", relus=(0, 0)),
+    Mistake("the ReLU stands before the batch norm; it belongs after it.", then="relu norm"),
+    Mistake("the batch norms are there but `forward` does not use them.", then="relu"),
+    Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
+    Mistake("the last branch pools after its convolution; it should pool first.", pools_last=True),
+    *(Mistake(functools.partial(_in_order, way), order=way) for way in itertools.permutations(range(4))),
 )
 
 
@@ -232,7 +220,6 @@ def _wrong_width(model, missing, extra, in_channels, size, **kwargs):
 
 
 def _look_for_dropout(trial: Trial, created: str, model: Any, x: Any) -> None:
-    """Name dropout that goes on in evaluation mode."""
     import paddle
 
     # Not by calling twice: a trial puts the random generators back after each call.
@@ -247,39 +234,9 @@ def _look_for_dropout(trial: Trial, created: str, model: Any, x: Any) -> None:
         )
 
 
-_check_head = LayerCheck(
-    builds=[
-        ((6, 8), {}, [3, 6, 8, 8]),
-        ((9, 11), {"num_classes": 3}, [2, 9, 11, 11]),
-        ((5, 5), {"num_classes": 2}, [4, 5, 5, 5]),
-        ((7, 16), {}, [1, 7, 16, 16]),
-    ],
-    parameters=_head_parameters,
-    reference=_head,
-    modes=(False,),
-    tolerance=2e-3,
-    wrong_parameters=_wrong_width,
-    look_closer=_look_for_dropout,
-    wrong_shape=mark("the output is not one row of logits per image."),
-    unknown=mark("the values are not those of the table's layers."),
-    values_hint=mark("go through `forward` line by line, beside the table."),
-    mistakes=[
-        Mistake("it pools by maxima, not averages.", pool="max_pool2d"),
-        Mistake("no ReLU follows the convolution.", relus=(0, 1)),
-        Mistake("no ReLU follows the first fully connected layer.", relus=(1, 0)),
-        Mistake("there is no ReLU.", relus=(0, 0)),
-        Mistake("dropout scales the values in evaluation mode; it should leave them.", scale=1 - _DROPPED),
-        Mistake("the output went through a sigmoid; logits are the last layer's bare values.", end="sigmoid"),
-        Mistake("a ReLU follows the last layer; logits may be negative.", end="relu"),
-    ],
-)
-
-
-def judge_head(trial: Trial, answer: Any) -> None:
-    """Check 5.3 in evaluation mode, then measure the share that is dropped in training mode."""
+def _measure_dropout(trial: Trial, answer: Any) -> None:
     import paddle
 
-    _check_head(trial, answer)
     # All hidden units are made 1, so that the logit is their mean.
     model = create(trial, answer, (5, 8))
     hidden = {(512, 1024): 0.0, (1024,): 1.0, (1024, 1): 1 / 1024, (1,): 0.0}
@@ -297,17 +254,14 @@ def judge_head(trial: Trial, answer: Any) -> None:
     if variance < 1e-6:
         fault = tr("in training mode nothing is dropped, or not between the two fully connected layers.")
     elif abs(dropped - (1 - _DROPPED)) < 0.06:
-        words = mark("it keeps {kept} and drops {dropped}; it should be the other way round.")
-        fault = tr(words, kept="70 %", dropped="30 %")
-    trial.fail(
-        fault,
-        tried=tr("AuxiliaryHead(5, 8) on 400 images in training mode, with weights that make the share visible"),
-        expected=tr("{share:.0%} dropped", share=_DROPPED),
-        came=tr("{share:.0%} dropped", share=dropped),
-    )
+        shares = {"kept": "70 %", "dropped": "30 %"}
+        fault = tr("it keeps {kept} and drops {dropped}; it should be the other way round.", **shares)
+    tried = tr("AuxiliaryHead(5, 8) on 400 images in training mode, with weights that make the share visible")
+    expected, came = (tr("{share:.0%} dropped", share=share) for share in (_DROPPED, dropped))
+    trial.fail(fault, tried=tried, expected=expected, came=came)
 
 
-HEAD = Exercise(
+HEAD = LayerExercise(
     number="5.3",
     name="AuxiliaryHead",
     title=mark("an auxiliary classifier"),
@@ -318,6 +272,29 @@ HEAD = Exercise(
         "inputs. paddle.nn.AvgPool2D takes the stride as its second argument; without it the stride is the kernel "
         "size. paddle.nn.Dropout(p) takes the share that is dropped, and does nothing after model.eval()."
     ),
-    judge=judge_head,
+    builds=[
+        ((6, 8), {}, [3, 6, 8, 8]),
+        ((9, 11), {"num_classes": 3}, [2, 9, 11, 11]),
+        ((5, 5), {"num_classes": 2}, [4, 5, 5, 5]),
+        ((7, 16), {}, [1, 7, 16, 16]),
+    ],
+    parameters=_head_parameters,
+    reference=_head,
+    modes=(False,),
+    tolerance=2e-3,
+    wrong_parameters=_wrong_width,
+    look_closer=_look_for_dropout,
+    wrong_shape=mark("the output is not one row of logits per image."),
+    unknown=mark("the values are not those of the table's layers."),
+    values_hint=mark("go through `forward` line by line, beside the table."),
+    also=_measure_dropout,
     seconds=20,
+).with_mistakes(
+    Mistake("it pools by maxima, not averages.", pool="max_pool2d"),
+    Mistake("no ReLU follows the convolution.", relus=(0, 1)),
+    Mistake("no ReLU follows the first fully connected layer.", relus=(1, 0)),
+    Mistake("there is no ReLU.", relus=(0, 0)),
+    Mistake("dropout scales the values in evaluation mode; it should leave them.", scale=1 - _DROPPED),
+    Mistake("the output went through a sigmoid; logits are the last layer's bare values.", end="sigmoid"),
+    Mistake("a ReLU follows the last layer; logits may be negative.", end="relu"),
 )

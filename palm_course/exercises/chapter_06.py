@@ -4,36 +4,48 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.array_check import ArrayCheck
-from palm_course.exercises.layer_check import LayerCheck, normalise, norms_of
+from palm_course.exercises.layer_check import LayerExercise, normalise, norms_of
 from palm_course.exercises.student_values import describe, describe_call
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr, trn
 
 
 # 6.1 ------------------------------------------------------------------------------------------
-def _bottleneck_parameters(
-    num_channels,
-    num_filters,
-    stride=1,
-    *,
-    norm=2,
-    norm_of_shortcut=None,
-    expansion=4,
-    kernel=3,
-    bias=0,
-    projected=(0, 1, 1),
-):
-    """Count a bottleneck block; norm, bias: numbers per channel; projected: always, for channels, for a stride."""
-    wide = expansion * num_filters
+def _cost(num_channels, num_filters, stride=1, *, norm=2, last=None, growth=4, kernel=3, bias=0, projected=(0, 1, 1)):
+    """Count a block; norm, last (on the shortcut), bias: per channel; projected: always, for channels, for a stride."""
+    wide = growth * num_filters
     total = num_channels * num_filters + kernel**2 * num_filters**2 + num_filters * wide
     total += (norm + bias) * (num_filters + num_filters + wide)
     if np.dot(projected, (1, num_channels != wide, stride != 1)):
-        total += (num_channels + bias + (norm if norm_of_shortcut is None else norm_of_shortcut)) * wide
+        total += (num_channels + bias + (norm if last is None else last)) * wide
     return total
 
 
-_BOTTLENECK_MISTAKES = [
+def _blocks(rng: np.random.Generator) -> list[Case]:
+    cases = [Case((256, 64)), Case((64, 64)), Case((256, 128), {"stride": 2}), Case((256, 64), {"stride": 2})]
+    cases.append(Case((), {"num_channels": 2048, "num_filters": 512, "stride": 1}))
+    for _ in range(12):
+        filters = int(rng.integers(2, 200))
+        channels = 4 * filters if rng.random() < 0.5 else int(rng.integers(2, 600))
+        cases.append(Case((channels, filters), {"stride": int(rng.integers(1, 3))}))
+    return cases
+
+
+PARAMETERS = NumberExercise(
+    number="6.1",
+    name="bottleneck_parameters",
+    title=mark("what a bottleneck costs"),
+    success=mark("sixteen such numbers, the first convolution and the last layer are all of ResNet-50."),
+    hint=mark("write down input channels, output channels and kernel of each convolution, the shortcut's too."),
+    stronger_hint=mark(
+        "A convolution has inputs × outputs × kernel × kernel weights here, a batch norm 2 per channel. The shortcut "
+        "needs its convolution where num_channels != 4 * num_filters or stride != 1, and it too goes from "
+        "num_channels to 4 * num_filters."
+    ),
+    cases=_blocks,
+    reference=_cost,
+).with_mistakes(
     Mistake("the batch norms are missing.", norm=0),
     Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
     Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
@@ -48,41 +60,14 @@ _BOTTLENECK_MISTAKES = [
         "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
         projected=(0, 0, 1),
     ),
-    Mistake("the batch norm on the shortcut is missing.", norm_of_shortcut=0),
-    Mistake("the last convolution goes up to 4 × num_filters channels.", expansion=1),
+    Mistake("the batch norm on the shortcut is missing.", last=0),
+    Mistake("the last convolution goes up to 4 × num_filters channels.", growth=1),
     Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
-]
-
-
-def judge_parameters(trial: Trial, answer: Any) -> None:
-    """Check 6.1 on blocks of ResNet-50 and on random ones."""
-    rng = np.random.default_rng(61)
-    cases = [Case((256, 64)), Case((64, 64)), Case((256, 128), {"stride": 2}), Case((256, 64), {"stride": 2})]
-    cases.append(Case((), {"num_channels": 2048, "num_filters": 512, "stride": 1}))
-    for _ in range(12):
-        filters = int(rng.integers(2, 200))
-        channels = 4 * filters if rng.random() < 0.5 else int(rng.integers(2, 600))
-        cases.append(Case((channels, filters), {"stride": int(rng.integers(1, 3))}))
-    trial.compare(answer, cases, _bottleneck_parameters, _BOTTLENECK_MISTAKES)
-
-
-PARAMETERS = Exercise(
-    number="6.1",
-    name="bottleneck_parameters",
-    title=mark("what a bottleneck costs"),
-    success=mark("sixteen such numbers, the first convolution and the last layer are all of ResNet-50."),
-    hint=mark("write down input channels, output channels and kernel of each convolution, the shortcut's too."),
-    stronger_hint=mark(
-        "A convolution has inputs × outputs × kernel × kernel weights here, a batch norm 2 per channel. The shortcut "
-        "needs its convolution where num_channels != 4 * num_filters or stride != 1, and it too goes from "
-        "num_channels to 4 * num_filters."
-    ),
-    judge=judge_parameters,
 )
 
 
 # 6.2 ------------------------------------------------------------------------------------------
-def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", conv_first=False, end=""):
+def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", swapped=False, end=""):
     """Compute the block. first, second: the steps in front of each convolution; end: those behind the addition."""
     import paddle.nn.functional as F
 
@@ -94,12 +79,12 @@ def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="
     def conv(y, name):
         return F.conv2d(y, p[name], padding=1)
 
-    if conv_first:
+    if swapped:
         y = conv(steps(conv(x, "conv in"), "norm middle", "norm relu"), "conv out")
         return steps(steps(y, "norm channels", "norm") + x, "", end)
     activated = steps(x, "norm channels", first)
     y = conv(steps(conv(activated, "conv in"), "norm middle", second), "conv out")
-    return steps({"input": y + x, "activated": y + activated, "none": y}[shortcut], "", end)
+    return steps({"input": y + x, "active": y + activated, "none": y}[shortcut], "", end)
 
 
 def _wrong_layers(block, missing, extra, channels, middle):
@@ -118,42 +103,7 @@ def _wrong_layers(block, missing, extra, channels, middle):
     return {"fault": fault, "hint": hint}
 
 
-judge_pre_activation = LayerCheck(
-    # The two numbers differ, so that layers are told apart by their shapes.
-    builds=[((16, 4), {}, [4, 16, 6, 6]), ((3, 8), {}, [4, 3, 5, 7])],
-    parameters=lambda c, m: {"conv in": [m, c, 3, 3], "conv out": [c, m, 3, 3], "norm channels": c, "norm middle": m},
-    reference=_block,
-    modes=(False, True),
-    wrong_parameters=_wrong_layers,
-    wrong_shape=mark("the output is not a tensor of the input's shape."),
-    unknown=mark("the values are not those of the block described."),
-    mistakes=[
-        Mistake("a ReLU follows the addition; nothing should.", end="relu"),
-        Mistake(
-            "the shortcut starts behind the first ReLU; it should start at the block's own input.", shortcut="activated"
-        ),
-        Mistake("the input is not added: there is no shortcut.", shortcut="none"),
-        Mistake(
-            "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
-            conv_first=True,
-            end="relu",
-        ),
-        Mistake(
-            "each convolution comes before its batch norm; batch norm and ReLU belong in front of it.", conv_first=True
-        ),
-        Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
-        Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
-        Mistake("both ReLUs are missing.", first="norm", second="norm"),
-        Mistake("ReLU comes before batch norm; it is the other way round.", first="relu norm", second="relu norm"),
-        Mistake("the first batch norm is never used.", first="relu"),
-        Mistake("the second batch norm is never used.", second="relu"),
-        Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
-        Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
-    ],
-)
-
-
-PRE_ACTIVATION = Exercise(
+PRE_ACTIVATION = LayerExercise(
     number="6.2",
     name="PreActBlock",
     title=mark("activate first"),
@@ -164,7 +114,32 @@ PRE_ACTIVATION = Exercise(
         "with the two numbers exchanged. In forward: y = conv(relu(norm(x))) twice with the two sets of layers, and "
         "at the end x + y, where x is still what came in."
     ),
-    judge=judge_pre_activation,
+    # The two numbers differ, so that layers are told apart by their shapes.
+    builds=[((16, 4), {}, [4, 16, 6, 6]), ((3, 8), {}, [4, 3, 5, 7])],
+    parameters=lambda c, m: {"conv in": [m, c, 3, 3], "conv out": [c, m, 3, 3], "norm channels": c, "norm middle": m},
+    reference=_block,
+    modes=(False, True),
+    wrong_parameters=_wrong_layers,
+    wrong_shape=mark("the output is not a tensor of the input's shape."),
+    unknown=mark("the values are not those of the block described."),
+).with_mistakes(
+    Mistake("a ReLU follows the addition; nothing should.", end="relu"),
+    Mistake("the shortcut starts behind the first ReLU; it should start at the block's own input.", shortcut="active"),
+    Mistake("the input is not added: there is no shortcut.", shortcut="none"),
+    Mistake(
+        "this is the chapter's order, convolution first; batch norm and ReLU belong in front of each convolution.",
+        swapped=True,
+        end="relu",
+    ),
+    Mistake("each convolution comes before its batch norm; batch norm and ReLU belong in front of it.", swapped=True),
+    Mistake("the ReLU in front of the first convolution is missing.", first="norm"),
+    Mistake("the ReLU in front of the second convolution is missing.", second="norm"),
+    Mistake("both ReLUs are missing.", first="norm", second="norm"),
+    Mistake("ReLU comes before batch norm; it is the other way round.", first="relu norm", second="relu norm"),
+    Mistake("the first batch norm is never used.", first="relu"),
+    Mistake("the second batch norm is never used.", second="relu"),
+    Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
+    Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
 )
 
 
@@ -209,39 +184,12 @@ def _wrong_shortcut(shape: tuple, right: tuple, x: Any, num_filters: int, stride
     return tr("height or width is wrong.")
 
 
-_check_shortcut = ArrayCheck(
-    cases=_shortcuts,
-    reference=_shortcut,
-    kind="tensor",
-    one_by_one=True,
-    near=lambda wrong, came: wrong.shape == came.shape and np.allclose(wrong, came, rtol=1e-5, atol=1e-6),
-    not_arrays=mark("it should return a tensor."),
-    wrong_shape=_wrong_shortcut,
-    unknown=mark("the shape is right, the values are not."),
-    show=lambda x: tr("the first row of the first channel {values}", values=describe(x[0, 0, 0])),
-    mistakes=[
-        Mistake("the zeros come first; the channels of x should.", front=lambda missing: missing),
-        Mistake(
-            "the zeros are on both sides; all of them should come behind the channels of x.", front=lambda n: n // 2
-        ),
-        Mistake("the new channels repeat those of x; they should be zero.", mode="wrap"),
-        Mistake("the new channels are filled with ones; they should be zero.", constant_values=1),
-        Mistake("it begins with a later row and column than the first.", late=1),
-        Mistake("it averages neighbouring pixels; they should be left out.", combine=np.mean),
-        Mistake("it takes the largest of neighbouring pixels; they should be left out.", combine=np.max),
-        Mistake("it cuts a corner out of x instead of taking every stride-th row and column.", corner=True),
-    ],
-)
+def _need_gradients(trial: Trial, answer: Any) -> None:
+    for case in _shortcuts(trial.exercise.rng):
+        _need_gradient(trial, answer, *case.args)
 
 
-def judge_pad_shortcut(trial: Trial, answer: Any) -> None:
-    """Check 6.3 exactly, then whether gradients find their way back."""
-    _check_shortcut(trial, answer)
-    for case in _shortcuts(np.random.default_rng(63)):
-        _check_way_back(trial, answer, *case.args)
-
-
-def _check_way_back(trial: Trial, answer: Any, x: Any, filters: int, stride: int) -> None:
+def _need_gradient(trial: Trial, answer: Any, x: Any, filters: int, stride: int) -> None:
     x.stop_gradient = False
     output = trial.call(lambda: answer(x * 1.0, filters, stride), name=tr("pad_shortcut for {x}: ", x=describe(x)))
     if not output.stop_gradient:
@@ -258,7 +206,7 @@ def _check_way_back(trial: Trial, answer: Any, x: Any, filters: int, stride: int
         )
 
 
-PAD_SHORTCUT = Exercise(
+PAD_SHORTCUT = ArrayExercise(
     number="6.3",
     name="pad_shortcut",
     title=mark("a shortcut without weights"),
@@ -269,7 +217,25 @@ PAD_SHORTCUT = Exercise(
         "paddle.zeros of shape [N, num_filters - C, H', W'] does the rest; where no channel is missing there is "
         "nothing to add."
     ),
-    judge=judge_pad_shortcut,
+    cases=_shortcuts,
+    reference=_shortcut,
+    kind="tensor",
+    one_by_one=True,
+    near=lambda wrong, came: wrong.shape == came.shape and np.allclose(wrong, came, rtol=1e-5, atol=1e-6),
+    not_arrays=mark("it should return a tensor."),
+    wrong_shape=_wrong_shortcut,
+    unknown=mark("the shape is right, the values are not."),
+    show=lambda x: tr("the first row of the first channel {values}", values=describe(x[0, 0, 0])),
+    also=_need_gradients,
+).with_mistakes(
+    Mistake("the zeros come first; the channels of x should.", front=lambda missing: missing),
+    Mistake("the zeros are on both sides; all of them should come behind the channels of x.", front=lambda n: n // 2),
+    Mistake("the new channels repeat those of x; they should be zero.", mode="wrap"),
+    Mistake("the new channels are filled with ones; they should be zero.", constant_values=1),
+    Mistake("it begins with a later row and column than the first.", late=1),
+    Mistake("it averages neighbouring pixels; they should be left out.", combine=np.mean),
+    Mistake("it takes the largest of neighbouring pixels; they should be left out.", combine=np.max),
+    Mistake("it cuts a corner out of x instead of taking every stride-th row and column.", corner=True),
 )
 
 
@@ -286,72 +252,20 @@ def _norms(rng: np.random.Generator) -> list[Case]:
     return cases
 
 
-def _folded(
-    weight, scale, bias, mean, variance, epsilon=1e-5, *, factor=None, axis=0, left=lambda b, m, s, f: b - m * f
-):
-    """Return the new weight and bias; left(bias, mean, scale, factor): the bias.
+def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, by=None, axis=0, add=lambda b, m, s, f: b - m * f):
+    """Return the new weight and bias; add(bias, mean, scale, factor): the bias.
 
-    Beside a weight that is wrong, by another factor(scale, variance, epsilon), the bias may be anything: nan.
+    Beside a weight that is wrong, by another by(scale, variance, epsilon), the bias may be anything: nan.
     """
     right = scale / np.sqrt(variance + epsilon)
-    factors = np.resize(factor(scale, variance, epsilon) if factor else right, weight.shape[axis])
+    factors = np.resize(by(scale, variance, epsilon) if by else right, weight.shape[axis])
     new_weight = weight * np.expand_dims(factors, [other for other in range(4) if other != axis])
-    return new_weight, np.full_like(bias, np.nan) if factor or axis else left(bias, mean, scale, right)
+    return new_weight, np.full_like(bias, np.nan) if by or axis else add(bias, mean, scale, right)
 
 
 _NAMES = {4: "new_weight", 1: "new_bias"}
 
-judge_fold = ArrayCheck(
-    cases=_norms,
-    reference=_folded,
-    one_by_one=True,
-    # What nan stands for, anything, is close.
-    close=lambda right, came: (np.isclose(came, right, rtol=1e-4, atol=1e-5) | np.isnan(right)).all(),
-    not_arrays=mark("it should return two arrays."),
-    wrong_shape=lambda shape, right, *args: tr("{name} has the wrong shape.", name=_NAMES[len(right)]),
-    unknown=mark("the new weight is not right."),
-    show=lambda w, b: tr("first weights {weights}, bias {bias}", weights=describe(w.ravel()[:4]), bias=describe(b)),
-    mistakes=[
-        # The weight is right with these ...
-        Mistake("the new bias takes no notice of the mean.", left=lambda b, m, s, f: b),
-        Mistake("the mean has the wrong sign in the new bias: it is taken away.", left=lambda b, m, s, f: b + m * f),
-        Mistake(
-            "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
-            left=lambda b, m, s, f: b - m,
-        ),
-        Mistake(
-            "the mean is divided by the root, but not multiplied by the scale.",
-            left=lambda b, m, s, f: b - m * f / s,
-        ),
-        Mistake("the old bias is missing in the new one.", left=lambda b, m, s, f: -m * f),
-        Mistake(
-            "it scales the old bias as well; the bias is added after the scaling.",
-            left=lambda b, m, s, f: (b - m) * f,
-        ),
-        Mistake("the new weight is right, the new bias is not.", left=lambda b, *_: np.full_like(b, np.nan)),
-        # ... and wrong with these.
-        Mistake(
-            "epsilon is missing: it is added to the variance, inside the root.", factor=lambda s, v, e: s / np.sqrt(v)
-        ),
-        Mistake(
-            "epsilon is added after the root; it belongs to the variance, inside.",
-            factor=lambda s, v, e: s / (np.sqrt(v) + e),
-        ),
-        Mistake("the square root is missing: it divides by the variance.", factor=lambda s, v, e: s / (v + e)),
-        Mistake("it multiplies by the root instead of dividing.", factor=lambda s, v, e: s * np.sqrt(v + e)),
-        Mistake("the scale is missing.", factor=lambda s, v, e: 1 / np.sqrt(v + e)),
-        Mistake(
-            "it takes the default epsilon instead of the one it is given.", factor=lambda s, v, e: s / np.sqrt(v + 1e-5)
-        ),
-        Mistake("the weight is left as it was.", factor=lambda s, v, e: np.ones_like(s)),
-        Mistake(
-            "it scales the input channels; a batch norm has a factor for each output channel, the first axis.", axis=1
-        ),
-    ],
-)
-
-
-FOLD = Exercise(
+FOLD = ArrayExercise(
     number="6.4",
     name="fold_batch_norm",
     title=mark("batch norm for nothing"),
@@ -362,5 +276,36 @@ FOLD = Exercise(
         "times factor; factor belongs to output channels, the first axis: factor.reshape(-1, 1, 1, 1). Without x "
         "there remain bias and -mean * factor."
     ),
-    judge=judge_fold,
+    cases=_norms,
+    reference=_folded,
+    one_by_one=True,
+    # What nan stands for, anything, is close.
+    close=lambda right, came: (np.isclose(came, right, rtol=1e-4, atol=1e-5) | np.isnan(right)).all(),
+    not_arrays=mark("it should return two arrays."),
+    wrong_shape=lambda shape, right, *args: tr("{name} has the wrong shape.", name=_NAMES[len(right)]),
+    unknown=mark("the new weight is not right."),
+    show=lambda w, b: tr("first weights {weights}, bias {bias}", weights=describe(w.ravel()[:4]), bias=describe(b)),
+).with_mistakes(
+    # The weight is right with these ...
+    Mistake("the new bias takes no notice of the mean.", add=lambda b, m, s, f: b),
+    Mistake("the mean has the wrong sign in the new bias: it is taken away.", add=lambda b, m, s, f: b + m * f),
+    Mistake(
+        "the mean is taken away as it is; what is taken away is scaled, like everything in the bracket.",
+        add=lambda b, m, s, f: b - m,
+    ),
+    Mistake("the mean is divided by the root, but not multiplied by the scale.", add=lambda b, m, s, f: b - m * f / s),
+    Mistake("the old bias is missing in the new one.", add=lambda b, m, s, f: -m * f),
+    Mistake("it scales the old bias as well; the bias is added after the scaling.", add=lambda b, m, s, f: (b - m) * f),
+    Mistake("the new weight is right, the new bias is not.", add=lambda b, *_: np.full_like(b, np.nan)),
+    # ... and wrong with these.
+    Mistake("epsilon is missing: it is added to the variance, inside the root.", by=lambda s, v, e: s / np.sqrt(v)),
+    Mistake(
+        "epsilon is added after the root; it belongs to the variance, inside.", by=lambda s, v, e: s / (np.sqrt(v) + e)
+    ),
+    Mistake("the square root is missing: it divides by the variance.", by=lambda s, v, e: s / (v + e)),
+    Mistake("it multiplies by the root instead of dividing.", by=lambda s, v, e: s * np.sqrt(v + e)),
+    Mistake("the scale is missing.", by=lambda s, v, e: 1 / np.sqrt(v + e)),
+    Mistake("it takes the default epsilon instead of the one it is given.", by=lambda s, v, e: s / np.sqrt(v + 1e-5)),
+    Mistake("the weight is left as it was.", by=lambda s, v, e: np.ones_like(s)),
+    Mistake("it scales the input channels; a batch norm has a factor for each output channel, the first axis.", axis=1),
 )

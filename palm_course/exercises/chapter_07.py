@@ -1,14 +1,15 @@
 """The exercises of chapter 7, the high-level API on CIFAR-10."""
 
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.array_check import ArrayCheck
 from palm_course.exercises.student_values import describe
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -46,39 +47,7 @@ def _wrong_pictures(shape: tuple, right: tuple, batch: np.ndarray, *args: Any) -
     return tr("the shape is wrong.")
 
 
-judge_undo = ArrayCheck(
-    cases=_batches,
-    reference=_pictures,
-    wrong_shape=_wrong_pictures,
-    wrong_dtype=mark("the dtype is wrong: plt.imshow takes floats for values between 0 and 1."),
-    unknown=mark("the values are not those of the pictures."),
-    show=lambda p: tr("first pixels {pixels}", pixels=" ".join(str(rgb.tolist()) for rgb in p[0].reshape(-1, 3)[:3])),
-    mistakes=[
-        Mistake("the digits are cut off instead of rounded: 99.9 became 99.", rounded=np.trunc),
-        Mistake("values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.", wraps=True),
-        Mistake(
-            "the mean is added before the deviation is multiplied; it is the other way round.",
-            undo=lambda x, m, s: (x + m) * s,
-        ),
-        Mistake("it normalises once more instead of undoing it.", undo=lambda x, m, s: (x - m) / s),
-        Mistake("the mean is missing.", undo=lambda x, m, s: x * s),
-        Mistake("the deviation is missing.", undo=lambda x, m, s: x + m),
-        Mistake("the factor 255 is missing.", scale=1),
-        Mistake("all channels get the same mean and deviation.", undo=lambda x, m, s: x * s.mean() + m.mean()),
-        Mistake(
-            "mean and deviation meet the wrong channels: their order is turned round.",
-            undo=lambda x, m, s: x * s[::-1] + m[::-1],
-        ),
-        Mistake("the colours are turned round; their order should stay.", step=-1),
-        Mistake(
-            "each batch is stretched to fill 0…255; mean and std say what the pixels were.",
-            undo=lambda x, m, s: (x - x.min()) / np.ptp(x),
-        ),
-    ],
-)
-
-
-UNDO = Exercise(
+UNDO = ArrayExercise(
     number="7.1",
     name="undo_normalise",
     title=mark("back to a picture"),
@@ -89,7 +58,33 @@ UNDO = Exercise(
         " and np.clip sets limits, both before astype(np.uint8), which would cut off the digits and wrap 256 around "
         "to 0. transpose(0, 2, 3, 1) puts the channels last."
     ),
-    judge=judge_undo,
+    cases=_batches,
+    reference=_pictures,
+    wrong_shape=_wrong_pictures,
+    wrong_dtype=mark("the dtype is wrong: plt.imshow takes floats for values between 0 and 1."),
+    unknown=mark("the values are not those of the pictures."),
+    show=lambda p: tr("first pixels {pixels}", pixels=" ".join(str(rgb.tolist()) for rgb in p[0].reshape(-1, 3)[:3])),
+).with_mistakes(
+    Mistake("the digits are cut off instead of rounded: 99.9 became 99.", rounded=np.trunc),
+    Mistake("values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.", wraps=True),
+    Mistake(
+        "the mean is added before the deviation is multiplied; it is the other way round.",
+        undo=lambda x, m, s: (x + m) * s,
+    ),
+    Mistake("it normalises once more instead of undoing it.", undo=lambda x, m, s: (x - m) / s),
+    Mistake("the mean is missing.", undo=lambda x, m, s: x * s),
+    Mistake("the deviation is missing.", undo=lambda x, m, s: x + m),
+    Mistake("the factor 255 is missing.", scale=1),
+    Mistake("all channels get the same mean and deviation.", undo=lambda x, m, s: x * s.mean() + m.mean()),
+    Mistake(
+        "mean and deviation meet the wrong channels: their order is turned round.",
+        undo=lambda x, m, s: x * s[::-1] + m[::-1],
+    ),
+    Mistake("the colours are turned round; their order should stay.", step=-1),
+    Mistake(
+        "each batch is stretched to fill 0…255; mean and std say what the pixels were.",
+        undo=lambda x, m, s: (x - x.min()) / np.ptp(x),
+    ),
 )
 
 
@@ -102,7 +97,31 @@ def _rate(step, steps, warmup, peak, *, begin=1, start=1, rest=1, early=0, half=
     return peak * (1 - share if straight else half * (1 + math.cos(angle * share)))
 
 
-_RATE_MISTAKES = [
+def _steps(rng: np.random.Generator) -> list[Case]:
+    cases = [Case((step, 10, 2, 0.1)) for step in (0, 1, 2, 3, 9)]
+    for _ in range(4):
+        steps = int(rng.integers(20, 200))
+        warmup, peak = int(rng.integers(3, steps // 2)), round(float(rng.uniform(0.01, 2)), 3)
+        inside = [int(step) for step in rng.integers(1, steps - 1, 4)]
+        cases += [Case((step, steps, warmup, peak)) for step in (0, warmup - 1, warmup, *inside, steps - 1)]
+    cases += [Case((step, 7, 0, 0.5)) for step in (0, 3, 6)]
+    return cases
+
+
+RATE = NumberExercise(
+    number="7.2",
+    name="learning_rate",
+    title=mark("up, and down along a cosine"),
+    success=mark("any schedule that you can write down as a formula is yours to train with."),
+    hint=mark("which step is the last of the rising part, and over how many steps does the rate fall?"),
+    stronger_hint=mark(
+        "for step < warmup it is peak * (step + 1) / warmup. After that t = (step - warmup) / (steps - warmup). "
+        "math.cos takes radians, and math.pi is π."
+    ),
+    cases=_steps,
+    reference=_rate,
+    tolerance=1e-6,
+).with_mistakes(
     Mistake("the straight line is one step late: it begins with 0 instead of peak / warmup.", begin=0),
     Mistake("the cosine falls over all steps; it should fall over those that the warm-up leaves.", start=0, rest=0),
     Mistake(
@@ -114,43 +133,12 @@ _RATE_MISTAKES = [
     Mistake("the falling part is not halved: it begins at twice the peak.", half=1),
     Mistake("the cosine is given degrees; math.cos and np.cos take radians.", angle=180),
     Mistake("the falling part is a straight line; it should be half a cosine.", straight=True),
-    Mistake(
-        "there is no warm-up: the cosine begins at step 0.",
-        lambda step, steps, warmup, peak: _rate(step, steps, 0, peak),
-    ),
-]
-
-
-def judge_rate(trial: Trial, answer: Any) -> None:
-    """Check 7.2 at the ends of both parts and between, with and without warm-up."""
-    rng = np.random.default_rng(72)
-    cases = [Case((step, 10, 2, 0.1)) for step in (0, 1, 2, 3, 9)]
-    for _ in range(4):
-        steps = int(rng.integers(20, 200))
-        warmup, peak = int(rng.integers(3, steps // 2)), round(float(rng.uniform(0.01, 2)), 3)
-        inside = [int(step) for step in rng.integers(1, steps - 1, 4)]
-        cases += [Case((step, steps, warmup, peak)) for step in (0, warmup - 1, warmup, *inside, steps - 1)]
-    cases += [Case((step, 7, 0, 0.5)) for step in (0, 3, 6)]
-    trial.compare(answer, cases, _rate, _RATE_MISTAKES, tolerance=1e-6)
-
-
-RATE = Exercise(
-    number="7.2",
-    name="learning_rate",
-    title=mark("up, and down along a cosine"),
-    success=mark("any schedule that you can write down as a formula is yours to train with."),
-    hint=mark("which step is the last of the rising part, and over how many steps does the rate fall?"),
-    stronger_hint=mark(
-        "for step < warmup it is peak * (step + 1) / warmup. After that t = (step - warmup) / (steps - warmup). "
-        "math.cos takes radians, and math.pi is π."
-    ),
-    judge=judge_rate,
+    Mistake("there is no warm-up: the cosine begins at step 0.", lambda i, steps, _, peak: _rate(i, steps, 0, peak)),
 )
 
 
 # 7.3 ------------------------------------------------------------------------------------------
 def _stopped_after(patience, accuracies, *, late=0, equal=False, against="best", reset=True) -> int:
-    """Return after how many validations a training ends."""
     best, last, waited = -1.0, -1.0, 0
     for number, accuracy in enumerate(accuracies, 1):
         former = best if against == "best" else last
@@ -162,23 +150,8 @@ def _stopped_after(patience, accuracies, *, late=0, equal=False, against="best",
     return len(accuracies)
 
 
-_STOP_MISTAKES = [
-    Mistake("it waits for one validation more than `patience`.", late=1),
-    Mistake("it stops one validation too early.", late=-1),
-    Mistake("it takes an accuracy that only equals the best for a better one.", equal=True),
-    Mistake("it compares with the validation before; a better one than the *best* so far is needed.", against="last"),
-    Mistake(
-        "it counts all validations without progress; a better one in between should set the count back to 0.",
-        reset=False,
-    ),
-    Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies)),
-    Mistake("it stops every training after the first validation.", lambda patience, accuracies: 1),
-]
-
-
 def _fit(callback: Any, accuracies: list[float]) -> int:
-    """Call a callback as fit does; return after how many epochs it stops the training."""
-    # The model that fit hands over, as far as a callback that stops needs it.
+    # Called as fit does; this is the model that it hands over, as far as a callback that stops needs it.
     callback.set_model(SimpleNamespace(stop_training=False))
     callback.set_params({"epochs": len(accuracies), "steps": 1, "verbose": 0, "metrics": ["loss", "acc"]})
     callback.on_train_begin({})
@@ -193,23 +166,26 @@ def _fit(callback: Any, accuracies: list[float]) -> int:
     return number
 
 
-def judge_stop(trial: Trial, answer: Any) -> None:
-    """Check 7.3 on several trainings, then on a second one with the same callback."""
+def _as_function(trial: Trial, answer: Any) -> Callable:
     import paddle
 
     name = trial.exercise.name
     if not (isinstance(answer, type) and issubclass(answer, paddle.callbacks.Callback)):
         fault = tr("{name} should be a class derived from paddle.callbacks.Callback.", name=name)
         trial.fail(fault, came=describe(answer))
+    return lambda patience, accuracies: _fit(answer(patience), accuracies)
 
+
+def _trainings(rng: np.random.Generator) -> list[Case]:
     cases = [Case((2, [0.3, 0.5, 0.4, 0.5, 0.6])), Case((1, [0.2, 0.4, 0.4, 0.9])), Case((3, [0.1, 0.2, 0.3, 0.4]))]
     cases += [Case((2, [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.8])), Case((2, [0.6, 0.3, 0.4, 0.5])), Case((1, [0.0, 0.0]))]
-    rng = np.random.default_rng(73)
     for patience in (1, 2, 3, 4):
         rising = np.linspace(0.2, 0.6, 30) + rng.normal(0, 0.06, 30)
         cases.append(Case((patience, [round(float(value), 2) for value in rising])))
-    trial.compare(lambda patience, values: _fit(answer(patience), values), cases, _stopped_after, _STOP_MISTAKES)
+    return cases
 
+
+def _train_twice(trial: Trial, answer: Any) -> None:
     callback = trial.call(answer, (2,))
     first, second = [0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]
     trial.call(lambda: _fit(callback, first), name=tr("a first training with StopWhenFlat(2)"))
@@ -219,12 +195,12 @@ def judge_stop(trial: Trial, answer: Any) -> None:
             tr("in a second training it still remembers the first."),
             tried=tr("a training with the accuracies {second} after one with {first}", second=second, first=first),
             expected=tr("all {count} epochs", count=len(second)),
-            came=f"{came}",
+            came=str(came),
             hint=tr("fit calls on_train_begin at the start of each training."),
         )
 
 
-STOP = Exercise(
+STOP = NumberExercise(
     number="7.3",
     name="StopWhenFlat",
     title=mark("a callback that stops in time"),
@@ -235,7 +211,21 @@ STOP = Exercise(
         "on_eval_end: a better accuracy becomes the best and sets self.waited to 0, any other adds 1 to it; then "
         "compare self.waited with self.patience."
     ),
-    judge=judge_stop,
+    cases=_trainings,
+    reference=_stopped_after,
+    called=_as_function,
+    also=_train_twice,
+).with_mistakes(
+    Mistake("it waits for one validation more than `patience`.", late=1),
+    Mistake("it stops one validation too early.", late=-1),
+    Mistake("it takes an accuracy that only equals the best for a better one.", equal=True),
+    Mistake("it compares with the validation before; a better one than the *best* so far is needed.", against="last"),
+    Mistake(
+        "it counts all validations without progress; a better one in between should set the count back to 0.",
+        reset=False,
+    ),
+    Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies)),
+    Mistake("it stops every training after the first validation.", lambda patience, accuracies: 1),
 )
 
 
@@ -251,7 +241,32 @@ def _broadcast(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
     return float((np.argsort(-logits, axis=1)[:, :1] == labels).mean())
 
 
-_TOP_K_MISTAKES = [
+def _rows(rng: np.random.Generator) -> list[Case]:
+    example = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32)
+    cases = [Case((example, np.array([2, 2]), k)) for k in (1, 2, 3)]
+    sizes = [(40, 10, 5, 1), (64, 10, 1, 2), (30, 10, 5, 2), (50, 7, 3, 1)]
+    for count, classes, k, rank in [*sizes, (25, 12, 12, 2), (1, 5, 2, 2), (33, 6, 1, 1)]:
+        logits = rng.permuted(np.tile(np.arange(classes), (count, 1)), axis=1)
+        logits = logits + rng.uniform(-0.4, 0.4, (count, classes))
+        labels = rng.integers(0, classes, count)
+        cases.append(Case((logits.astype(np.float32) - classes / 2, labels.reshape([count, 1][:rank]), k)))
+    return cases
+
+
+TOP_K = NumberExercise(
+    number="7.4",
+    name="top_k_accuracy",
+    title=mark("right among the first k"),
+    success=mark("you know what the second figure in the log means, and why guessing gets 0.5 of it here."),
+    hint=mark("print, for one row, the classes in the order of their logits. Which k of them count?"),
+    stronger_hint=mark(
+        "np.argsort(-logits, axis=1)[:, :k] are the k best classes of each row. Compare them with labels.reshape(-1, "
+        "1), see with .any(axis=1) whether one of them is right, and take the mean."
+    ),
+    cases=_rows,
+    reference=_top_k,
+    tolerance=1e-6,
+).with_mistakes(
     Mistake("it takes the classes with the smallest logits; the largest count.", sign=1),
     Mistake("it looks at one class too many.", more=1),
     Mistake("it looks at one class too few.", more=-1),
@@ -267,41 +282,4 @@ _TOP_K_MISTAKES = [
         lambda *a: _top_k(*a) - _top_k(*a, more=-1),
     ),
     Mistake("it compares every row with every label: [N, 1] against [N] is broadcast to [N, N].", _broadcast),
-]
-
-
-def judge_top_k(trial: Trial, answer: Any) -> None:
-    """Check 7.4 for several sizes, both shapes of the labels and k from 1 to the number of classes."""
-    rng = np.random.default_rng(74)
-    example = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32)
-    cases = [Case((example, np.array([2, 2]), k)) for k in (1, 2, 3)]
-    sizes = [
-        (40, 10, 5, 1),
-        (64, 10, 1, 2),
-        (30, 10, 5, 2),
-        (50, 7, 3, 1),
-        (25, 12, 12, 2),
-        (1, 5, 2, 2),
-        (33, 6, 1, 1),
-    ]
-    for count, classes, k, rank in sizes:
-        logits = rng.permuted(np.tile(np.arange(classes), (count, 1)), axis=1) + rng.uniform(
-            -0.4, 0.4, (count, classes)
-        )
-        labels = rng.integers(0, classes, count)
-        cases.append(Case((logits.astype(np.float32) - classes / 2, labels.reshape([count, 1][:rank]), k)))
-    trial.compare(answer, cases, _top_k, _TOP_K_MISTAKES, tolerance=1e-6)
-
-
-TOP_K = Exercise(
-    number="7.4",
-    name="top_k_accuracy",
-    title=mark("right among the first k"),
-    success=mark("you know what the second figure in the log means, and why guessing gets 0.5 of it here."),
-    hint=mark("print, for one row, the classes in the order of their logits. Which k of them count?"),
-    stronger_hint=mark(
-        "np.argsort(-logits, axis=1)[:, :k] are the k best classes of each row. Compare them with labels.reshape(-1, "
-        "1), see with .any(axis=1) whether one of them is right, and take the mean."
-    ),
-    judge=judge_top_k,
 )

@@ -1,22 +1,8 @@
-"""Judging a network that a student writes by its numbers, however it is written.
+"""Exercises whose answer is a network, judged by its numbers, however it is written.
 
-An exercise declares the networks to build, the parameters that each must have, and one reference, which computes the
-right output from these parameters. A usual mistake is another option of the reference::
-
-    def _scaled(p, x, size, *, training, bias=True):
-        return x * p["weight"] + (p["bias"] if bias else 0)
-
-    judge_scaled = LayerCheck(
-        builds=[((3,), {}, [2, 3]), ((5,), {}, [4, 5])],  # Scaled(3) gets a batch of shape [2, 3], Scaled(5) of [4, 5]
-        parameters=lambda size: {"weight": [size], "bias": [size]},
-        reference=_scaled,
-        mistakes=[Mistake("the bias is never added.", bias=False)],
-        wrong_shape=mark("the output does not have the shape of x."),
-        unknown=mark("the values are not those of x * weight + bias."),
-    )
-
-The judge gives the student's parameters random values, runs the network, and compares the output with what the
-reference makes of the same values. So the student may use layers or functions, under any name and in any order.
+Such an exercise declares the networks to build, the parameters that each must have, and one reference. The student's
+parameters get random values, and the network's output is compared with what the reference makes of the same values. A
+usual mistake is another option of the reference. Exercise 5.2 is an example.
 """
 
 import functools
@@ -28,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from palm_course.exercises.student_values import describe, describe_call, is_tensor
-from palm_course.exercises.trial import Mistake, Trial
+from palm_course.exercises.trial import Exercise, Trial
 from palm_utils.messages import mark, tr
 
 Shape = list[int]
@@ -67,9 +53,9 @@ def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] |
     return model
 
 
-@dataclass(frozen=True)
-class LayerCheck:
-    """How a class of networks is judged, or a function that builds them; the module's text shows an example."""
+@dataclass(frozen=True, kw_only=True)
+class LayerExercise(Exercise):
+    """An exercise whose answer is a class of networks, or a function that builds them."""
 
     # For each network that is tried: args and kwargs to create it with, and the shape of the batch that it gets.
     builds: Sequence[tuple[tuple, dict[str, Any], Shape]]
@@ -78,7 +64,6 @@ class LayerCheck:
     parameters: Callable[..., dict[str, Shape | int]]
     # (p, x, *args, training, **kwargs, **options): the output; p has parameters and batch norms by name.
     reference: Callable[..., Any]
-    mistakes: Sequence[Mistake]
     unknown: str  # the fault where wrong values come from none of the mistakes
     wrong_shape: str | Callable[[Any, Shape], Fault]  # the fault where the output's shape is another; or finds it
     # (model, missing, extra, *args, **kwargs): the fault, or {} where the shapes alone tell it.
@@ -90,15 +75,14 @@ class LayerCheck:
     hidden: str = mark("create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.")
     create: Callable[..., Any] = create  # (trial, answer, args, kwargs)
     # (trial, created, model, x) fails the trial where wrong values have a cause beyond the mistakes.
-    look_closer: Callable[..., None] | None = None
+    look_closer: Callable[..., None] = lambda *args: None
 
-    def __call__(self, trial: Trial, answer: Any) -> None:
-        """Judge an answer: parameters, the output's shape, values in each mode, gradients."""
+    def judge(self, trial: Trial, answer: Any) -> None:
         import paddle
 
-        rng = np.random.default_rng(int(trial.exercise.number.replace(".", "")))
+        rng = self.rng
         for args, kwargs, shape in self.builds:
-            created = describe_call(trial.exercise.name, args, kwargs)
+            created = describe_call(self.name, args, kwargs)
             model = self.create(trial, answer, args, kwargs)
             parts = self._find_parts(trial, created, model, args, kwargs)
             x = paddle.to_tensor(rng.standard_normal(shape).astype(np.float32))
@@ -108,10 +92,14 @@ class LayerCheck:
                 _randomise(parts, rng)
                 output, tried = trial.call(model, (x,), name=created), tr(_MODES[training], call=call, tried=call)
                 right = functools.partial(_compute, self.reference, parts, x, *args, training=training, **kwargs)
-                self._need_shape(trial, tried, output, list(right().shape))
-                if _are_told_apart(parts) and not self._agree(right, output):
-                    if self.look_closer:
-                        self.look_closer(trial, created, model, x)
+                shape, wrong = list(right().shape), self.wrong_shape
+                if not is_tensor(output) or list(output.shape) != shape:
+                    fault = wrong(output, shape) if callable(wrong) else {"fault": tr(wrong)}
+                    expected = tr("a tensor of shape {shape}", shape=shape)
+                    trial.fail(**fault, tried=tried, expected=expected, came=describe(output))
+                weights = [tuple(part.shape) for part in parts.values() if is_tensor(part) and part.ndim > 1]
+                if len(set(weights)) == len(weights) and not self._agree(right, output):
+                    self.look_closer(trial, created, model, x)
                     self._refuse_values(trial, tried, output, right)
             _need_gradients(trial, call, model, output)
 
@@ -145,13 +133,6 @@ class LayerCheck:
         expected = tr("{count:,} trainable parameters", count=count) + _among_them(missing)
         usual = {"tried": f"{created}.parameters()", "expected": expected, "came": f"{came:,}" + _among_them(extra)}
         trial.fail(**usual | fault)
-
-    def _need_shape(self, trial: Trial, tried: str, output: Any, shape: Shape) -> None:
-        """Refuse an output that is not a tensor of this shape."""
-        if is_tensor(output) and list(output.shape) == shape:
-            return
-        fault = self.wrong_shape(output, shape) if callable(self.wrong_shape) else {"fault": tr(self.wrong_shape)}
-        trial.fail(**fault, tried=tried, expected=tr("a tensor of shape {shape}", shape=shape), came=describe(output))
 
     def _agree(self, way: Callable, output: Any) -> bool:
         return np.allclose(way(), output.numpy(), rtol=self.tolerance, atol=self.tolerance)
@@ -201,11 +182,6 @@ def _randomise(parts: dict[str, Any], rng: np.random.Generator) -> None:
         if not is_tensor(part):
             part._mean.set_value(rng.uniform(-1, 1, shape).astype(np.float32))
             part._variance.set_value(rng.uniform(0.5, 2, shape).astype(np.float32))
-
-
-def _are_told_apart(parts: dict[str, Any]) -> bool:
-    weights = [tuple(part.shape) for part in parts.values() if is_tensor(part) and part.ndim > 1]
-    return len(set(weights)) == len(weights)
 
 
 def _compute(reference: Callable, *args: Any, **kwargs: Any) -> np.ndarray:

@@ -27,10 +27,12 @@ def describe(value: Any, limit: int = 160) -> str:
     """Return a short, readable text for any value: small arrays in full, large ones by dtype and shape."""
     if isinstance(value, np.generic):
         return repr(value.item())
-    if is_tensor(value):
-        return _describe_array(value.numpy(), "tensor")
-    if isinstance(value, np.ndarray):
-        return _describe_array(value, "array")
+    if is_tensor(value) or isinstance(value, np.ndarray):
+        kind, array = ("tensor", value.numpy()) if is_tensor(value) else ("array", value)
+        if array.size > _SHOWN_ELEMENTS:
+            return describe_shape(kind, array.shape, array.dtype)
+        text = np.array2string(array, separator=", ", precision=4, max_line_width=1000)
+        return f"{kind}({' '.join(text.split())}, {array.dtype})"
     if isinstance(value, tuple):
         items = ", ".join(describe(item, limit) for item in value)
         return shorten(f"({items},)" if len(value) == 1 else f"({items})", limit)
@@ -38,13 +40,6 @@ def describe(value: Any, limit: int = 160) -> str:
         return shorten(repr(value), limit)
     except Exception:
         return tr("an object of type {kind}", kind=type(value).__name__)
-
-
-def _describe_array(array: np.ndarray, kind: str) -> str:
-    if array.size > _SHOWN_ELEMENTS:
-        return describe_shape(kind, array.shape, array.dtype)
-    text = np.array2string(array, separator=", ", precision=4, max_line_width=1000)
-    return f"{kind}({' '.join(text.split())}, {array.dtype})"
 
 
 def describe_shape(kind: str, shape: Sequence[int], dtype: Any) -> str:
@@ -68,10 +63,7 @@ def as_array(value: Any) -> np.ndarray | None:
 
 
 def as_numbers(value: Any, count: int) -> np.ndarray | None:
-    """Return `count` numbers as a float64 array of shape [count], or None where they are not that.
-
-    A number may come as a Python or NumPy scalar, or as an array or tensor with one element.
-    """
+    """Return `count` numbers (scalars, or arrays of one element) as float64 [count], or None for anything else."""
     several = isinstance(value, (list, tuple))
     parts = [as_array(item) for item in (value if several else [value])]
     size = 1 if several else count

@@ -6,9 +6,9 @@ import io
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,20 +17,19 @@ import numpy as np
 
 import palm_course
 import palm_utils
-from palm_course.exercises.global_settings import kept
-from palm_course.exercises.limits import OutOfTime, time_limit
-from palm_course.exercises.student_values import as_numbers, describe, describe_call, duplicate, same, shorten
+from palm_course.exercises.protection import OutOfTime, kept, time_limit
+from palm_course.exercises.student_values import describe, describe_call, duplicate, same, shorten
 from palm_course.terminal import pad
-from palm_utils.messages import CourseError, mark, tr, trn
+from palm_utils.messages import CourseError, mark, tr
 
 _SHOWN_OUTPUT, _SHOWN_ERROR = 200, 300  # characters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Exercise:
     """One exercise. Its text and its cells stand in the notebooks, its reference solution in those of the solutions.
 
-    Title, success and hints are in English, marked for translation; `tr` them where they are shown.
+    The classes of `value_check` and `layer_check` add how an answer is judged. Texts are in English, marked for `tr`.
     """
 
     number: str  # chapter and position, such as "2.3"; what `check`, `hint` and `solution` are called with
@@ -39,13 +38,24 @@ class Exercise:
     success: str  # one sentence on what a right answer shows
     hint: str  # shown with a wrong answer; it leads without giving the answer away
     stronger_hint: str  # shown on request by `hint`
-    judge: Callable[["Trial", Any], None]  # tries the answer, and reports a fault with `Trial.fail`; returns if right
     seconds: float = 10.0  # that the student's code may take, all calls of one check together
+    mistakes: tuple["Mistake", ...] = ()  # the first one that explains a wrong answer is named
+    also: Callable[["Trial", Any], None] = lambda trial, answer: None  # a check of its own, made last
 
     @property
     def chapter(self) -> str:
-        """The chapter's number, such as "2"."""
         return self.number.split(".")[0]
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator that makes the same random cases for every answer."""
+        return np.random.default_rng(int(self.number.replace(".", "")))
+
+    def with_mistakes(self, *mistakes: "Mistake") -> "Exercise":
+        return replace(self, mistakes=mistakes)
+
+    def judge(self, trial: "Trial", answer: Any) -> None:
+        """Try the answer, and report a fault with `Trial.fail`."""
 
     def examine(self, answer: Any) -> "Verdict":
         """Try `answer`, the student's function or class; whatever it does ends in a verdict."""
@@ -56,6 +66,7 @@ class Exercise:
                 hint = tr("leave out the brackets after {name}.", name=self.name)
                 trial.fail(fault, expected=f'exercises.check("{self.number}", {self.name})', hint=hint)
             self.judge(trial, answer)
+            self.also(trial, answer)
         except NotAttempted:
             text = tr("not attempted yet.")
             return Verdict(Status.NOT_ATTEMPTED, remark(self.number, text), (text,))
@@ -66,8 +77,6 @@ class Exercise:
 
 
 class Status(Enum):
-    """The three things a check can find."""
-
     RIGHT = mark("right")
     WRONG = mark("wrong")
     NOT_ATTEMPTED = mark("not attempted")
@@ -84,10 +93,7 @@ class Verdict:
 
 
 class Wrong(CourseError):
-    """An answer that is not right yet; the text says what was tried, what was expected and what came.
-
-    Jupyter, IPython and nbval show the text alone, without a traceback. `summary` is that of the Verdict.
-    """
+    """An answer that is not right yet. Jupyter, IPython and nbval show the text alone, without a traceback."""
 
     def __init__(self, text: str, summary: tuple[str, ...] = ()) -> None:
         super().__init__(text)
@@ -98,12 +104,10 @@ class Wrong(CourseError):
 
 
 def not_right(number: str, fault: str) -> str:
-    """Return the first line of what is said about a wrong answer."""
     return tr("✗ Exercise {number} is not right yet: {fault}", number=number, fault=fault)
 
 
 def remark(number: str, text: str) -> str:
-    """Return what is said about an exercise otherwise."""
     return tr("Exercise {number}: {text}", number=number, text=text)
 
 
@@ -113,25 +117,21 @@ class NotAttempted(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """The arguments of one call."""
-
-    args: tuple = ()
+    args: tuple = ()  # of one call
     kwargs: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, function: Callable) -> Any:
-        """Call `function`, one of ours, with these arguments."""
         return function(*self.args, **self.kwargs)
+
+    def written(self, name: str) -> str:
+        return describe_call(name, self.args, self.kwargs)
 
 
 class Mistake:
     """A fault that many make: the sentence that names it, and other options of the reference that make it.
 
-    Where options are not enough, a function takes the reference's place::
-
-        Mistake("the biases are missing.", bias=0)
-        Mistake("it never stops a training.", lambda patience, accuracies: len(accuracies))
-
-    The sentence is in English, and in the catalogue of translations without `mark`; or a function makes it.
+    Where options are not enough, a function takes the reference's place. The sentence is translated without `mark`; or
+    a function makes it.
     """
 
     def __init__(self, fault: str | Callable[[], str], function: Callable | None = None, /, **options: Any) -> None:
@@ -141,7 +141,6 @@ class Mistake:
         return self._fault() if callable(self._fault) else tr(self._fault)
 
     def made_by(self, reference: Callable) -> Callable:
-        """Return a function that makes the mistake where `reference` is right."""
         return self._function or functools.partial(reference, **self.options)
 
 
@@ -153,7 +152,6 @@ class Excerpt(io.StringIO):
         self._room = room
 
     def write(self, text: str) -> int:
-        """Take `text` as a file would, and keep what there is room for."""
         super().write(text[: self._room - self.tell()])
         return len(text)
 
@@ -168,10 +166,7 @@ class Trial:
         self._returned_once = False
 
     def fail(self, fault: str, *, tried: str = "", expected: str = "", came: str = "", hint: str = "") -> NoReturn:
-        """Raise `Wrong` with one text made of these parts, which are in the language of the notebook already.
-
-        Without `hint`, the exercise's own is given.
-        """
+        """Raise `Wrong` with one text made of these parts, translated already; without `hint`, the exercise's own."""
         number = self.exercise.number
         told = ((tr("tried:"), tried), (tr("expected:"), expected), (tr("came:"), came))
         parts = [f"{pad(label, 10)}{text}" for label, text in told if text]
@@ -182,10 +177,9 @@ class Trial:
         raise Wrong("\n  ".join([not_right(number, fault), *parts, hint, more]), (fault, *parts))
 
     def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
-        """Return what the student's `function` returns; everything that goes wrong is a `Wrong`.
+        """Return what the student's `function` (in messages, `name`) returns; everything that goes wrong is a `Wrong`.
 
         Raises NotAttempted if the first call of the trial raises NotImplementedError in the student's code.
-        `name` is what messages call the function; without it, the name the exercise gave it.
         """
         kwargs = kwargs or {}
         tried = describe_call(name or self.exercise.name, args, kwargs)
@@ -217,70 +211,6 @@ class Trial:
             came = type(error).__name__ if error is not None else tr("the value {value}", value=describe(value))
             self.fail(tr("it should raise {error} here.", error=name), tried=tried, expected=name, came=came)
 
-    def compare(
-        self,
-        function: Callable,
-        cases: Sequence[Case],
-        truth: Callable,
-        mistakes: Sequence[Mistake] = (),
-        count: int = 1,
-        tolerance: float = 0.0,
-    ) -> None:
-        """Compare the student's `function`, which returns `count` numbers, with `truth` on all `cases`.
-
-        When some differ, the first of `mistakes` that gives the student's numbers on every case names
-        the fault. `tolerance` is absolute; nan equals nan.
-        """
-
-        def agree(ours: Any, numbers: np.ndarray) -> bool:
-            return np.allclose(as_numbers(ours, count), numbers, rtol=0, atol=tolerance, equal_nan=True)
-
-        def show(value: Any) -> str:
-            numbers = [int(n) if n.is_integer() else round(float(n), 6) for n in as_numbers(value, count)]
-            return describe(numbers[0] if count == 1 else tuple(numbers))
-
-        came = []
-        for case in cases:
-            value = self.call(function, case.args, case.kwargs)
-            came.append(as_numbers(value, count))
-            if came[-1] is None:
-                self.fail(
-                    trn("it should return one number.", "it should return {count} numbers.", count),
-                    tried=self.describe(case),
-                    expected=show(case.apply(truth)),
-                    came=tr("{value} of type {kind}", value=describe(value), kind=type(value).__name__),
-                )
-        unknown = mark("right for {right} of the {count} inputs tried.")
-        if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
-            unknown = mark("it gives the same answer whatever it is given.")
-        self.need_values(cases, came, truth, mistakes, agree=agree, unknown=unknown, show=show)
-
-    def need_values(self, cases, came, truth, mistakes, *, agree: Callable, unknown: str, show: Callable, near=None):
-        """Refuse what `came` of the calls unless agree(right, came) on all `cases`.
-
-        The first of `mistakes` with near(wrong, came) (by default as `agree`) on all of them names the fault, else
-        `unknown`. show(value) is how a message puts what was expected and what came.
-        """
-
-        def agreeing(way: Callable, agree: Callable) -> list[bool]:
-            return [agree(case.apply(way), value) for case, value in zip(cases, came, strict=True)]
-
-        right = agreeing(truth, agree)
-        if all(right):
-            return
-        faults = (str(mistake) for mistake in mistakes if all(agreeing(mistake.made_by(truth), near or agree)))
-        first = right.index(False)
-        self.fail(
-            next(faults, "") or tr(unknown, right=sum(right), count=len(cases)),
-            tried=self.describe(cases[first]),
-            expected=show(cases[first].apply(truth)),
-            came=show(came[first]),
-        )
-
-    def describe(self, case: Case) -> str:
-        """Return the call of a case as one would write it."""
-        return describe_call(self.exercise.name, case.args, case.kwargs)
-
     def _run(self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str) -> tuple:
         """Return the value, or the exception; the global settings that were changed; what became of the arguments."""
         args, kwargs = tuple(map(duplicate, args)), {key: duplicate(value) for key, value in kwargs.items()}
@@ -303,7 +233,10 @@ class Trial:
     def _report(self, error: BaseException, tried: str) -> NoReturn:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not _in_library(frame.filename)]
-        place = _describe_place(own[-1]) if own else tr("code of a library")
+        place = tr("code of a library")
+        if own:
+            place = tr("line {number} of {function}", number=own[-1].lineno, function=own[-1].name)
+            place = tr("{place}: `{source}`", place=place, source=own[-1].line) if own[-1].line else place
         if isinstance(error, OutOfTime):
             late = mark("it did not come back within {seconds:g} seconds and was stopped in {place}.")
             hint = tr("is there a loop whose condition never becomes false?")
@@ -316,20 +249,11 @@ class Trial:
             self.fail(tr("a part of it is still to be written: {place}.", place=place), tried=tried)
         if isinstance(error, SystemExit):
             self.fail(tr("it tries to end the program, in {place}.", place=place), tried=tried)
-        fault = tr("it raises {error} in {place}.", error=type(error).__name__, place=place)
-        self.fail(fault, tried=tried, came=_error_text(error))
-
-
-def _describe_place(frame: traceback.FrameSummary) -> str:
-    place = tr("line {number} of {function}", number=frame.lineno, function=frame.name)
-    return tr("{place}: `{source}`", place=place, source=frame.line) if frame.line else place
-
-
-def _error_text(error: BaseException) -> str:
-    text = ""
-    with suppress(Exception):
-        text = str(error).split("[Hint:")[0].strip()  # PaddlePaddle appends the place in its C++ source
-    return shorten(f"{type(error).__name__}: {text}".removesuffix(": "), _SHOWN_ERROR)
+        text, kind = "", type(error).__name__
+        with suppress(Exception):
+            text = str(error).split("[Hint:")[0].strip()  # PaddlePaddle appends the place in its C++ source
+        came = shorten(f"{kind}: {text}".removesuffix(": "), _SHOWN_ERROR)
+        self.fail(tr("it raises {error} in {place}.", error=kind, place=place), tried=tried, came=came)
 
 
 _LIBRARIES = tuple(os.path.normcase(Path(m.__file__).resolve().parent) + os.sep for m in (os, palm_utils, palm_course))

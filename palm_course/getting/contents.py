@@ -57,23 +57,16 @@ def paddle_cache(name: str) -> Path | None:
 @contextmanager
 def _damage_named(path: Path, name: str) -> Iterator[None]:
     """Turn whatever a damaged file leads to into a DataError that says which it is and how to get it again."""
+    damaged = mark("{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force")
+    unsafe = mark(
+        "{path} is not safe to read: besides pictures and labels it holds what Python would run ({error}). Remove "
+        "it; the published archive comes with python -m palm_utils data cifar10 --download --force"
+    )
     try:
         yield
-    except UnsafePickle as error:
-        raise DataError(
-            "{path} is not safe to read: besides pictures and labels it holds what Python would run ({error}). Remove "
-            "it; the published archive comes with python -m palm_utils data cifar10 --download --force",
-            path=path,
-            error=error,
-        ) from None
     except (DataError, tarfile.TarError, OSError, EOFError, zlib.error, struct.error) as error:
-        template = mark(
-            "{path} is damaged ({error}). Get it again: python -m palm_utils data {name} --download --force"
-        )
+        template = unsafe if isinstance(error, UnsafePickle) else damaged
         raise DataError(template, path=path, error=error, name=name) from None
-
-
-# --- CIFAR-10
 
 
 def picture_counts(path: Path) -> dict[str, int]:
@@ -99,18 +92,12 @@ def picture_counts(path: Path) -> dict[str, int]:
 
 
 def _pictures(file: BinaryIO) -> int:
-    """Return the number of pictures in a batch; DataError where it has not one label from 0 to 9 for each."""
     batch = unpickled(file.read())
     data, labels = (batch.get(key) for key in (b"data", b"labels")) if isinstance(batch, dict) else (None, None)
     is_right = isinstance(data, _Array) and isinstance(labels, list) and data.shape == (len(labels), 3 * 32 * 32)
     if not is_right or not all(label in range(10) for label in labels):
         raise DataError("a batch of it does not hold pictures of 3 x 32 x 32 bytes with a label from 0 to 9 each")
     return len(labels)
-
-
-# A pickle is a small program: pickle.load calls whatever it names, os.system included. A batch needs plain values and
-# arrays of bytes as NumPy writes them; nothing else is built here (the Python manual, "Restricting Globals"). NumPy's
-# own functions are stood in for, because they trust what they are given: it can be an address in memory.
 
 
 class UnsafePickle(DataError):
@@ -120,6 +107,9 @@ class UnsafePickle(DataError):
 def unpickled(content: bytes) -> object:
     """Return what a pickle holds, texts of Python 2 as bytes, in the place of each array an object with its `shape`.
 
+    A pickle is a small program: pickle.load calls whatever it names, os.system included. A batch needs plain values and
+    arrays of bytes as NumPy writes them; nothing else is built here (the Python manual, "Restricting Globals"). NumPy's
+    own functions are stood in for, because they trust what they are given: it can be an address in memory.
     Raises UnsafePickle: it names anything else, and nothing of it has been called. Raises DataError: it is damaged.
     """
     try:
@@ -159,8 +149,6 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Bytes:
-    """The type of an array of bytes."""
-
     def __setstate__(self, state):
         _require(state[0] == 3 and state[1] in ("|", b"|") and state[2:] == (None, None, None, -1, -1, 0))
 
@@ -181,9 +169,6 @@ def _require(true: object) -> None:
         raise DataError("it builds an array in a way in which NumPy does not")
 
 
-# --- MNIST
-
-
 def digit_count(path: Path) -> int:
     """Return how many images an IDX file says it has. Raises DataError for another or a damaged file."""
     return _idx(path, (28, 28), whole=False)[0]
@@ -194,8 +179,8 @@ def check_digits(images: Path, labels: Path) -> None:
     (count, _), (label_count, values) = _idx(images, (28, 28)), _idx(labels, ())
     with _damage_named(images, "mnist"):
         if count != label_count:
-            template = mark("{images} images, but {file} {labels} labels")
-            raise DataError(template, images=count, file=labels.name, labels=label_count)
+            told = {"images": count, "file": labels.name, "labels": label_count}
+            raise DataError("{images} images, but {file} {labels} labels", **told)
     with _damage_named(labels, "mnist"):
         if max(values, default=0) > 9:
             raise DataError("it has a label {label}", label=max(values))

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from palm_course.getting.contents import PUBLISHED_MD5, has_checksum
 from palm_course.getting.prepare import COMPLETE, Expected, is_complete, prepare_palm
-from palm_utils.datasets import CIFAR10_FILE, MNIST_FILES, CifarData, MnistData, PalmData
+from palm_utils.datasets import KINDS, DataSet, PalmData
 from palm_utils.files import is_disk_full, locked, shortage
 from palm_utils.messages import DownloadError, Text, mark
 
@@ -26,10 +26,7 @@ TIMEOUT = (10.0, 60.0)
 
 
 def download_palm(folder: Path, *, force: bool = False, expected: Expected | None = COMPLETE) -> tuple[PalmData, bool]:
-    """Download PALM.zip of the open release into `folder`, prepare it and return what `prepare_palm` does.
-
-    A complete `folder`/palm is left as it is, unless `force`. The archive is kept. Raises DownloadError, DataError.
-    """
+    """Download PALM.zip, prepare it, and return what `prepare_palm` does. Raises DownloadError, DataError."""
     if not force and is_complete(folder / "palm", expected):
         return PalmData(folder / "palm", "real"), False
     archive = folder / "PALM.zip"
@@ -38,18 +35,11 @@ def download_palm(folder: Path, *, force: bool = False, expected: Expected | Non
     return prepare_palm(archive, folder, force=force, expected=expected)
 
 
-def download_mnist(folder: Path) -> MnistData:
-    """Download the four files of MNIST into `folder`/mnist. Raises DownloadError."""
-    root = folder / "mnist"
-    download([Remote(MNIST_URL + name, root / name, "md5", PUBLISHED_MD5[name]) for name in MNIST_FILES])
-    return MnistData(root, "real")
-
-
-def download_cifar10(folder: Path) -> CifarData:
-    """Download CIFAR-10's archive into `folder`/cifar10. Raises DownloadError."""
-    root, name = folder / "cifar10", CIFAR10_FILE
-    download([Remote(CIFAR10_URL + name, root / name, "md5", PUBLISHED_MD5[name])])
-    return CifarData(root, "real")
+def download_published(name: str, folder: Path) -> DataSet:
+    """Download the files of "mnist" or "cifar10" into `folder`/`name`. Raises DownloadError."""
+    url, kind, root = {"mnist": MNIST_URL, "cifar10": CIFAR10_URL}[name], KINDS[name], folder / name
+    download([Remote(url + file, root / file, "md5", PUBLISHED_MD5[file]) for file in kind.files_needed])
+    return kind(root, "real")
 
 
 @dataclass(frozen=True)
@@ -68,11 +58,9 @@ class Remote:
 
     @property
     def arrived(self) -> int:
-        """How many bytes have been collected."""
         return self.part.stat().st_size if self.part.is_file() else 0
 
     def is_right(self, path: Path) -> bool:
-        """Whether `path` is this file with all its bytes."""
         return has_checksum(path, self.algorithm, self.checksum)
 
 
@@ -80,10 +68,8 @@ def download(files: list[Remote], by_hand: Text | None = None, timeout: tuple[fl
     """Download `files` that belong together; none is put in place before all are there and right.
 
     What has arrived of a file is kept beside its destination, with the suffix ".part": a later call goes on from there.
-    A file that lies at its destination and is right is not downloaded again.
-
-    by_hand: what to do without this program. timeout: seconds to wait for a connection, and for the next bytes.
-    Raises DownloadError: whatever went wrong, with the address, the file and what to do.
+    A file that lies at its destination and is right is not downloaded again. by_hand: what to do without this program.
+    timeout: as TIMEOUT. Raises DownloadError: whatever went wrong, with the address, the file and what to do.
     """
     file = files[0]
     try:
@@ -108,7 +94,6 @@ def download(files: list[Remote], by_hand: Text | None = None, timeout: tuple[fl
 
 
 def _complete(file: Remote, timeout: tuple[float, float]) -> None:
-    """Receive what the partial file lacks."""
     if file.is_right(file.part):
         return
     # The file may have changed on the server since its first bytes arrived: then it is received from its beginning.
@@ -117,8 +102,7 @@ def _complete(file: Remote, timeout: tuple[float, float]) -> None:
         if file.is_right(file.part):
             return
         file.part.unlink()
-    template = mark("what arrived has not the {algorithm} sum {checksum}")
-    raise DownloadError(template, algorithm=file.algorithm, checksum=file.checksum)
+    raise DownloadError("what arrived has not the {algorithm} sum {checksum}", **vars(file))
 
 
 def _receive(file: Remote, offset: int, timeout: tuple[float, float]) -> None:
@@ -131,8 +115,7 @@ def _receive(file: Remote, offset: int, timeout: tuple[float, float]) -> None:
         if offset and (status == 416 or is_other):
             return  # There is nothing beyond what we have, or other bytes than asked for come.
         if status not in (200, 206):
-            answer = f"{status} {response.reason}"
-            raise DownloadError("the server answers {status}", status=answer)
+            raise DownloadError("the server answers {status}", status=f"{status} {response.reason}")
         # The bytes as they come: requests would decode what a server calls compressed.
         blocks = response.raw.stream(1 << 16, decode_content=False)
         first = next(blocks, b"")
@@ -143,11 +126,8 @@ def _receive(file: Remote, offset: int, timeout: tuple[float, float]) -> None:
             raise DownloadError(str(lacking))
         total = offset + int(length) if length.isdigit() else None
         # disable=None: no bar where the output is a file
-        options = {"initial": offset, "unit": "B", "unit_scale": True, "disable": None}
-        with (
-            tqdm(desc=file.destination.name, total=total, **options) as bar,
-            open(file.part, "ab" if offset else "wb") as out,
-        ):
+        options = {"initial": offset, "total": total, "unit": "B", "unit_scale": True, "disable": None}
+        with tqdm(desc=file.destination.name, **options) as bar, open(file.part, "ab" if offset else "wb") as out:
             for block in itertools.chain([first], blocks):
                 out.write(block)
                 bar.update(len(block))

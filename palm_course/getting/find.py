@@ -1,16 +1,21 @@
 """Finding the photographs and label tables of iChallenge-PM in whatever a user has of it."""
 
+import lzma
 import os
 import re
+import stat
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from palm_course.getting.tables import read_fovea, read_labels
-from palm_course.getting.unpack import unpack
 from palm_utils import sample
 from palm_utils.datasets import JPEG_SUFFIXES
-from palm_utils.messages import DataError, mark, tr
+from palm_utils.files import is_disk_full
+from palm_utils.messages import DataError, DataNotFound, Text, mark, tr
 
 # The names that AI Studio and the open release give their archives and label tables.
 _ARCHIVE = re.compile(r"(training|validation|valid_gt|palm.*)\.zip", re.IGNORECASE)
@@ -21,6 +26,10 @@ _PHOTOGRAPH = re.compile(r"[A-Z]\d{4}\.jpe?g", re.IGNORECASE)
 _NO_FOLDER = re.compile(r"^\.|^__MACOSX|mask|annotation|illustration", re.IGNORECASE)
 # Deep enough for an archive unpacked into a folder of its name: x/PALM/PALM/Training/Images.
 _MAX_DEPTH = 6
+# macOS and Windows leave these behind in archives.
+_JUNK = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$)", re.IGNORECASE)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+_AGAIN = Text("Download it again from its source.")
 
 
 @dataclass
@@ -35,9 +44,7 @@ class Split:
 def find(source: Path, unpacked: Path) -> dict[str, Split]:
     """Find the splits "training", "validation" and "test" in an archive or folder, archives in it included.
 
-    Archives are unpacked below the folder `unpacked`. A test split is empty unless it has both photographs and labels,
-    since nothing can be done with one of them.
-
+    Archives are unpacked below the folder `unpacked`. A test split is empty unless it has both photographs and labels.
     Raises DataError: an archive or table is damaged, a photograph is truncated or no JPEG file, two files contradict
     each other, or `source` is the generated sample.
     """
@@ -108,24 +115,14 @@ def _add_photograph(photographs: dict[str, Path], path: Path) -> None:
         raise DataError("{path} cannot be read ({error}). Get it again.", path=path, error=error.strerror) from None
     if not content.startswith(b"\xff\xd8"):
         raise DataError("{path} is not a JPEG file ({size} bytes). Get it again.", path=path, size=len(content))
-    if not _reaches_its_end(content):
+    place = 2
+    while content[place : place + 1] == b"\xff" and content[place + 1 : place + 2] not in (b"\xd9", b"\xda"):
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")  # past a segment; a thumbnail may be in it
+    if content.find(b"\xff\xd9", place) < 0:
         raise DataError("{path} is truncated ({size} bytes). Get it again.", path=path, size=len(content))
     if not is_same:
         template = mark("There are two different {file}: {known} and {path}. Remove the wrong one.")
         raise DataError(template, file=path.name, known=known, path=path)
-
-
-def _reaches_its_end(jpeg: bytes) -> bool:
-    """Whether the marker of the end comes after the picture's own data; a thumbnail inside has one too."""
-    place = 2
-    while (place := jpeg.find(b"\xff", place)) >= 0 and place + 1 < len(jpeg):
-        marker = jpeg[place + 1]
-        if marker in (0xD9, 0xDA):  # the end, or the picture's data, in which a marker cannot occur
-            return jpeg.find(b"\xff\xd9", place) >= 0
-        # The others have their length behind them, except those that stand alone.
-        stands_alone = marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8
-        place += 1 if stands_alone else 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
-    return False
 
 
 def _add_labels(labels: dict[str, int], path: Path) -> None:
@@ -138,3 +135,70 @@ def _add_labels(labels: dict[str, int], path: Path) -> None:
                 "wrong table.",
                 **values,
             )
+
+
+# archives, zips in zips included ------------------------------------------------------------------
+
+
+def unpack(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
+    """Unpack the files with one of `suffixes` (lower case) into `folder`; those of a zip inside, where it lies there.
+
+    Raises DataNotFound. Raises DataError: it is encrypted, damaged or no zip, or an entry would leave `folder`.
+    """
+    if not archive.is_file():
+        raise DataNotFound("There is no archive {archive}.", archive=archive)
+    with open(archive, "rb") as file:
+        _unpack(file, archive, folder, suffixes)
+
+
+def _unpack(file: BinaryIO, archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
+    with _opened(file, archive) as opened:
+        # Every entry is checked, wanted or not.
+        for info, name in [(info, _safe_name(info, archive)) for info in opened.infolist()]:
+            # Folders end in "/", and so in none of the suffixes; they are made when a file needs them.
+            if _JUNK.search(name) or not name.lower().endswith((*suffixes, ".zip")):
+                continue
+            if info.flag_bits & 0x1:
+                template = mark("{archive} is encrypted ({name}). Unpack it by hand and give the folder.")
+                raise DataError(template, archive=archive.name, name=name)
+            target, info.filename = folder / name, name
+            try:
+                if target.suffix.lower() == ".zip":
+                    with opened.open(info) as inner:
+                        _unpack(inner, target, target.parent, suffixes)
+                else:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    opened.extract(info, folder)
+            except (*_DAMAGE, OSError) as error:  # a name that no file can have, too
+                if isinstance(error, OSError) and is_disk_full(error):
+                    raise
+                told = {"archive": archive.name, "entry": info.filename, "error": error, "remedy": _AGAIN}
+                raise DataError("{archive} is damaged at {entry} ({error}). {remedy}", **told) from None
+
+
+def _opened(file: BinaryIO, archive: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except _DAMAGE as error:
+        file.seek(0)
+        start = file.read(64).lstrip().lower()
+        if start.startswith((b"<!doctype", b"<html")):
+            reason = Text("is a web page, not an archive: the download got an error page")
+        elif start.startswith(b"pk\x03\x04"):
+            # It begins as a zip does, but the directory at its end cannot be read.
+            reason = Text("is truncated or damaged ({error})", error=error)
+        else:
+            reason = Text("is not a zip archive") if start else Text("is empty")
+        raise DataError("{archive} {reason}. {remedy}", archive=archive, reason=reason, remedy=_AGAIN) from None
+
+
+def _safe_name(info: zipfile.ZipInfo, archive: Path) -> str:
+    """Return an entry's name with "/" between folders; DataError where it would leave the folder."""
+    name = info.filename.replace("\\", "/")  # archives packed on Windows may have backslashes
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    # A colon is a drive on Windows, or a hidden stream of a file.
+    if is_link or ":" in name or name.startswith("/") or ".." in PurePosixPath(name).parts:
+        kind = Text("is a symbolic link") if is_link else Text("would be unpacked outside the folder")
+        told = {"archive": archive.name, "entry": info.filename, "kind": kind, "remedy": _AGAIN}
+        raise DataError("{archive} is not safe to unpack: its entry {entry!r} {kind}. {remedy}", **told)
+    return name

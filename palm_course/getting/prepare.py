@@ -10,7 +10,7 @@ from palm_course.getting.find import Split, find, published_name
 from palm_course.getting.tables import read_labels, write_labels
 from palm_utils.datasets import LABELS, TEST, TEST_LABELS, TRAINING, VALIDATION, PalmData, jpegs
 from palm_utils.files import expanded, is_disk_full, locked, replacing
-from palm_utils.messages import DataError, DataNotFound, Text
+from palm_utils.messages import DataError, DataNotFound, Text, mark
 
 AI_STUDIO_FOLDER = Path("~/data/data19065")
 AI_STUDIO_ARCHIVES = ("training.zip", "validation.zip", "valid_gt.zip")
@@ -18,13 +18,11 @@ AI_STUDIO_ARCHIVES = ("training.zip", "validation.zip", "valid_gt.zip")
 
 @dataclass(frozen=True)
 class Expected:
-    """How many photographs and positive labels a complete data set has."""
+    """How many photographs a complete data set has: for training by kind, else (all, those labelled 1)."""
 
     training: dict[str, int] = field(default_factory=lambda: {"P": 213, "H": 26, "N": 161})
-    validation: int = 400
-    validation_positive: int = 211
-    test: int = 400
-    test_positive: int = 213
+    validation: tuple[int, int] = (400, 211)
+    test: tuple[int, int] = (400, 213)
 
 
 COMPLETE = Expected()
@@ -36,12 +34,10 @@ def prepare_palm(
     """Prepare iChallenge-PM from `source` as `folder`/palm; return it, and whether anything was done.
 
     source: AI Studio's three archives (their folder, or one of them), `PALM.zip` of the open release (or its folder),
-    or a folder into which either was unpacked, which is copied. None: where AI Studio puts data set 19065.
-    folder: the data folder. A complete `palm` there is left as it is unless `force`; an incomplete one is replaced, and
-    files in it that the new one does not bring are kept.
-    expected: the counts to insist on; None takes what there is, as long as every photograph to validate has a label.
-
-    Raises DataError (DataNotFound: there is nothing of it); the text lists what is missing, and nothing was changed.
+    or a folder into which either was unpacked, which is copied. None: where AI Studio puts data set 19065. A complete
+    `palm` is left as it is unless `force`; an incomplete one is replaced, and files that the new one does not bring are
+    kept. expected: the counts to insist on; None: every photograph to validate has a label, no more. Raises DataError
+    (DataNotFound: there is nothing of it); the text lists what is missing, and nothing was changed.
     """
     target = folder / "palm"
     try:
@@ -59,16 +55,13 @@ def prepare_palm(
     except DataError:
         raise
     except OSError as error:
-        if is_disk_full(error):
-            raise DataError(
-                "The disk is full: {target} was not prepared. Make room and try again.", target=target
-            ) from None
-        raise DataError(
-            "{target} was not prepared: {error}. Make that accessible, or set PALM_DATA to a folder that can be "
-            "written to, and try again.",
-            target=target,
-            error=error,
-        ) from None
+        template = mark("The disk is full: {target} was not prepared. Make room and try again.")
+        if not is_disk_full(error):
+            template = mark(
+                "{target} was not prepared: {error}. Make that accessible, or set PALM_DATA to a folder that can be "
+                "written to, and try again."
+            )
+        raise DataError(template, target=target, error=error) from None
     return PalmData(target, "real"), True
 
 
@@ -100,11 +93,9 @@ def _shortcomings(splits: dict[str, Split], expected: Expected | None) -> list[T
         if kinds[kind] != count:
             values = {"found": kinds[kind], "count": count, "kind": kind}
             found.append(Text("{found} of {count} training photographs {kind}….jpg", **values))
-    counts = expected and (expected.validation, expected.validation_positive)
-    found += _labelled_shortcomings(splits["validation"], Text("validation"), counts)
+    found += _labelled_shortcomings(splits["validation"], Text("validation"), expected and expected.validation)
     if splits["test"].photographs:
-        counts = expected and (expected.test, expected.test_positive)
-        found += _labelled_shortcomings(splits["test"], Text("test"), counts)
+        found += _labelled_shortcomings(splits["test"], Text("test"), expected and expected.test)
     return found
 
 
@@ -149,19 +140,18 @@ def _existing_source(source: str | Path | None) -> Path:
 
 def _require(splits: dict[str, Split], source: Path, expected: Expected | None) -> None:
     if not any(split.photographs for split in splits.values()):
-        raise DataNotFound(
+        template = mark(
             "{source} holds nothing of iChallenge-PM. It should be PALM.zip, a folder with {archives}, or a folder "
-            "into which they were unpacked.",
-            source=source,
-            archives=", ".join(AI_STUDIO_ARCHIVES),
+            "into which they were unpacked."
         )
+        raise DataNotFound(template, source=source, archives=", ".join(AI_STUDIO_ARCHIVES))
     if lacking := _shortcomings(splits, expected):
-        remedy = Text("Nothing was changed. Get what is missing and try again.")
-        if expected:
-            remedy = Text(
-                "Nothing was changed. Get what is missing and try again; --allow-incomplete takes any number of "
-                "labelled photographs."
-            )
+        told = mark("Nothing was changed. Get what is missing and try again.")
+        allowed = mark(
+            "Nothing was changed. Get what is missing and try again; --allow-incomplete takes any number of labelled "
+            "photographs."
+        )
+        remedy = Text(allowed if expected else told)
         values = {"source": source, "lacking": "\n  ".join(map(str, lacking)), "remedy": remedy}
         raise DataError("iChallenge-PM in {source} is not complete:\n  {lacking}\n{remedy}", **values)
 
@@ -183,8 +173,8 @@ def _keep_others(target: Path, fresh: Path) -> None:
     """Carry over what a user has put into `target` besides the data set, archives for instance."""
     taken = {entry.name for entry in fresh.iterdir()}
     if target.is_dir():
-        ignored = lambda folder, names: taken if Path(folder) == target else ()  # noqa: E731
-        shutil.copytree(target, fresh, copy_function=_link_or_copy, ignore=ignored, dirs_exist_ok=True)
+        options = {"ignore": lambda folder, names: taken if Path(folder) == target else (), "dirs_exist_ok": True}
+        shutil.copytree(target, fresh, copy_function=_link_or_copy, **options)
 
 
 def _link_or_copy(source: str | Path, target: str | Path) -> None:

@@ -28,15 +28,12 @@ class LabelRow:
 
 
 def read_labels(csvfile: str | Path) -> list[LabelRow]:
-    """Read file names and labels from the columns `imgName` and `Label` of a .csv or .xlsx table.
+    """Read file names and labels from the columns `imgName` and `Label` of a .csv or .xlsx table, in its order.
 
-    Blank lines are skipped; a photograph listed twice with the same label counts once. Rows keep the table's order.
-
-    Raises DataNotFound: there is no such file. Raises DataError, which names the line: it is empty or no table, a
-    column is missing or there twice, two sheets could be meant, a name is empty, a label is neither 0 nor 1, or a
-    photograph is listed with two different labels.
+    Blank lines are skipped; a photograph listed twice with the same label counts once. Raises DataNotFound for no such
+    file, and DataError, which names the line, for a table that is empty, damaged, ambiguous or wrong.
     """
-    found = {}
+    found: dict[str, LabelRow] = {}
     table, rows = _read(Path(csvfile), "imgName", "Label")
     for line, (name, text) in rows:
         where = Text("{table} line {line}", table=table, line=line)
@@ -59,17 +56,13 @@ def read_labels(csvfile: str | Path) -> list[LabelRow]:
 
 
 def read_fovea(path: Path) -> dict[str, tuple[float, float]]:
-    """Read `{imgName: (Fovea_X, Fovea_Y)}` in pixels; empty where the table has no such columns.
-
-    Raises DataError: the table cannot be read, or a coordinate is not a number.
-    """
+    """Read `{imgName: (Fovea_X, Fovea_Y)}` in pixels; empty where the table has no such columns. Raises DataError."""
     table, rows = _read(path, "imgName", "Fovea_X", "Fovea_Y", optional=True)
     fovea = {}
     for line, (name, x, y) in rows:
-        if not x or not y:
-            continue
-        fovea[name] = _number(x), _number(y)
-        if None in fovea[name]:
+        if x and y:
+            fovea[name] = _number(x), _number(y)
+        if None in fovea.get(name, ()):
             values = {"table": table, "line": line, "x": x, "y": y}
             raise DataError(
                 "{table} line {line}: the fovea's place {x!r}, {y!r} is not two numbers. Correct it in the table, or "
@@ -98,10 +91,7 @@ def _number(text: str) -> float | None:
 
 
 def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text, list[_Line]]:
-    """Return the name of a table and its lines below the first, with the cells of these columns.
-
-    Of several sheets the one with these columns counts. optional: no line is returned where there is none.
-    """
+    """Return the name of a table (of several sheets, the one with these columns), and its lines below the first."""
     sheets = _sheets(path)
     if not sheets:
         raise DataError("{file} is empty ({path}). Put the label table there again.", file=path.name, path=path)
@@ -114,18 +104,16 @@ def _read(path: Path, *columns: str, optional: bool = False) -> tuple[str | Text
     name = Text("{file} (sheet {title!r})", file=path.name, title=title) if len(sheets) > 1 else path.name
     counts = {column: keys[title].count(_normalised(column)) for column in columns}
     if missing := [column for column, count in counts.items() if count == 0]:
+        absent, there = (", ".join(map(repr, columns)) for columns in (missing, sheets[title][0][1]))
+        values = {"table": name, "missing": absent, "columns": there, "header": ",".join(HEADER), "path": path}
         raise DataError(
             "{table} has no column {missing}; its first line names {columns}. Write {header} in the first line of "
             "{path}.",
-            table=name,
-            missing=", ".join(map(repr, missing)),
-            columns=", ".join(map(repr, sheets[title][0][1])),
-            header=",".join(HEADER),
-            path=path,
+            **values,
         )
     if twice := [column for column, count in counts.items() if count > 1]:
-        template = mark("{table} has two columns {column!r}. Delete the one that is wrong: {path}.")
-        raise DataError(template, table=name, column=twice[0], path=path)
+        told = {"table": name, "column": twice[0], "path": path}
+        raise DataError("{table} has two columns {column!r}. Delete the one that is wrong: {path}.", **told)
     picked = []
     for title in fitting:
         places = [keys[title].index(key) for key in wanted]
@@ -148,20 +136,18 @@ def _normalised(column: str) -> str:
 
 def _sheets(path: Path) -> dict[str, list[_Line]]:
     """Return the lines of each sheet of a workbook by its title, those of a text table by ""; none is blank."""
+    absent = mark("There is no label table {path}. `python -m palm_utils data` shows where the data sets are.")
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
-        raise DataNotFound(
-            "There is no label table {path}. `python -m palm_utils data` shows where the data sets are.", path=path
-        ) from None
+        raise DataNotFound(absent, path=path) from None
     except OSError as error:  # not ours to read, a link that leads to itself
-        template = mark("{path} cannot be read ({error}). Put the label table there again.")
-        raise DataError(template, path=path, error=error.strerror) from None
+        told = {"path": path, "error": error.strerror}
+        raise DataError("{path} cannot be read ({error}). Put the label table there again.", **told) from None
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise DataError("{path} is in Excel's old .xls format. Save it as .xlsx or .csv.", path=path)
     # The content decides, not the suffix: a renamed .xlsx is still one.
-    is_workbook = content.startswith(b"PK\x03\x04")
-    sheets = _workbook(path, content) if is_workbook else {"": _text_lines(path, content)}
+    sheets = _workbook(path, content) if content.startswith(b"PK\x03\x04") else {"": _text_lines(path, content)}
     for title, lines in sheets.items():
         stripped = [(line, [cell.strip() for cell in cells]) for line, cells in lines]
         sheets[title] = [(line, cells) for line, cells in stripped if any(cells)]

@@ -1,8 +1,4 @@
-"""ImageNet weights for paddle.vision.models, without the wait that pretrained=True can mean.
-
-`resnet18(pretrained=True)` downloads, tries again for minutes where there is no network, and behind a
-proxy that does not answer waits for ever.
-"""
+"""ImageNet weights for paddle.vision.models, without the wait that pretrained=True can mean: minutes, or for ever."""
 
 from pathlib import Path
 
@@ -12,18 +8,13 @@ from palm_utils.datasets import data_folder
 from palm_utils.files import can_be_written, expanded
 from palm_utils.messages import DataNotFound, WrongArgument, mark
 
-__all__ = ["find_weights", "pretrained_weights"]
-
 # PaddlePaddle's own cache (paddle.utils.download.WEIGHTS_HOME).
 _PADDLE_CACHE = Path("~/.cache/paddle/hapi/weights")
 _TIMEOUT = (5.0, 20.0)
 
 
 def find_weights(architecture: str) -> Path | None:
-    """Return the file of ImageNet weights for "resnet18", … where it lies here, else None.
-
-    Looked for in PaddlePaddle's cache and in `weights/` of the data folder, by its md5. Nothing is downloaded.
-    """
+    """Return the file of ImageNet weights for "resnet18", … where it lies here, by its md5, else None."""
     url, md5 = _source(architecture)
     files = (folder / url.rpartition("/")[2] for folder in _folders())
     # PaddlePaddle unpickles what it loads; what is not the published file does not get there.
@@ -34,9 +25,8 @@ def pretrained_weights(architecture: str, *, download_it: bool = False, timeout=
     """Return the file of ImageNet weights, downloaded where that is asked for.
 
     It goes into PaddlePaddle's cache, or into `weights/` of the data folder where that cannot be written to.
-    timeout: seconds to wait for a connection, and for the next bytes.
-    Raises at once DataNotFound where the file is not here and no download is asked for; DownloadError where
-    the server cannot be reached in time.
+    timeout: seconds to wait for a connection, and for the next bytes. Raises at once DataNotFound where the file is not
+    here and no download is asked for; DownloadError where the server cannot be reached in time.
     """
     if found := find_weights(architecture):
         return found

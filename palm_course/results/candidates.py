@@ -29,14 +29,11 @@ CANDIDATES = {
 }
 
 
-def add_parser(subparsers) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     from palm_course.results.measure import RESUMES
 
-    about = f"Train what has no file in results/CHAPTER/choice yet, and print the comparison. {RESUMES}"
-    line = "compare candidate recipes by cross-validation on the training photographs"
-    parser = subparsers.add_parser("choose", help=line, description=about)
+    parser.description = f"Train what has no file in results/CHAPTER/choice yet, and print the comparison. {RESUMES}"
     parser.add_argument("network", metavar="CHAPTER:NETWORK", help=f"one of {', '.join(CANDIDATES)}")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,20 +78,17 @@ def _file(network: str, what: str) -> Path:
 
 
 def table(network: str) -> None:
-    """Print each candidate's mean and range over the held-out parts, at the last epoch.
-
-    Raises DataError for a file that is damaged, or measured by another recipe than the candidate has now.
-    """
+    """Print each candidate's mean and range over the held-out parts, at the last epoch; DataError as `stored.read`."""
     rows, source = (_measured_here if network in CANDIDATES else _measured_in_pytorch)(network)
     width = max(18, *(len(name) for name, _, _ in rows))
     lines = [f"{'candidate':{width}}  {'loss':>6}  {'AUC':>6}  accuracy, %"]
     for name, epochs, last in rows:
-        if len(last) < FOLDS:
-            lines.append(f"{name:{width}}  ({len(last)} of {FOLDS} parts measured)")
-            continue
-        loss, auc, accuracies = ([row[column] for row in last] for column in _COLUMNS)
-        accuracy = stored.spread([100 * share for share in accuracies])
-        lines.append(f"{name:{width}}  {mean(loss):6.4f}  {mean(auc):6.4f}  {accuracy}   ({epochs} epochs)")
+        found = f"({len(last)} of {FOLDS} parts measured)"
+        if len(last) >= FOLDS:
+            loss, auc, accuracies = ([row[column] for row in last] for column in _COLUMNS)
+            accuracy = stored.spread([100 * share for share in accuracies])
+            found = f"{mean(loss):6.4f}  {mean(auc):6.4f}  {accuracy}   ({epochs} epochs)"
+        lines.append(f"{name:{width}}  {found}")
     print(*lines, *source, sep="\n")
 
 

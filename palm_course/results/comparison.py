@@ -88,10 +88,9 @@ def table(compared: Sequence[Row], costs: dict[str, Cost]) -> None:
 
 
 def answers(networks: Sequence[str] = tuple(NETWORKS)) -> dict[str, Scores]:
-    """Return what each network answered to the validation photographs, in the order of their table.
+    """Return what each network answered to the validation photographs, by title, such as "AlexNet, steady".
 
-    By title, such as "AlexNet, steady": of the steady recipe where it is stored, else of the tutorial's, and of the
-    lowest seed. A network without stored answers is left out.
+    Of the steady recipe where it is stored, else of the tutorial's, and of the lowest seed.
     """
     found = {}
     for network in networks:

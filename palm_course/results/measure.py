@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from palm_course.results import stored, train
-from palm_course.results.launch import launch, refuse_processes
 from palm_course.results.recipes import BOTH, STEADY
 from palm_course.results.stored import Run
 from palm_utils import datasets, machine
@@ -19,10 +18,8 @@ WORK = stored.FOLDER.parent / "build" / "results"
 RESUMES = "Stopped, it goes on with the last epoch that was finished."
 
 
-def add_parser(subparsers) -> None:
-    about = f"Train what has no file in results/ yet, on the real photographs. {RESUMES}"
-    line = "measure both recipes of each network over several seeds"
-    parser = subparsers.add_parser("results", help=line, description=about)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = f"Train what has no file in results/ yet, on the real photographs. {RESUMES}"
     parser.add_argument("networks", nargs="*", metavar="CHAPTER:NETWORK", help="by default all of chapters 3 to 6")
     parser.add_argument("--recipe", choices=BOTH, help="one of the two only")
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the usual ones")
@@ -30,7 +27,6 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--nproc", type=int, default=1, help="processes that share each run, a core each (default 1)")
     parser.add_argument("--again", action="store_true", help="measure what is stored already, too")
     parser.add_argument("--list", action="store_true", help="say what there is and what would be measured")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,10 +52,9 @@ def run(args: argparse.Namespace) -> int:
 
 def planned(networks: list[str], recipe: str | None, seeds: list[int] | None) -> list[Run]:
     """Return the runs of the course in order, or those asked for; raises CourseError for an unknown network."""
-    for name in networks:
-        if name not in STEADY:
-            told = {"name": name, "known": ", ".join(STEADY)}
-            raise CourseError("{name!r} is not one of the networks that are measured: {known}", **told)
+    for name in (name for name in networks if name not in STEADY):
+        told = {"name": name, "known": ", ".join(STEADY)}
+        raise CourseError("{name!r} is not one of the networks that are measured: {known}", **told)
     return [
         Run(network, name, seed)
         for network in networks or STEADY
@@ -78,10 +73,7 @@ def real_photographs() -> datasets.PalmData:
 
 
 def measure(one: Run, data: datasets.PalmData, *, again: bool = False) -> None:
-    """Train a run to its end, going on where an earlier attempt stopped unless `again`, and store the result.
-
-    Processes that paddle.distributed.launch has started share the run, and the first of them stores it.
-    """
+    """Train a run to its end, resuming unless `again`, and store the result; of several processes the first does."""
     import paddle
 
     from palm_utils.training import predict
@@ -103,16 +95,15 @@ def measure(one: Run, data: datasets.PalmData, *, again: bool = False) -> None:
 
 
 def _measure_elsewhere(one: Run, again: bool, nproc: int) -> int:
-    """Measure a run in one or several processes of its own; return their exit code."""
     arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
     arguments += ["--again"] if again else []
     if nproc > 1:
-        return launch(arguments, nproc)
+        return train.launch(arguments, nproc)
     return subprocess.call([sys.executable, "-m", "palm_utils", *arguments])
 
 
 def working_folder(result: Path) -> Path:
-    """Return where the checkpoints of a run are while it is measured; result: the file that it will be stored in."""
+    """Return where the checkpoints are of a run that will be stored in the file `result`."""
     return WORK / result.relative_to(stored.FOLDER).with_suffix("")
 
 
@@ -122,7 +113,7 @@ def _refuse_sharing(one: Run, nproc: int, data: datasets.PalmData) -> None:
 
     from palm_utils.machine import refuse
 
-    refuse_processes(nproc, None)
+    train.refuse_processes(nproc, None)
     refuse(train.make_loaders(data, one.arguments)[0].batch_size, nproc, False, "cpu")
     layers = train.find_network(one.network)[1]().sublayers()
     if any(isinstance(layer, paddle.nn.BatchNorm2D) for layer in layers):

@@ -1,7 +1,7 @@
 """The measured results of the course: one JSON file for each training run on the real data.
 
-`results/03_alexnet/AlexNet-steady-seed0.json` is what network 03_alexnet:AlexNet reached by its steady recipe from
-seed 0. Chapters print their tables from these files; `make course` and `python -m palm_utils results` write them.
+`results/03_alexnet/AlexNet-steady-seed0.json` is what 03_alexnet:AlexNet reached by its steady recipe from seed 0.
+Chapters print their tables from these files; `make course` and `python -m palm_utils results` write them.
 """
 
 import json
@@ -52,7 +52,6 @@ class Run(NamedTuple):
 
 
 def write(path: Path, content: dict, indent: int | None = 1) -> None:
-    """Put what JSON can hold into a file, in the place of what was there."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
 
@@ -101,10 +100,7 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> N
 
 
 def stored(network: str, recipe: str) -> dict[int, dict]:
-    """Return what is stored of a network and a recipe by seed, in order: recipe, history (a History), valid_logits.
-
-    Raises DataError for a file that is damaged, or measured by another recipe than today's of that name.
-    """
+    """Return what is stored of a network and a recipe by seed, in order; DataError as `read`."""
     run = Run(network, recipe, 0)
     now = {"name": recipe, **run.arguments.to_dict()}
     paths = run.path.parent.glob(run.path.name.replace("-seed0.json", "-seed*.json"))
@@ -129,8 +125,7 @@ def valid_labels() -> np.ndarray | None:
 
 
 def are_kept() -> bool:
-    """Tell whether chapters store what they measure: where PALM_KEEP_RESULTS is set, as `make course` does."""
-    return bool(os.environ.get("PALM_KEEP_RESULTS"))
+    return bool(os.environ.get("PALM_KEEP_RESULTS"))  # as `make course` sets it
 
 
 def keep(network: str, history: History, scores: Scores | None = None, *, seed: int = 0, data: DataSet) -> None:
@@ -148,10 +143,9 @@ def keep(network: str, history: History, scores: Scores | None = None, *, seed: 
 
 
 def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int | None = None) -> int:
-    """Return how many epochs a training of chapter 7 takes on this machine.
+    """Return how many epochs a training of chapter 7 takes: as PALM_EPOCHS says, else as the device and the data allow.
 
-    As many as the environment variable PALM_EPOCHS says. Else `on_gpu` (by default the recipe's) on a GPU; on a CPU the
-    recipe's, but 1 with the real pictures, where an epoch takes many minutes, unless the results are kept.
+    That is `on_gpu` or the recipe's on a GPU; on a CPU the recipe's, but 1 with real pictures unless results are kept.
     """
     if os.environ.get("PALM_EPOCHS", "").strip():
         from palm_utils.machine import from_environment
@@ -174,7 +168,6 @@ class CifarRun(Run):
         return cls(f"07_highlevel_api_cifar10:{network}", recipe, seed)
 
     def load(self) -> History | None:
-        """Return the stored history, None where there is none."""
         return load(self.network, self.recipe).get(self.seed)
 
     def keep(self, history: History, data: DataSet) -> None:

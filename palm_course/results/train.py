@@ -3,23 +3,22 @@
 import argparse
 import contextlib
 import os
+import subprocess
 import sys
+import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
 
 from palm_course import chapters
-from palm_course.results.launch import launch, refuse_processes
 from palm_course.results.recipes import AUGMENTATIONS, BOTH, RECIPES, Recipe
 from palm_utils import datasets
-from palm_utils.machine import find_device, seed_everything
-from palm_utils.messages import CourseError, tr
+from palm_utils.machine import find_device, seed_everything, start, thread_count
+from palm_utils.messages import CourseError, mark, tr
 from palm_utils.readers import Reader, data_loader, valid_data_loader
 
 
-def add_parser(subparsers) -> None:
-    line = tr("train a chapter's network on iChallenge-PM")
-    about = tr("Train a network as its chapter does. Options change the recipe.")
-    parser = subparsers.add_parser("train", help=line, description=about)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = tr("Train a network as its chapter does. Options change the recipe.")
     parser.add_argument("network", metavar=tr("CHAPTER:NETWORK"), help=tr("such as 02_ichallenge_pm:LeNetReLU"))
     parser.add_argument("--recipe", choices=BOTH, default="tutorial", help=tr("to start from (default tutorial)"))
     parser.add_argument("--optimizer", choices=["Momentum", "Adam"])
@@ -36,11 +35,9 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--device", choices=["cpu", "gpu"])
     parser.add_argument("--amp", action="store_true", help=tr("mixed precision, on a GPU"))
     parser.add_argument("--nproc", type=int, default=1, help=tr("processes that share each batch (default 1)"))
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, in as many processes as are asked for, print the history, and say where it is stored."""
     from paddle import distributed
 
     from palm_utils.machine import refuse
@@ -67,9 +64,9 @@ def run(args: argparse.Namespace) -> int:
 def train(
     network: type, recipe: Recipe, train_loader: Reader, valid_loader: Reader, seed: int, folder: Path, **options
 ) -> tuple:
-    """Train a network by a recipe in the order of the chapters' cells; return (model, History). options: of train_pm.
+    """Train a network by a recipe; return (model, History). options: of train_pm.
 
-    That order is seed, network, optimizer, training: the same draws of random numbers, so the same figures.
+    In the order of the chapters' cells: the same draws of random numbers, so the same figures.
     """
     from palm_utils.training import train_pm
 
@@ -113,3 +110,51 @@ def change(recipe: Recipe | None, args: argparse.Namespace) -> Recipe:
     asked = {field.name: getattr(args, field.name) for field in fields(Recipe)}
     changes = {name: tuple(v) if name == "augment" else v for name, v in asked.items() if v is not None}
     return replace(recipe, **changes)
+
+
+# in several processes --------------------------------------------------------------------------
+
+
+def refuse_processes(nproc: int, device: str | None) -> None:
+    """Raise CourseError for a number of processes that cannot train here, before any of them is started."""
+    import paddle
+
+    if nproc < 1:
+        raise CourseError("{processes} processes cannot train; it takes 1 or more", processes=nproc)
+    if nproc > 1 and (there := paddle.distributed.get_world_size()) > 1:
+        raise CourseError(
+            "This is one of {processes} processes that train together already; --nproc is for a command that is "
+            "started once.",
+            processes=there,
+        )
+    if nproc > 1 and not sys.platform.startswith("linux"):
+        raise CourseError("PaddlePaddle trains in several processes on Linux only; here, train in one.")
+    gpus = paddle.device.cuda.device_count() if find_device(device).startswith("gpu") else nproc
+    if gpus < nproc:
+        template = mark("{processes} processes need as many GPUs, and there are {gpus}; or train with --device cpu")
+        raise CourseError(template, processes=nproc, gpus=gpus)
+
+
+def launch(arguments: list[str], nproc: int, *, device: str | None = None, program=("-m", "palm_utils")) -> int:
+    """Run `python -m palm_utils ARGUMENTS` in several processes that train together; return the exit code.
+
+    PaddlePaddle's launcher starts them, and prints what the first one prints. When one fails, it prints the end of what
+    that has said and ends the others. Where the environment says nothing about threads, the processes share the cores.
+    """
+    start()  # what PaddlePaddle itself sets OMP_NUM_THREADS to is not asked for
+    asked = any(os.environ.get(name, "").strip() for name in ("PALM_THREADS", "OMP_NUM_THREADS"))
+    environment = {**os.environ, **({} if asked else {"PALM_THREADS": str(max(1, thread_count() // nproc))})}
+    if device == "cpu":
+        environment["PADDLE_DISTRI_BACKEND"] = "gloo"  # where there are GPUs, the launcher would take theirs
+    python = [sys.executable, "-W", "ignore"]
+    with tempfile.TemporaryDirectory() as logs:
+        options = {"nproc_per_node": nproc, "log_dir": logs, "log_level": "ERROR", "enable_gpu_log": False}
+        told = [f"--{name}={value}" for name, value in options.items()]
+        command = [*python, "-m", "paddle.distributed.launch", *told, *python, *program, *arguments]
+        launcher = subprocess.Popen(command, env=environment)
+        try:
+            return launcher.wait()
+        except KeyboardInterrupt:
+            launcher.wait()  # it has been interrupted too, and ends the processes
+            print(tr("What was saved before can be gone on with (--resume)."), flush=True)
+            raise

@@ -1,8 +1,8 @@
 """The answers in a student's notebook, read from the file and run without the rest of it.
 
-A chapter trains for minutes, and an answer needs next to nothing of it: imports, a helper, a constant. So each
-statement of the notebook is read for the names that it binds and the names that it uses. To get an answer, the
-statement that defines it is run, and before it whatever binds the names that it uses, and so on.
+A chapter trains for minutes, and an answer needs next to nothing of it. So each statement of the notebook is read for
+the names that it binds and uses; to get an answer, the statement that defines it is run, and before it whatever binds
+the names that it uses, and so on.
 """
 
 import ast
@@ -81,10 +81,7 @@ class Answers:
         return tr("its cell is not Python: {error}.", error=error) if error else ""
 
     def run(self, number: str) -> Any:
-        """Run what the answer to an exercise needs, and return it: the student's function or class.
-
-        Whatever the student's statements raise is raised; KeyError where they do not define it after all.
-        """
+        """Run what the answer to an exercise needs, and return it, a function or class; what that raises is raised."""
         name, end = self._wanted(number)
         namespace = {"__name__": "__main__", "display": lambda *objects, **options: None}
         for statement in self._needed(name, end, set()):
@@ -144,7 +141,6 @@ def load(path: Path) -> Any:
 
 
 def tags_of(cell: Any) -> list[str]:
-    """Return the tags of a notebook's cell."""
     return [str(tag) for tag in cell.get("metadata", {}).get("tags") or []]
 
 

@@ -1,7 +1,6 @@
 """`python -m palm_utils grade FOLDER`: a folder of students' notebooks scored into a table.
 
-What is printed, and the messages in the table, are in the language of whoever grades; the columns' names and the
-verdicts are the same everywhere, for programs to read.
+Messages are in the language of whoever grades; columns and verdicts are the same everywhere, for programs to read.
 """
 
 import argparse
@@ -40,26 +39,23 @@ class Row(NamedTuple):
     message: str
 
 
-def add_parser(subparsers) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     description = tr(
         "Score the notebooks in FOLDER, one file for each student or one folder for each, into a CSV file with the "
         "columns student, exercise, verdict, message. Where a folder holds several notebooks, the best answer to an "
         "exercise counts. Verdicts: right, wrong, not attempted, missing (the cell was deleted), timeout, crashed; and "
         "for a whole notebook unreadable, no exercises, no notebook."
     )
-    line = tr("score a folder of students' notebooks")
-    parser = subparsers.add_parser("grade", help=line, description=f"{description} {tr(WARNING)}")
+    parser.description = f"{description} {tr(WARNING)}"
     parser.add_argument("folder", type=Path, metavar=tr("FOLDER"))
     parser.add_argument("--output", type=Path, default=Path("grades.csv"), help=tr("the table (default grades.csv)"))
     at_a_time = tr("notebooks at a time (default: the number of cores)")
     parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help=at_a_time)
     parser.add_argument("--seconds", type=float, default=60, help=tr("for one exercise, then it is ended (default 60)"))
     parser.add_argument("--memory", type=float, default=2, help=tr("GiB for one notebook's answers (default 2)"))
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score the folder, write the table, and print how often each verdict was given."""
     from tqdm import tqdm
 
     print(tr(WARNING), flush=True)
@@ -77,10 +73,9 @@ def run(args: argparse.Namespace) -> int:
             stop.set()
     rows = list(make_rows(students, dict(zip(jobs, results, strict=True))))
     write(rows, args.output)
-    verdicts = Counter(row.verdict for row in rows).most_common()
-    counts = ", ".join(f"{count} {tr(verdict)}" for verdict, count in verdicts)
-    values = {"students": len(students), "rows": len(rows), "counts": counts, "file": args.output}
-    print(tr("{students} students, {rows} rows ({counts}): {file}", **values))
+    counts = Counter(row.verdict for row in rows).most_common()
+    values = {"counts": ", ".join(f"{count} {tr(verdict)}" for verdict, count in counts), "file": args.output}
+    print(tr("{students} students, {rows} rows ({counts}): {file}", students=len(students), rows=len(rows), **values))
     return 0
 
 
@@ -111,29 +106,21 @@ def make_rows(students: dict[str, list[Path]], results: dict[tuple[str, Path], l
             yield Row(student, "", NO_NOTEBOOK, tr("the folder holds no notebook."))
         rows = []
         for path in paths:
-            where, found = f" ({path.name})" if len(paths) > 1 else "", results[student, path]
-            rows += [Row(student, one.number, one.verdict, one_line(one) + where) for one in found]
+            where = f" ({path.name})" if len(paths) > 1 else ""
+            for one in results[student, path]:
+                parts = (" ".join(part.split()) for part in one.summary or (one.message,))
+                rows.append(Row(student, one.number, one.verdict, " | ".join(filter(None, parts)) + where))
         yield from (row for row in rows if not row.exercise)
         for number in sorted({row.exercise for row in rows if row.exercise}, key=lambda n: [*map(int, n.split("."))]):
-            yield min(
-                (row for row in rows if row.exercise == number),
-                key=lambda row: (*_ORDER, row.verdict).index(row.verdict),
-            )
-
-
-def one_line(result: judging.Result) -> str:
-    """Return what was found on one line: the fault, what was tried, expected and came; no hints."""
-    parts = result.summary or (result.message,)
-    return " | ".join(line for part in parts if (line := " ".join(part.split())))
+            found = (row for row in rows if row.exercise == number)
+            yield min(found, key=lambda row: (*_ORDER, row.verdict).index(row.verdict))
 
 
 def write(rows: list[Row], target: Path) -> None:
     """Write the table as CSV that spreadsheets read right as well."""
-    with (
-        replacing(target) as temporary,
-        # Excel takes a file for UTF-8 by the mark at its start alone.
-        open(temporary, "w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file,
-    ):
+    # Excel takes a file for UTF-8 by the mark at its start alone.
+    how = {"encoding": "utf-8-sig", "errors": "backslashreplace", "newline": ""}
+    with replacing(target) as temporary, open(temporary, "w", **how) as file:
         writer = csv.writer(file)
         writer.writerow(Row._fields)
         writer.writerows([harmless(value) for value in row] for row in rows)

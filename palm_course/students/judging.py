@@ -1,8 +1,7 @@
 """Judging the answers of a notebook in a fresh process, with limits on time, memory and the size of files.
 
-The process may hang, crash or eat memory: then it is ended, the exercise that it was at gets a verdict that says
-so, and another process goes on with the rest. It runs the student's code with the rights of whoever calls: the
-limits keep accidents away, not attacks. README.md shows the container that does the rest.
+A process that hangs, crashes or eats memory is ended, with a verdict that says so, and another goes on with the rest.
+It has the rights of whoever calls: the limits keep accidents away, not attacks (README.md shows a container).
 """
 
 import json
@@ -19,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import NamedTuple
 
-from palm_course.exercises.limits import OutOfTime, time_limit
+from palm_course.exercises.protection import OutOfTime, time_limit
 from palm_course.exercises.registry import find
 from palm_course.exercises.trial import Excerpt, Status, not_right, remark
 from palm_course.students.answers import Answers, UnreadableNotebook, read
@@ -47,8 +46,7 @@ class Result(NamedTuple):
 
 
 def can_limit_memory() -> bool:
-    """Tell whether a process can limit its own memory here: on Linux."""
-    return _MEMORY.exists()
+    return _MEMORY.exists()  # on Linux
 
 
 def one_core_each() -> None:
@@ -57,11 +55,10 @@ def one_core_each() -> None:
 
 
 def judge(path: Path, seconds: float = 60, memory: int = 2**31, stop: threading.Event | None = None) -> list[Result]:
-    """Judge the exercises of a notebook, in order.
+    """Judge the exercises of a notebook, in order; of a file that has none, return one result with number "".
 
-    seconds: for one exercise, then its process is ended; the checks' own limits, of about 10 seconds, come first.
-    memory: bytes beyond what PaddlePaddle takes by being imported. A file that is no notebook, or one without
-    exercises, is one result with number "". Returns early, with what it has, once `stop` is set.
+    seconds: for one exercise; the checks' own limits, of about 10 seconds, come first. memory: bytes beyond what
+    PaddlePaddle takes by being imported. Returns early, with what it has, once `stop` is set.
     """
     try:
         left = read(path).numbers
@@ -98,10 +95,9 @@ def _wait_for(process, connection: Connection, number: str, seconds: float, stop
             case [str(told), str(verdict), str(text), [*lines]] if told == number:
                 return Result(number, verdict, text, tuple(map(str, lines)))
     process.join(5)
-    code = process.exitcode
+    code, names = process.exitcode, {one.value: one.name for one in signal.Signals}
     text = tr("it ended its process (exit status {status}).", status=code)
     if code is not None and code < 0:
-        names = {one.value: one.name for one in signal.Signals}
         text = tr("its process crashed ({signal}).", signal=names.get(-code, -code))
     return Result(number, CRASHED, text)
 

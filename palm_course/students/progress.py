@@ -6,26 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm_course import chapters
-from palm_course.exercises.texts import print_table
+from palm_course.exercises.registry import print_table
 from palm_course.exercises.trial import Status
 from palm_course.students import judging
 from palm_course.students.answers import Answers, UnreadableNotebook, read
 from palm_utils import messages
-from palm_utils.messages import CourseError, Text, tr
+from palm_utils.messages import CourseError, Text, mark, tr
 
 
-def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "progress",
-        help=tr("show which exercises are done"),
-        description=tr("Show which exercises are done, judged anew from the notebooks as they were last saved."),
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = tr("Show which exercises are done, judged anew from the notebooks as they were last saved.")
     parser.add_argument("chapters", nargs="*", help=tr("01, 02_ichallenge_pm, zh/03, …; all of them by default"))
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a table for each chapter that has exercises."""
     judging.one_core_each()
     right = total = 0
     for path, is_own in [found for name in args.chapters or [""] for found in find(name)]:
@@ -34,20 +28,18 @@ def run(args: argparse.Namespace) -> int:
             answers = read(path)
         except UnreadableNotebook as error:
             if is_own:
-                remedy = Text(
-                    "`python -m palm_utils reset {chapter}` puts a fresh one in place", chapter=chapter.split("_")[0]
-                )
+                told = mark("`python -m palm_utils reset {chapter}` puts a fresh one in place")
+                remedy = Text(told, chapter=chapter.split("_")[0])
                 print("\n" + tr("{chapter}: {error}; {remedy}", chapter=chapter, error=error, remedy=remedy))
             continue
         if is_own and not answers.numbers and args.chapters:
             raise CourseError("{file} has no exercises", file=path.name)
-        if not (answers.numbers if is_own else _attempted(answers)):
-            continue
-        print("\n" + tr("{chapter}: ", chapter=chapter), end="", flush=True)
-        results = judge(path, answers)
-        print_table(results)
-        right += sum(result.verdict == Status.RIGHT.value for result in results)
-        total += len(results)
+        if answers.numbers if is_own else _attempted(answers):
+            print("\n" + tr("{chapter}: ", chapter=chapter), end="", flush=True)
+            results = judge(path, answers)
+            print_table(results)
+            right += sum(result.verdict == Status.RIGHT.value for result in results)
+            total += len(results)
     text = tr("{done} of {total} exercises done, in the notebooks as they were last saved", done=right, total=total)
     print(f"\n{text}")
     return 0
@@ -56,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
 def find(name: str = "") -> Iterator[tuple[Path, bool]]:
     """Yield the chapters whose names start with `name`, and whether each is of the edition that is meant.
 
-    That is the Chinese one for "zh/03", and else the one in the language that counts; of the other, a student
-    who began in it may have answers as well. Raises CourseError where there is none.
+    That is the Chinese one for "zh/03", else the one in the language that counts; of the other, a student may have
+    answers as well. Raises CourseError where there is none.
     """
     english, chinese = chapters.FOLDER, chapters.FOLDER / "zh"
     if name.startswith("zh/"):

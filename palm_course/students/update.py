@@ -1,7 +1,6 @@
 """`python -m palm_utils update`: the course's newest version, with the student's answers in it.
 
-`git pull` refuses to touch a notebook that was edited, and its ways round that (stash, autostash, merging)
-leave conflict markers in a file that Jupyter then cannot open.
+`git pull` refuses to touch an edited notebook; stash and merge leave conflict markers in it that Jupyter cannot open.
 """
 
 import argparse
@@ -9,25 +8,18 @@ from pathlib import Path
 
 from palm_course import chapters
 from palm_course.students.answers import UnreadableNotebook, load
-from palm_course.students.carry import carry_answers
-from palm_course.students.reset import GitFailed, git, keep_copy, write
-from palm_utils.messages import CourseError, Text, tr
+from palm_course.students.reset import GitFailed, carry_answers, git, keep_copy, write
+from palm_utils.messages import CourseError, Text, mark, tr
 
 
-def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser(
-        "update",
-        help=tr("get the course's newest version and keep your answers"),
-        description=tr(
-            "Like `git pull`, but a notebook that you have edited and that has a new version is kept beside it "
-            "as NAME.mine.ipynb, and its answers are carried over. Save and close them in JupyterLab first."
-        ),
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = tr(
+        "Like `git pull`, but a notebook that you have edited and that has a new version is kept beside it "
+        "as NAME.mine.ipynb, and its answers are carried over. Save and close them in JupyterLab first."
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Update the working copy, and say of each notebook concerned what became of it."""
     head = git("rev-parse", "--verify", "HEAD").decode().strip()
     git("fetch")
     try:
@@ -40,11 +32,11 @@ def run(args: argparse.Namespace) -> int:
         print(tr("This is the newest version of the course."))
         return 0
     if base != head:
-        raise CourseError(
+        template = mark(
             "You have commits of your own, and git cannot merge notebooks. `git branch mine` keeps the commits, "
-            "`git reset --soft {commit}` makes them uncommitted changes again; then update once more.",
-            commit=base[:10],
+            "`git reset --soft {commit}` makes them uncommitted changes again; then update once more."
         )
+        raise CourseError(template, commit=base[:10])
     edited = _advance(head, upstream)
     print(git("log", "--oneline", "--no-decorate", f"{head}..{upstream}").decode(errors="replace").rstrip())
     for path, copy, base in edited:
@@ -55,8 +47,7 @@ def run(args: argparse.Namespace) -> int:
 def _advance(head: str, upstream: str) -> list[tuple[Path, Path, bytes]]:
     """Bring the working copy to the new version; where git refuses, everything is as before.
 
-    Returns the notebooks that both sides have changed: where each is, the student's copy of it, and the
-    version that the student started from.
+    Returns the notebooks that both sides have changed: the path, the student's copy, the version that it began as.
     """
     edited = []
     try:

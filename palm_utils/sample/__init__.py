@@ -1,7 +1,7 @@
 """Generated stand-ins for the three data sets, so that the course runs without any download.
 
-They have the layout, the file names and the formats of the real sets and can be learned from, but
-hold drawings: nothing measured on them says anything about the real data.
+They have the layout, the file names and the formats of the real sets and can be learned from, but hold drawings:
+nothing measured on them says anything about the real data.
 """
 
 import csv
@@ -19,7 +19,7 @@ import numpy as np
 from palm_utils import datasets
 from palm_utils.datasets import CIFAR10_FILE, HEADER, LABELS, MNIST_FILES, TRAINING, VALIDATION
 from palm_utils.files import can_be_written, locked, replacing, user_cache_folder
-from palm_utils.messages import DataError, Text, tr
+from palm_utils.messages import DataError, Text, mark, tr
 from palm_utils.sample import digits, fundus, pictures
 
 VERSION = 5  # raise it with every change to what is generated: folders of other versions are made anew
@@ -52,17 +52,14 @@ SIZES = {
 def sample_root(folder: str | Path, size: str = "default") -> Path:
     """Return `folder`/sample/`size`, where the sample data lies; make it first if it is not there.
 
-    The layout is that of the real data: palm/PALM-Training400, palm/PALM-Validation400, palm/labels.csv,
-    mnist/*-ubyte.gz, cifar10/cifar-10-python.tar.gz; and a README.txt that says what it is. The same
-    bytes are made on every run with the same versions of NumPy and OpenCV. A sample of another
-    version, or one that misses something, is made anew. One process makes it, others wait.
-
-    `size`: 'default', from which networks learn, or 'tiny', just enough to run every step.
-    Raises DataError for another size, and where `folder` cannot be written to.
+    The layout is that of the real data, with a README.txt that says what it is. The same bytes are made on every run
+    with the same versions of NumPy and OpenCV. A sample of another version, or one that misses something, is made anew.
+    size: 'default', from which networks learn, or 'tiny', just enough to run every step. Raises DataError for another
+    size, and where `folder` cannot be written to.
     """
     if size not in SIZES:
-        known = ", ".join(map(repr, SIZES))
-        raise DataError("There is no sample of size {size!r}; choose one of {known}.", size=size, known=known)
+        told = {"size": size, "known": ", ".join(map(repr, SIZES))}
+        raise DataError("There is no sample of size {size!r}; choose one of {known}.", **told)
     root = Path(folder) / "sample" / size
     if _is_intact(root, size):
         return root
@@ -73,12 +70,11 @@ def sample_root(folder: str | Path, size: str = "default") -> Path:
                 with replacing(root, folder=True) as fresh:
                     _make(fresh, size)
     except OSError as error:
-        raise DataError(
+        template = mark(
             "The sample data cannot be written to {root}: {error}. Make that folder writable, with 60 MB to spare, and "
-            "try again.",
-            root=root,
-            error=error,
-        ) from None
+            "try again."
+        )
+        raise DataError(template, root=root, error=error) from None
     return root
 
 
@@ -90,13 +86,10 @@ def sample_folder() -> Path:
 
 def sample_size() -> str:
     """Return the sample that the environment variable `PALM_SAMPLE` names, else "default"."""
-    size = os.environ.get("PALM_SAMPLE", "").strip() or "default"
+    size, known = os.environ.get("PALM_SAMPLE", "").strip() or "default", " or ".join(map(repr, SIZES))
     if size not in SIZES:
-        raise DataError(
-            "PALM_SAMPLE is {size!r}; it can be {known}. Unset it to use real data where there is some.",
-            size=size,
-            known=" or ".join(map(repr, SIZES)),
-        )
+        template = mark("PALM_SAMPLE is {size!r}; it can be {known}. Unset it to use real data where there is some.")
+        raise DataError(template, size=size, known=known)
     return size
 
 

@@ -1,7 +1,7 @@
 """MNIST-like digits: the small scans that come with scikit-learn, enlarged and varied.
 
-Source of the originals: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits",
-UCI Machine Learning Repository, 1998, as shipped in `sklearn.datasets.load_digits`.
+Source of the originals: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+Repository, 1998, as shipped in `sklearn.datasets.load_digits`.
 """
 
 import gzip
@@ -18,12 +18,8 @@ _TEST_ORIGINALS = 300
 
 
 def make_digits(folder: Path, train: int, test: int, seed: int) -> None:
-    """Write `train` + `test` digits to `folder` as MNIST's four gzipped IDX files.
-
-    The test digits are made from other originals than the training digits.
-    """
-    # Imported here, because whoever only asks whether a folder is the sample should not wait for it.
-    from sklearn.datasets import load_digits
+    """Write `train` + `test` digits, from other originals, to `folder` as MNIST's four gzipped IDX files."""
+    from sklearn.datasets import load_digits  # who only asks whether a folder is the sample need not wait for it
 
     originals, labels = load_digits(return_X_y=True)
     originals = originals.reshape(-1, _SOURCE_SIDE, _SOURCE_SIDE).astype(np.float32) / 16
@@ -42,7 +38,9 @@ def make_digits(folder: Path, train: int, test: int, seed: int) -> None:
 
 def _vary(originals: np.ndarray, labels: np.ndarray, count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return uint8 `[count, 28, 28]` warped copies of the originals and their uint8 labels `[count]`."""
-    picks = _balanced_picks(labels, count, rng)
+    # Every digit equally often (to within one), in random order.
+    pools = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
+    picks = rng.permutation([pools[i % 10][(i // 10) % len(pools[i % 10])] for i in range(count)])
     # The matrices that lead from a pixel of the enlarged digit back to the scan.
     angle, shear = rng.normal(0, 0.12, count), rng.normal(0, 0.12, count)
     scale = rng.uniform(2.4, 2.85, (count, 2))  # MNIST's digits fill about 20 of the 28 pixels
@@ -51,7 +49,9 @@ def _vary(originals: np.ndarray, labels: np.ndarray, count: int, rng: Generator)
     back = np.linalg.inv(turn @ lean * scale[:, None, :])
     # The centre of mass goes to about the middle, as MNIST has it.
     middle = (SIDE - 1) / 2 + rng.normal(0, 0.4, (count, 2))
-    offset = _centres_of_mass(originals)[picks] - (back @ middle[..., None])[..., 0]
+    total, side = originals.sum((1, 2)), np.arange(_SOURCE_SIDE)
+    centres = np.stack([originals.sum(1) @ side / total, originals.sum(2) @ side / total], 1)
+    offset = centres[picks] - (back @ middle[..., None])[..., 0]
     ripple = rng.normal(0, 0.6, (count, 4, 4, 2)).astype(np.float32)
     # Ink fainter than the threshold is dropped, so that heavy scans get thinner strokes.
     threshold = rng.normal(0.42, 0.05, count) + originals.mean((1, 2))[picks] - 0.3
@@ -66,18 +66,3 @@ def _vary(originals: np.ndarray, labels: np.ndarray, count: int, rng: Generator)
         # The enlarged scan is soft; a steep ramp around the threshold gives strokes their edges.
         images[i] = np.clip((warped - threshold[i]) * 816 + 25, 0, 255)
     return images, labels[picks].astype(np.uint8)
-
-
-def _centres_of_mass(images: np.ndarray) -> np.ndarray:
-    """Return (x, y) for each of `images` `[n, h, w]`."""
-    total = images.sum((1, 2))
-    x = images.sum(1) @ np.arange(images.shape[2]) / total
-    y = images.sum(2) @ np.arange(images.shape[1]) / total
-    return np.stack([x, y], 1)
-
-
-def _balanced_picks(labels: np.ndarray, count: int, rng: Generator) -> np.ndarray:
-    """Return indices of originals, every digit equally often (to within one), in random order."""
-    pools = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
-    picks = np.array([pools[i % 10][(i // 10) % len(pools[i % 10])] for i in range(count)])
-    return rng.permutation(picks)

@@ -5,19 +5,23 @@ fundus (tessellation, peripapillary and patchy atrophy: Ohno-Matsui et al., "Int
 photographic classification and grading system for myopic maculopathy", Am J Ophthalmol, 2015).
 
 A photograph under way is float32 `[3, h, w]`: red, green, blue, 1 the brightest the camera sees.
-What varies slowly is computed on a coarse grid and enlarged; discs and lesions in their own window.
+What varies slowly is computed on a coarse grid and enlarged; discs and lesions in their own window. Lengths and
+positions are in pixels, x to the right and y down, for an eye whose disc lies to the left of its fovea; angles in
+radians, measured from the x axis towards y.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from palm_utils.sample import vessels
 from palm_utils.sample.grid import COARSE, FULL, HEIGHT, WIDTH, enlarge, ramp, rgb, window
 
 _MIDDLE = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2])
+_SUBPIXEL_BITS = 4
 _APERTURE_RADIUS = WIDTH / 2 - 1  # cut off at the top and at the bottom, as in the originals
 _APERTURE = ramp(FULL.distance(_MIDDLE), _APERTURE_RADIUS + 0.8, _APERTURE_RADIUS - 0.8)
 
@@ -75,15 +79,14 @@ def draw_traits(kind: str, rng: Generator) -> Traits:
 
 
 def photograph(kind: str, rng: Generator) -> tuple[np.ndarray, tuple[float, float]]:
-    """Return a photograph of an eye of `kind` 'N', 'H' or 'P' and where its fovea is.
+    """Return a photograph of an eye of `kind` 'N', 'H' or 'P', uint8 `[514, 531, 3]`, and where its fovea is, (x, y).
 
-    The photograph is uint8 `[514, 531, 3]` in OpenCV's order blue, green, red, black outside the
-    circular aperture, the disc on the fovea's left as in the originals; the fovea is (x, y) in its pixels.
+    In OpenCV's order blue, green, red, black outside the circular aperture, the disc on the fovea's left.
     """
     eye = draw_traits(kind, rng)
     marks = _landmarks(eye, rng)
     colour = _retina_colour(eye, rng)
-    network = vessels.choroid(rng, FULL.shape, 0.3 * marks.disc + 0.7 * marks.fovea, WIDTH)
+    network = _choroid(rng, FULL.shape, 0.3 * marks.disc + 0.7 * marks.fovea, WIDTH)
 
     image = _retina(eye, colour, marks, rng)
     _tessellate(image, eye, network, marks, rng)
@@ -94,11 +97,8 @@ def photograph(kind: str, rng: Generator) -> tuple[np.ndarray, tuple[float, floa
     return _develop(image, eye, colour, rng), (float(marks.fovea[0]), float(marks.fovea[1]))
 
 
-@dataclass
-class _Landmarks:
-    """Centres (x, y) and the disc's radius, in pixels."""
-
-    disc: np.ndarray
+class _Landmarks(NamedTuple):
+    disc: np.ndarray  # centres (x, y) and the disc's radius, in pixels
     disc_radius: float
     fovea: np.ndarray
 
@@ -155,8 +155,7 @@ def _tessellate(image: np.ndarray, eye: Traits, network: np.ndarray, marks: _Lan
     image *= 1 + rgb((1.35, 1.2, 0.7)) * visible
 
 
-@dataclass
-class _Atrophy:
+class _Atrophy(NamedTuple):
     """A spot where retina and choroid are gone, so that the white sclera shows; lengths in pixels."""
 
     centre: np.ndarray
@@ -214,7 +213,7 @@ def _draw_disc(image: np.ndarray, marks: _Landmarks, rng: Generator) -> None:
 
 
 def _draw_vessels(image: np.ndarray, eye: Traits, marks: _Landmarks, rng: Generator) -> None:
-    arteries, veins = vessels.retinal_tree(rng, FULL.shape, marks.disc, marks.disc_radius, WIDTH)
+    arteries, veins = _retinal_tree(rng, FULL.shape, marks.disc, marks.disc_radius, WIDTH)
     # None in the foveal avascular zone; paler where they are seen against a web of choroid.
     strength = rng.uniform(0.7, 1.1) * (1 - 0.3 * eye.tessellation)
     seen = enlarge(strength * ramp(COARSE.distance(marks.fovea) / marks.disc_radius, 0.5, 1.6))
@@ -247,3 +246,106 @@ def _develop(image: np.ndarray, eye: Traits, colour: np.ndarray, rng: Generator)
     # The camera deepens the shadows and keeps the brightest parts.
     tones = 1.12**eye.contrast * np.linspace(0, 1, 256) ** (1 + 0.35 * eye.contrast)
     return cv2.LUT(cv2.merge(planes), np.round(255 * np.clip(tones, 0, 1)).astype(np.uint8))
+
+
+# blood vessels ----------------------------------------------------------------------------------
+
+
+class _Vessels(NamedTuple):
+    """`n` vessels: centre lines `[n, points, 2]`, headings and widths `[n, points]`."""
+
+    lines: np.ndarray
+    headings: np.ndarray
+    widths: np.ndarray
+
+
+def _grow(rng: Generator, start: np.ndarray, *course: np.ndarray, wobble: float, points: int = 14) -> _Vessels:
+    """Return vessels that leave `start` `[n, 2]`; `course`, each `[n]`: heading, length, bend on the way and width.
+
+    `wobble` is the size of their random turns (radians); `width` is that at the start, 0.4 of it is left at the end.
+    """
+    heading, length, bend, width = course
+    t = np.linspace(0, 1, points)
+    turns = np.zeros((len(start), points))
+    for cycles in (0.7, 1.6, 3.4):
+        phase = rng.uniform(0, 2 * np.pi, (len(start), 1))
+        amount = rng.normal(0, wobble / cycles**0.7, (len(start), 1))
+        turns += amount * (np.sin(2 * np.pi * cycles * t + phase) - np.sin(phase))
+    headings = heading[:, None] + bend[:, None] * t + turns
+    moves = np.stack([np.cos(headings), np.sin(headings)], 2) * (length / (points - 1))[:, None, None]
+    lines = start[:, None, :] + np.cumsum(moves, 1) - moves[:, :1]
+    return _Vessels(lines, headings, width[:, None] * (1 - 0.6 * t))
+
+
+def _branch(rng: Generator, parents: _Vessels, per_parent: int, length: float) -> _Vessels:
+    """Return `per_parent` side vessels of each parent, on alternating sides, shorter towards its end."""
+    n, points = parents.widths.shape
+    t = 0.1 + 0.85 * (np.arange(per_parent) + rng.uniform(0.1, 0.9, (n, per_parent))) / per_parent
+    index = (t * (points - 1)).astype(int).ravel()
+    parent = np.repeat(np.arange(n), per_parent)
+    side = (rng.choice([-1.0, 1.0], (n, 1)) * (-1.0) ** np.arange(per_parent)).ravel()
+    heading = parents.headings[parent, index] + side * rng.uniform(0.4, 1.0, len(index))
+    lengths = length * rng.uniform(0.5, 1.2, len(index)) * (1.1 - 0.6 * index / points)
+    bend = -side * rng.uniform(-0.3, 0.9, len(index))
+    width = parents.widths[parent, index] * rng.uniform(0.45, 0.7, len(index))
+    return _grow(rng, parents.lines[parent, index], heading, lengths, bend, width, wobble=0.2)
+
+
+def _draw(canvas: np.ndarray, vessels: _Vessels, values: Iterable[float]) -> None:
+    """Fill the vessels' tapering outlines in `canvas` (uint8 `[h, w]`) with `values` (one each)."""
+    normals = np.stack([-np.sin(vessels.headings), np.cos(vessels.headings)], 2)
+    half = np.maximum(vessels.widths, 1.0)[..., None] / 2
+    left, right = vessels.lines + normals * half, vessels.lines - normals * half
+    outlines = np.round(np.concatenate([left, right[:, ::-1]], 1) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    for outline, value in zip(outlines, values, strict=True):
+        cv2.fillPoly(canvas, [outline], float(value), cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _retinal_tree(
+    rng: Generator, shape: tuple[int, int], disc: np.ndarray, disc_radius: float, unit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where arteries and veins run: two float32 `[h, w]` arrays, 0 none to 1 full.
+
+    `disc` is the point they leave from; `unit`, the photograph's width, is the measure of all lengths.
+    """
+    layers = []
+    for width in (0.0075, 0.0105):  # arteries are thinner than veins
+        # The temporal arcades, above and below the macula, then the two nasal trunks.
+        start = disc + rng.normal(0, 0.2 * disc_radius, (4, 2))
+        heading = np.array([-1.3, 1.3, -2.2, 2.2]) + rng.normal(0, 0.1, 4)
+        bend = np.array([1.85, -1.85, 0.3, -0.3]) + rng.normal(0, 0.15, 4)
+        length = unit * np.array([1.0, 1.0, 0.6, 0.6]) * rng.uniform(0.85, 1.1, 4)
+        widths = unit * width * np.array([1, 1, 0.8, 0.8]) * rng.uniform(0.8, 1.15, 4)
+        trunks = _grow(rng, start, heading, length, bend, widths, wobble=0.07, points=28)
+
+        n = rng.integers(3, 6)
+        start, heading = disc + rng.normal(0, 0.2 * disc_radius, (n, 2)), rng.uniform(-0.9, 0.9, n)
+        length, bend = unit * rng.uniform(0.15, 0.33, n), rng.normal(0, 0.4, n)
+        widths = unit * 0.35 * width * rng.uniform(0.7, 1.2, n)
+        to_macula = _grow(rng, start, heading, length, bend, widths, wobble=0.2)
+        second = _branch(rng, trunks, 5, 0.33 * unit)
+        third = _branch(rng, second, 3, 0.15 * unit)
+
+        canvas = np.zeros(shape, np.uint8)
+        for vessels in (third, to_macula, second, trunks):
+            # A vessel thinner than a pixel is drawn a pixel wide and paler.
+            _draw(canvas, vessels, 255 * np.clip(vessels.widths[:, 0] / (0.006 * unit), 0.3, 1))
+        layers.append(canvas.astype(np.float32) / 255)
+    return layers[0], layers[1]
+
+
+def _choroid(rng: Generator, shape: tuple[int, int], centre: np.ndarray, unit: float) -> np.ndarray:
+    """Return the choroid's vessels, float32 `[h, w]` in 0..1: a web that runs roughly away from `centre`."""
+    height, width = (side // 2 for side in shape)  # soft anyway: half the size is enough
+    n = 600
+    start = rng.uniform([-0.15 * width, -0.15 * height], [1.05 * width, 1.15 * height], (n, 2))
+    outwards = start - centre / 2
+    heading = np.arctan2(outwards[:, 1], outwards[:, 0]) + rng.normal(0, 0.5, n)
+    length, bend = unit / 2 * rng.uniform(0.15, 0.45, n), rng.normal(0, 0.5, n)
+    web = _grow(rng, start, heading, length, bend, unit / 2 * rng.uniform(0.005, 0.013, n), wobble=0.35, points=20)
+    # They come up from the depth and sink again: pointed at both ends.
+    web.widths[:] *= np.sin(np.linspace(0.05, np.pi - 0.05, web.widths.shape[1])) ** 0.7
+    canvas = np.zeros((height, width), np.uint8)
+    _draw(canvas, web, rng.uniform(90, 255, n))
+    canvas = cv2.GaussianBlur(canvas, (0, 0), 1.0)
+    return cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255

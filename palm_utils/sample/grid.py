@@ -1,7 +1,4 @@
-"""Coordinates and smooth fields on a photograph's pixels.
-
-Positions are (x, y) in pixels, x to the right and y down, lengths in pixels; arrays are float32 `[h, w]`.
-"""
+"""Coordinates and smooth fields on a photograph's pixels: (x, y) to the right and down; arrays are float32 `[h, w]`."""
 
 from collections.abc import Sequence
 

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import pickle
 import tarfile
 from pathlib import Path
@@ -11,29 +12,29 @@ import numpy as np
 from numpy.random import Generator
 
 from palm_utils.sample.grid import Grid
-from palm_utils.sample.silhouettes import SILHOUETTES
 
+Part = tuple[str, np.ndarray]
+
+_DRAWINGS = Path(__file__).with_name("silhouettes.txt")  # which says at its beginning how it is read
 SIDE = 32  # pixels, as in CIFAR-10
 _GRID = Grid(0, 0, SIDE, SIDE)
-CLASS_NAMES = tuple(SILHOUETTES)
 _DRAWN_SIDE = 64  # drawn larger and averaged down, so that edges are as soft as a photograph's
 _SUBPIXEL_BITS = 4
 _TRAINING_FILES = 5
 
 
 def make_pictures(path: Path, train: int, test: int, seed: int) -> None:
-    """Write `train` + `test` pictures to `path` as CIFAR-10's archive of pickled batches.
+    """Write `train` + `test` pictures to `path` as CIFAR-10's archive of pickled batches, with its members and keys.
 
-    Members and keys are those of the original `cifar-10-python.tar.gz`: `data` is uint8 `[n, 3072]`,
-    three 32 x 32 planes in the order red, green, blue; `labels` is a list of ints 0 to 9.
+    `data` is uint8 `[n, 3072]`, three 32 x 32 planes in the order red, green, blue; `labels` is a list of ints 0 to 9.
     """
     with gzip.GzipFile(path, "wb", compresslevel=1, mtime=0) as f, tarfile.open(fileobj=f, mode="w") as tar:
-        splits = (
-            ("train", "data_batch_{}", "training", train, _TRAINING_FILES),
-            ("test", "test_batch", "testing", test, 1),
-        )
+        splits = [("train", "data_batch_{}", "training", train, _TRAINING_FILES)]
+        splits += [("test", "test_batch", "testing", test, 1)]
         for stream, (split, member, label, count, files) in enumerate(splits, 1):
-            images, labels = _draw_all(count, np.random.default_rng((seed, stream)))
+            rng = np.random.default_rng((seed, stream))
+            labels = rng.permutation(np.arange(count) % len(CLASS_NAMES))  # every class equally often
+            images = np.stack([draw(CLASS_NAMES[label], rng).transpose(2, 0, 1).reshape(-1) for label in labels])
             for k, part in enumerate(np.array_split(np.arange(count), files), 1):
                 batch = {
                     b"batch_label": f"{label} batch {k} of {files}".encode(),
@@ -53,15 +54,6 @@ def _add(tar: tarfile.TarFile, name: str, content: dict) -> None:
     info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")  # its time stamp is 0
     info.size = len(raw)
     tar.addfile(info, io.BytesIO(raw))
-
-
-def _draw_all(count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures uint8 `[count, 3072]` and labels `[count]`, every class equally often, shuffled."""
-    labels = rng.permutation(np.arange(count) % len(CLASS_NAMES))
-    images = np.empty((count, 3 * SIDE * SIDE), np.uint8)
-    for i, label in enumerate(labels):
-        images[i] = draw(CLASS_NAMES[label], rng).transpose(2, 0, 1).reshape(-1)
-    return images, labels
 
 
 def draw(name: str, rng: Generator) -> np.ndarray:
@@ -120,3 +112,34 @@ def _colour(hue: float, saturation: float, value: float) -> np.ndarray:
     """Return float64 RGB 0..255 from OpenCV's HSV: hue 0..180, saturation and value 0..255."""
     hsv = np.array([[[hue, saturation, value]]], np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(float)
+
+
+def _parts(line: str) -> list[Part]:
+    """Return the parts, with float32 outlines `[n, 2]`, that a line of the drawings stands for."""
+    head, _, places = line.partition(":")
+    tone, *sizes = head.split()
+    numbers = [float(size) for size in sizes]
+    outlines = [np.array([point.split(",") for point in outline.split()], float) for outline in places.split("|")]
+    if tone == "legs":
+        top, bottom, width = numbers
+        corners = [(-width, top), (width, top), (0.7 * width, bottom), (-0.7 * width, bottom)]
+        outlines = [[(x + dx, y) for dx, y in corners] for (x,) in outlines[0]]
+    elif sizes:
+        rx, ry, angle = [*numbers, 0][:3]
+        t = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+        c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+        u, v = rx * np.cos(t), ry * np.sin(t)
+        outlines = [np.stack([x + c * u - s * v, y + s * u + c * v], 1) for x, y in outlines[0]]
+    tones = itertools.cycle(("body", "shade") if tone == "legs" else (tone,))
+    return [(tone, np.array(outline, np.float32)) for tone, outline in zip(tones, outlines, strict=False)]
+
+
+SILHOUETTES: dict[str, list[list[Part]]] = {}
+_view: list[Part] = []
+for _line in _DRAWINGS.read_text(encoding="utf-8").splitlines():
+    if _line.startswith(" "):
+        _view += _parts(_line)
+    elif not _line.startswith("#"):
+        _view = []
+        SILHOUETTES.setdefault(_line.partition(":")[0], []).append(_view)
+CLASS_NAMES = tuple(SILHOUETTES)

@@ -19,8 +19,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from palm_archives import cifar_batch, mnist_files, tar_gz, xlsx, zipped
 
 from palm_course.getting import contents
+from palm_course.getting.find import unpack
 from palm_course.getting.tables import read_fovea, read_labels
-from palm_course.getting.unpack import unpack
 from palm_utils.datasets import CifarData, MnistData
 from palm_utils.messages import DataError
 from palm_utils.readers import read_image

@@ -19,11 +19,10 @@ def data(tmp_path, monkeypatch):
     """Run the command with these arguments; returns its exit status."""
     monkeypatch.setattr(prepare, "AI_STUDIO_FOLDER", tmp_path / "data19065")
     parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
+    command.add_options(parser)
 
     def run(*arguments):
-        args = parser.parse_args(["data", *map(str, arguments)])
-        return args.run(args)
+        return command.run(parser.parse_args([*map(str, arguments)]))
 
     run.folder = bare_checkout(tmp_path, monkeypatch)
     return run

@@ -17,7 +17,7 @@ from palm_course.getting import prepare
 from palm_course.getting.prepare import Expected, prepare_palm
 from palm_utils.messages import DataError, DataNotFound
 
-EXPECTED = Expected({"P": 2, "H": 1, "N": 1}, validation=3, validation_positive=2, test=2, test_positive=1)
+EXPECTED = Expected({"P": 2, "H": 1, "N": 1}, validation=(3, 2), test=(2, 1))
 
 
 @pytest.fixture
@@ -181,10 +181,10 @@ def test_what_is_missing_or_wrong_is_said_and_nothing_changed(data, source, file
 @pytest.mark.parametrize(
     ("expected", "said"),
     [
-        (Expected({"P": 3, "H": 1, "N": 1}, 3, 2, 2, 1), "2 of 3 training photographs P"),
-        (Expected({"P": 2, "H": 1, "N": 1}, 3, 1, 2, 1), "2 validation photographs are labelled 1, not 1$"),
-        (Expected({"P": 2, "H": 1, "N": 1}, 3, 2, 3, 1), "2 of 3 test photographs"),
-        (Expected({"P": 2, "H": 1, "N": 1}, 3, 2, 2, 2), r"1 test photographs are labelled 1, not 2"),
+        (Expected({"P": 3, "H": 1, "N": 1}, (3, 2), (2, 1)), "2 of 3 training photographs P"),
+        (Expected({"P": 2, "H": 1, "N": 1}, (3, 1), (2, 1)), "2 validation photographs are labelled 1, not 1$"),
+        (Expected({"P": 2, "H": 1, "N": 1}, (3, 2), (3, 1)), "2 of 3 test photographs"),
+        (Expected({"P": 2, "H": 1, "N": 1}, (3, 2), (2, 2)), r"1 test photographs are labelled 1, not 2"),
     ],
 )
 def test_the_counts_are_insisted_on(data, source, expected, said):

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from palm_archives import tree, zipped
 
-from palm_course.getting.unpack import unpack
+from palm_course.getting.find import unpack
 from palm_utils.messages import DataError, DataNotFound
 
 LINK = (stat.S_IFLNK | 0o777) << 16

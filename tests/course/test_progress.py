@@ -9,7 +9,7 @@ from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved, write
 
 from palm_course import chapters
 from palm_course.command import main
-from palm_course.exercises import texts
+from palm_course.exercises import registry
 from palm_course.students import answers, judging, progress
 from palm_utils.messages import CourseError
 
@@ -208,7 +208,7 @@ def test_nothing_is_run_where_nothing_was_attempted(course, monkeypatch, capsys)
 def test_a_kernel_s_own_answers(capsys):
     names = {}
     exec(RIGHT + "\ndef lenet_parameters(num_classes, in_channels=1):\n    raise NotImplementedError", names)
-    texts.progress(1, names)
+    registry.progress(1, names)
     assert capsys.readouterr().out.splitlines() == [
         "1 of 3 exercises done",
         "✓ 1.1  how large is the output?               right",
@@ -216,4 +216,4 @@ def test_a_kernel_s_own_answers(capsys):
         "· 1.3  a LeNet for small colour photographs   not run yet",
     ]
     with pytest.raises(CourseError, match="no exercises of a chapter 99"):
-        texts.progress(99, names)
+        registry.progress(99, names)

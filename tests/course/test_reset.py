@@ -11,7 +11,7 @@ from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved, write
 
 from palm_course import chapters
 from palm_course.command import main
-from palm_course.students import carry
+from palm_course.students.reset import carry_answers, exercise_of
 
 NAME, SECOND = "01_lenet_mnist.ipynb", "02_ichallenge_pm.ipynb"
 COPY, MARKERS = "01_lenet_mnist.mine.ipynb", "<<<<<<< HEAD\n"
@@ -64,7 +64,7 @@ def edit(path, answers, *, ran="", note=""):
 def sources(path):
     """Return the cells of a notebook by exercise tag, and the course's own text cell as "text"."""
     cells = nbformat.read(path, as_version=4).cells
-    found = {carry.exercise_of(cell).removeprefix("exercise:"): cell.source for cell in cells}
+    found = {exercise_of(cell): cell.source for cell in cells}
     return {**found, "text": cells[1].source}
 
 
@@ -178,7 +178,7 @@ def test_an_answer_follows_its_function_and_not_its_number(tmp_path):
     fresh = write(tmp_path / "fresh", (stub.format("new"), "exercise:1.1"), (stub.format("area"), "exercise:1.2"))
     answers = [answer, broken, "def dropped(x):\n    return 1"]
     mine = write(tmp_path / "mine", *((text, f"exercise:1.{number}") for number, text in enumerate(answers, 1)))
-    made, lines = carry.carry_answers(nbformat.read(mine, as_version=4), fresh.read_bytes())
+    made, lines = carry_answers(nbformat.read(mine, as_version=4), fresh.read_bytes())
     assert [cell.source for cell in nbformat.reads(made.decode(), as_version=4).cells] == [stub.format("new"), answer]
     assert lines == [
         "answers carried over: 1.2",

@@ -220,7 +220,7 @@ def test_several_processes_share_a_run(course, monkeypatch):
     (alone,) = stored.stored(NETWORK, "tutorial").values()
     places = [str(place) for place in (stored.FOLDER, measure.WORK, chapters.FOLDER)]
     program = ("-c", MEASURE_THERE, *places, NETWORK)
-    monkeypatch.setattr(measure, "launch", functools.partial(measure.launch, program=program))
+    monkeypatch.setattr(train, "launch", functools.partial(train.launch, program=program))
     assert main([*arguments, "--nproc", "2", "--again"]) == 0
     (together,) = stored.stored(NETWORK, "tutorial").values()
     assert together["history"].about["processes"] == 2

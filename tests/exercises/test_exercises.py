@@ -10,7 +10,7 @@ from exercise_verdicts import right_size, wrong_size
 
 from palm_course import chapters as notebooks
 from palm_course import exercises
-from palm_course.exercises import Status, Wrong, texts
+from palm_course.exercises import Status, Wrong, registry
 from palm_course.students import answers
 from palm_utils.messages import CourseError, tr
 
@@ -73,7 +73,7 @@ def test_solution_is_the_tagged_cell(tmp_path, monkeypatch, capsys):
         nbformat.v4.new_code_cell("def conv_output_size(): ...", metadata={"tags": ["x", "solution:1.1"]}),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_any_name.ipynb")
-    monkeypatch.setattr(texts, "FOLDER", tmp_path)
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
     exercises.solution("1.1")
     assert capsys.readouterr().out == "def conv_output_size(): ...\n"
     with pytest.raises(CourseError, match=r"01_any_name\.ipynb has no cell tagged solution:1\.3"):

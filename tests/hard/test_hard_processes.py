@@ -8,7 +8,7 @@ import sys
 import paddle
 import pytest
 
-from palm_course.results.launch import launch
+from palm_course.results.train import launch
 from palm_utils.history import History
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")

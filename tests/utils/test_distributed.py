@@ -12,7 +12,7 @@ import pytest
 from networks import Tiny, adam_with_schedule, figures
 
 from palm_course.command import main
-from palm_course.results import launch, train
+from palm_course.results import train
 from palm_utils import training
 from palm_utils.readers import data_loader, valid_data_loader
 from palm_utils.seeds import seed_everything
@@ -94,7 +94,7 @@ def seen(root):
     run(root, "normed", network=Tiny, epochs=1)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-        assert launch.launch([str(root)], 2, program=(__file__,)) == 0
+        assert train.launch([str(root)], 2, program=(__file__,)) == 0
     return [json.loads((root / f"seen{rank}.json").read_text()) for rank in range(2)]
 
 
@@ -161,7 +161,7 @@ def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch, s
         monkeypatch.delenv(name, raising=False)
     for name, value in said.items():
         monkeypatch.setenv(name, value)
-    launch.launch([], 2)
+    train.launch([], 2)
     assert launcher.call_args.kwargs["env"].get("PALM_THREADS") == expected
 
 
@@ -190,7 +190,7 @@ def test_what_cannot_be_trained_is_said_once(small_course, arguments, message, c
 def test_processes_do_not_start_processes(monkeypatch):
     monkeypatch.setattr(paddle.distributed, "get_world_size", lambda: 2)
     with pytest.raises(training.CourseError, match="one of 2 processes that train together already"):
-        launch.refuse_processes(2, None)
+        train.refuse_processes(2, None)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from student_notebooks import RIGHT, WRONG, chapter_one
 from palm_course import chapters as notebooks
 from palm_course import claims, exercises
 from palm_course.command import main
-from palm_course.exercises import Wrong, texts
+from palm_course.exercises import Wrong, registry
 from palm_course.students import judging
 
 
@@ -85,7 +85,7 @@ def test_faults_that_any_answer_can_have(answer, fault, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("chinese")
 def test_the_table_of_progress(capsys):
     names = {"conv_output_size": right_size, "lenet_parameters": lambda num_classes, in_channels=1: 1}
-    texts.progress(1, names)
+    registry.progress(1, names)
     assert capsys.readouterr().out.splitlines() == [
         "共 3 个练习，已完成 1 个",
         "✓ 1.1  输出有多大？                           正确",
@@ -100,7 +100,7 @@ def test_solutions_have_chinese_comments_where_there_are_some(tmp_path, monkeypa
         exercises.solution("1.1")
         return capsys.readouterr().out
 
-    monkeypatch.setattr(texts, "FOLDER", tmp_path / "solutions")
+    monkeypatch.setattr(registry, "FOLDER", tmp_path / "solutions")
     for folder, comment in ((tmp_path / "solutions", "# round down"), (tmp_path / "zh" / "solutions", "# 向下取整")):
         folder.mkdir(parents=True)
         cell = nbformat.v4.new_code_cell(comment, metadata={"tags": ["solution:1.1"]})

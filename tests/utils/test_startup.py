@@ -1,14 +1,10 @@
 """What a command imports before it answers: not PaddlePaddle, unless it needs it."""
 
-import argparse
-import importlib
 import json
 import subprocess
 import sys
 
 import pytest
-
-from palm_course.command import COMMANDS
 
 HEAVY = ["paddle", "cv2", "sklearn", "matplotlib", "numpy", "nbformat"]
 TABLES = """from palm_utils import choose, results
@@ -58,12 +54,3 @@ while first[1] != "paddle":
 assert "paddle" in sys.modules
 """
     assert "paddle" in loaded_by(watched)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_of_commands_is_that_of_the_modules(name):
-    module, line = COMMANDS[name]
-    subparsers = argparse.ArgumentParser().add_subparsers()
-    importlib.import_module(f"palm_course.{module}").add_parser(subparsers)
-    assert list(subparsers.choices) == [name]
-    assert [action.help for action in subparsers._choices_actions] == [line]
