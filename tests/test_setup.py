@@ -442,6 +442,13 @@ def test_a_home_that_cannot_be_written_to_gives_way_to_one_of_this_user_s(tmp_pa
         assert done.stdout.strip() == str(used)
 
 
+@shell
+def test_a_program_that_was_killed_is_told(tmp_path):
+    program(tmp_path / "venv" / "bin", "python", "kill -9 $$")
+    done = course("progress", f"VENV={tmp_path / 'venv'}", "READY=1")
+    assert done.returncode == 137 and "probably for want of memory" in done.stderr
+
+
 # --- other systems, as far as they can be told from here
 
 
@@ -463,8 +470,8 @@ multiprocessing.set_start_method("spawn", force=True)
 multiprocessing.get_all_start_methods = lambda: ["spawn"]
 for name in ("fcntl", "resource", "pwd", "grp", "syslog", "termios", "pty", "tty"):
     sys.modules[name] = None
-gone = "fork forkpty killpg setsid getpgid setpgid getpgrp geteuid getuid getgid sched_getaffinity mkfifo nice wait uname"
-gone += " statvfs chown fchown getloadavg SIGALRM SIGKILL SIGHUP SIGQUIT SIGUSR1 SIGCHLD alarm setitimer pthread_kill"
+gone = "fork forkpty killpg setsid getpgid setpgid getpgrp geteuid getuid getgid sched_getaffinity mkfifo nice wait"
+gone += " uname statvfs chown fchown SIGALRM SIGKILL SIGHUP SIGQUIT SIGUSR1 SIGCHLD alarm setitimer pthread_kill"
 for name in gone.split():
     vars(os).pop(name, None), vars(signal).pop(name, None)
 
