@@ -2,17 +2,22 @@
 
 import contextlib
 import os
+import queue
 import tempfile
+import time
 from pathlib import Path
 
 import nbval.plugin
 import pytest
 
+from palm_course import chapters
+from palm_utils.messages import tr
+
 BUILD = Path(__file__).parent / "build"
 _CACHE = pytest.StashKey[tempfile.TemporaryDirectory]()
 
 # pytest's workers and the kernels they start share the machine: one core each.
-os.environ.setdefault("PALM_THREADS", "1")
+os.environ["PALM_THREADS"] = os.environ.get("PALM_THREADS") or "1"
 
 
 def pytest_configure(config):
@@ -45,12 +50,46 @@ class KernelApart(nbval.plugin.RunningKernel):
                     (place / entry.name).symlink_to(entry)
         super().__init__(kernel_name, cwd=str(place), **options)
 
+    def get_message(self, stream, timeout=None):
+        """Wait for a message as nbval does, but not for one of a kernel that has died."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                return super().get_message(stream, timeout=min(timeout, 1))
+            except queue.Empty:
+                if not self.is_alive():
+                    raise KernelDied from None
+                if time.monotonic() > end:
+                    raise
+
     def stop(self):
         super().stop()
         self.folder.cleanup()
 
 
+class KernelDied(Exception):
+    """Whoever waits for this kernel need not."""
+
+
+def runtest(cell, of_nbval=nbval.plugin.IPyNbCell.runtest):
+    """Run a cell; say so when its kernel dies in it."""
+    with contextlib.suppress(KernelDied):
+        return of_nbval(cell)
+    cell.parent.timed_out = True  # by that nbval knows that the next cells cannot run
+    cell.raise_cell_error(tr(chapters.DIED))
+
+
+def collect(notebook, of_nbval=nbval.plugin.IPyNbFile.collect):
+    """Yield the cells of a notebook; say so where it cannot be read."""
+    try:
+        chapters.load(notebook.path)
+    except chapters.UnreadableNotebook as error:
+        raise notebook.CollectError(str(error)) from None
+    yield from of_nbval(notebook)
+
+
 nbval.plugin.RunningKernel = KernelApart
+nbval.plugin.IPyNbCell.runtest, nbval.plugin.IPyNbFile.collect = runtest, collect
 
 
 def pytest_collectstart(collector):

@@ -83,6 +83,8 @@ class Course:
         while status is None:
             with contextlib.suppress(KeyboardInterrupt):  # the program has got it as well, and decides
                 status = process.wait()
+        if status == -9:
+            print("It was ended from outside, probably for want of memory.", file=sys.stderr)
         if status:
             sys.exit(status if status > 0 else 128 - status)
 

@@ -27,12 +27,16 @@ def main() -> int:
     parser.add_argument("--jobs", default="auto", help="processes (auto: one for each core)")
     args = parser.parse_args()
     with mock(missing_imports()):
-        from palm_utils.files import replacing_folder
+        from palm_utils.files import replacing
+        from palm_utils.messages import CourseError
 
-        with replacing_folder(args.to) as site, tempfile.TemporaryDirectory() as work:
+        with replacing(args.to, folder=True) as site, tempfile.TemporaryDirectory() as work:
             for edition, place in (("en", site), ("zh", site / "zh")):
                 sources = Path(work, edition)
-                write(edition, sources)
+                try:
+                    write(edition, sources)
+                except CourseError as error:
+                    sys.exit(str(error))
                 options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", args.jobs, "--conf-dir", str(HERE)]
                 options += ["--doctree-dir", str(sources / "doctrees")]
                 command = [sys.executable, "-m", "sphinx", *options, str(sources), str(place)]

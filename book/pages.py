@@ -108,11 +108,13 @@ def _source(page: str, own: dict[str, str]) -> str:
 
 
 def write(edition: str, folder: Path) -> None:
-    """Write the sources of an edition; raises DataError for a stored result that cannot be read."""
+    """Write the sources of an edition; raises CourseError for a notebook or stored result that cannot be read."""
+    from palm_course.chapters import load
+
     own, words = pages(edition), WORDS[edition]
     (folder / "static").mkdir(parents=True)
     (folder / "solutions").mkdir()
-    books = {page: nbformat.read(ROOT / path, as_version=4) for page, path in own.items() if path.endswith(".ipynb")}
+    books = {page: load(ROOT / path) for page, path in own.items() if path.endswith(".ipynb")}
     titles = {page: book.cells[0].source.partition("\n")[0].removeprefix("# ") for page, book in books.items()}
     cards = []
     for page, book in books.items():

@@ -9,6 +9,7 @@ import os
 import re
 import textwrap
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,17 +17,23 @@ from types import ModuleType
 
 from palm_utils import machine
 from palm_utils.files import replacing
-from palm_utils.messages import CourseError, mark, tr
+from palm_utils.messages import CourseError, Text, mark, tr
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 # A kernel warns on the terminal that it talks to this process unencrypted; it does so over localhost.
 _QUIET = ["--IPKernelApp.log_level=ERROR"]
 _STAMP = "palm_utils_outputs"
+_CHAPTER = re.compile(r"\d\d_[a-z0-9_]+")
+DIED = mark("the kernel died, probably for want of memory: close other kernels and programs, see README.md")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class NotebookFailed(CourseError):
-    """A cell of a notebook raised; the text says which and what."""
+    """A notebook cannot be executed; the text says which cell raised what."""
+
+
+class UnreadableNotebook(NotebookFailed):
+    """A file that is no notebook, or a damaged one; the text says which and what is wrong."""
 
 
 def add_options(parser) -> None:
@@ -77,7 +84,7 @@ def find(name: str = "", folder: Path | None = None) -> list[Path]:
     """Return the chapters whose file name starts with `name` ("02"), sorted; raises CourseError when there is none."""
     folder = folder or FOLDER
     # Not what JupyterLab and people put beside a chapter: 01_lenet_mnist-Copy1.ipynb.
-    chapters = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem))
+    chapters = sorted(path for path in folder.glob("*.ipynb") if _CHAPTER.fullmatch(path.stem))
     found = [path for path in chapters if path.name.startswith(name)]
     if not found:
         values = {"name": name, "folder": folder, "known": ", ".join(path.stem for path in chapters) or "none"}
@@ -85,10 +92,41 @@ def find(name: str = "", folder: Path | None = None) -> list[Path]:
     return found
 
 
+def load(path: Path):
+    """Return a notebook in today's format; raises UnreadableNotebook, whatever is wrong with the file."""
+    import nbformat  # loads slowly
+
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise UnreadableNotebook("{file} is not there, or is not a file", file=path.name)
+    content = b""
+    try:
+        content = path.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about identifiers of cells that older editors did not write
+            book = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
+        for cell in book.cells:
+            tags_of(cell), cell.cell_type, cell.source + ""
+    except Exception as error:
+        values = {"file": path.name, "error": " ".join(str(error).split())[:200]}
+        if re.search(rb"^<{7}", content, re.MULTILINE):
+            values["error"] = Text("with git's conflict markers in it")
+        text = mark("{file} is not a notebook, or a damaged one ({error})")
+        if _CHAPTER.fullmatch(path.stem) and path.parent in (FOLDER, FOLDER / "zh"):
+            text = mark("{file} is not a notebook, or a damaged one ({error}); `{command}` puts a fresh one in place")
+            start = path.relative_to(FOLDER).as_posix().partition("_")[0]
+            values["command"] = f"python course.py reset --chapter {start}"
+        raise UnreadableNotebook(text, **values) from None
+    return book
+
+
+def tags_of(cell) -> list[str]:
+    return [str(tag) for tag in cell.get("metadata", {}).get("tags") or []]
+
+
 def definitions(path: Path) -> ModuleType:
     """Return what a chapter's imports and its cells tagged `model` define; raises CourseError without such a cell."""
-    cells = _code(_read(path))
-    models = [cell for cell in cells if "model" in _tags(cell)]
+    cells = _code(load(path))
+    models = [cell for cell in cells if "model" in tags_of(cell)]
     if not models:
         raise CourseError("{file} has no cell tagged 'model'", file=path.name)
     module = ModuleType(path.stem)
@@ -100,18 +138,8 @@ def definitions(path: Path) -> ModuleType:
     return module
 
 
-def _read(path: Path):
-    import nbformat
-
-    return nbformat.read(path, as_version=4)
-
-
 def _code(book) -> list:
     return [cell for cell in book.cells if cell.cell_type == "code"]
-
-
-def _tags(cell) -> list[str]:
-    return cell.metadata.get("tags", [])
 
 
 def _imports(cells: Iterable) -> Iterator[str]:
@@ -137,7 +165,7 @@ def execute(
     what `stamp_of` tells of the notebook, until it is executed again. Raises NotebookFailed when a cell raises; what is
     at `target` then stays, and what was executed lies beside it as NAME.failed.ipynb (in place: NAME.ipynb.failed).
     """
-    book = _read(path)
+    book = load(path)
     book.metadata.pop(_STAMP, None)
     _execute_book(book, path, target, env)
     if stamp is not None:
@@ -153,9 +181,9 @@ def execute_tagged(path: Path, tag: str, *, env: dict[str, str], stamp: Callable
     """
     import nbformat
 
-    book = _read(path)
+    book = load(path)
     code = _code(book)
-    tagged = [cell for cell in code if tag in _tags(cell)]
+    tagged = [cell for cell in code if tag in tags_of(cell)]
     imports = "\n".join(_imports(cell for cell in code[1:] if cell not in tagged))
     part = nbformat.v4.new_notebook(metadata=copy.deepcopy(book.metadata))
     part.cells = [nbformat.v4.new_code_cell(source) for source in (code[0].source, imports)]
@@ -177,20 +205,22 @@ def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None) ->
 
     # No time-out: how long a chapter trains depends on the machine. Timing of cells would change every run.
     options = {"timeout": None, "record_timing": False, "kernel_name": "python3", "extra_arguments": _QUIET}
+    begun: list[int] = []
+    options["on_cell_execute"] = lambda cell, cell_index: begun.append(cell_index)
     client = NotebookClient(book, resources={"metadata": {"path": str(path.parent)}}, **options)
     try:
         client.execute(**({} if env is None else {"env": env}))
-    except (CellExecutionError, DeadKernelError) as error:
+    except (CellExecutionError, DeadKernelError):
         in_place = path.resolve() == target.resolve()
         left = target.with_name(f"{target.name}.failed" if in_place else f"{target.stem}.failed.ipynb")
         _write(tidy(book), left)
-        told = {"failure": _failure(book, error), "left": left}
+        told = {"failure": _failure(book, begun), "left": left}
         raise NotebookFailed("{failure}\nExecuted so far: {left}", **told) from None
 
 
 def code_digest(book, tag: str, tagged: bool) -> str:
     """Return a digest of the code of the cells with a tag, or of those without; exercises are the student's."""
-    code = [cell.source for cell in _code(book) if not _of_student(cell) and (tag in _tags(cell)) == tagged]
+    code = [cell.source for cell in _code(book) if not _of_student(cell) and (tag in tags_of(cell)) == tagged]
     return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
 
 
@@ -199,7 +229,7 @@ def stamp_of(book) -> str | None:
 
 
 def _of_student(cell) -> bool:
-    return any(tag.startswith(("exercise:", "check:", "progress")) for tag in _tags(cell))
+    return any(tag.startswith(("exercise:", "check:", "progress")) for tag in tags_of(cell))
 
 
 def tidy(book):
@@ -216,12 +246,13 @@ def tidy(book):
     return book
 
 
-def _failure(book, error: Exception) -> str:
-    """Say which cell raised what, without the colours and frames of a notebook's traceback."""
+def _failure(book, begun: list[int]) -> str | Text:
+    """Say which cell raised what, without the colours and frames of a notebook's traceback; or in which one it died."""
     for number, cell in enumerate(book.cells):
         for output in (one for one in cell.get("outputs", []) if one.output_type == "error"):
             return f"cell {number} raised {output.ename}: {output.evalue}\n{textwrap.indent(cell.source, ' ' * 4)}"
-    return str(error)
+    source = textwrap.indent(book.cells[begun[-1]].source, " " * 4) if begun else ""
+    return Text("cell {number}: {died}\n{source}", number=(begun or [0])[-1], died=Text(DIED), source=source)
 
 
 def _write(book, target: Path) -> None:

@@ -34,7 +34,12 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     if argv == ["doctor"]:
         return doctor.run()  # before anything is imported that may be missing
-    args = _parse(argv)
+    try:
+        args = _parse(argv)
+    except Exception as error:  # of an import
+        text = mark("This Python ({python}) cannot run the course ({error}). Run: python course.py {words}")
+        print(tr(text, python=sys.executable, error=error, words=" ".join(argv)), file=sys.stderr)
+        return 1
     try:
         return args.run(args)
     except (CourseError, OSError) as error:

@@ -3,10 +3,7 @@
 import argparse
 import hashlib
 import os
-from functools import partial
 from pathlib import Path
-
-import nbformat
 
 from palm_course import chapters
 from palm_course.results import stored
@@ -17,7 +14,6 @@ from palm_utils.messages import CourseError
 _ENVIRONMENT = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
 # On cells that show what lies in results/ and need nothing of the chapter but its imports.
 TAG = "results"
-_read = partial(nbformat.read, as_version=4)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,13 +49,13 @@ def run(args: argparse.Namespace) -> int:
 
 def is_done(path: Path) -> bool:
     """Tell whether a chapter's stored outputs are those of its code on the real data."""
-    book = _read(path)
+    book = chapters.load(path)
     return chapters.stamp_of(book) == digest(book, path.stem)
 
 
 def is_trained(path: Path) -> bool:
     """Tell whether at most the outputs of the cells that show stored results are out of date."""
-    book = _read(path)
+    book = chapters.load(path)
     return (chapters.stamp_of(book) or "").partition("-")[0] == digest(book, path.stem).partition("-")[0]
 
 
@@ -86,7 +82,7 @@ def _is_summary(chapter: str) -> bool:
 
 
 def _execute(path: Path, again: bool) -> str:
-    book, unwanted = _read(path), ("PALM_EPOCHS", "PALM_BATCHES", "PALM_RESUME")
+    book, unwanted = chapters.load(path), ("PALM_EPOCHS", "PALM_BATCHES", "PALM_RESUME")
     env = {name: value for name, value in os.environ.items() if name not in unwanted} | _ENVIRONMENT
     if not again:  # an interrupted training goes on, provided that the same code began it
         env["PALM_RESUME"] = chapters.code_digest(book, TAG, tagged=False)

@@ -184,7 +184,7 @@ def load_parameters(model, path: str | Path) -> None:
     except Exception as error:
         raise DataError(
             "{path}: not a readable parameter file ({error}). Train again to replace it.", path=path, error=error
-        ) from error
+        ) from None
     if wrong := [key for key in own | saved if own.get(key) != saved.get(key)]:
         values = {"path": path, "network": type(model).__name__, "count": len(wrong), "total": len(own)}
         values["first"] = f"{wrong[0]}: file {saved.get(wrong[0], 'nothing')}, network {own.get(wrong[0], 'nothing')}"

@@ -77,7 +77,7 @@ class DataSet:
 class PalmData(DataSet):
     """iChallenge-PM: fundus photographs as JPEG files, labelled 1 for pathologic myopia, else 0."""
 
-    title, noun = "iChallenge-PM", mark("photographs")
+    title, noun, files_needed = "iChallenge-PM", mark("photographs"), (TRAINING, VALIDATION)
 
     @property
     def DATADIR(self) -> str:
@@ -214,37 +214,37 @@ def find_real(name: str) -> DataSet | None:
     """
     from palm_course.getting.contents import paddle_cache
 
-    folder = data_folder()
-    if not _has_content(folder / name):
+    root = data_folder() / name
+    if not _has_content(root) and any((root.parent / file).exists() for file in KINDS[name].files_needed):
+        root = root.parent  # PALM_DATA names palm/ itself, for instance
+    if not _has_content(root):
         cached = paddle_cache(name)
         return KINDS[name](cached, "real") if cached else None
     from palm_utils import sample  # imported late: the generator loads OpenCV
 
     # PALM_DATA may name the folder of a sample.
-    found = KINDS[name](folder / name, "sample" if sample.is_sample(folder) else "real")
+    found = KINDS[name](root, "sample" if sample.is_sample(root.parent) else "real")
     if missing := found.missing():
         command = Text("python -m palm_utils data palm --from PATH, with the archives or the unpacked data set at PATH")
         if name != "palm":
             command = f"python -m palm_utils data {name} --download"
+        values = {"title": found.title, "root": root, "missing": ", ".join(map(str, missing)), "command": command}
         raise DataNotFound(
             "{title} in {root} is incomplete: {missing}. Get it again: {command}; or move the folder away to work with "
             "the sample.",
-            title=found.title,
-            root=found.root,
-            missing=", ".join(map(str, missing)),
-            command=command,
+            **values,
         )
     return found
 
 
-def data_folder() -> Path:
-    """Return the folder of the real data sets, absolute.
+def data_folder(*, new: bool = False) -> Path:
+    """Return the folder of the real data sets, absolute. new: `PALM_DATA` may name one that is still to be made.
 
     The environment variable `PALM_DATA` names it, relative to the working directory or to the checkout. Without it:
     `data/` of the checkout, or the user's cache folder where `data/` neither holds data nor can be written to.
     Raises DataNotFound: `PALM_DATA` does not name a folder.
     """
-    named, data = os.environ.get("PALM_DATA"), checkout_data()
+    named, data = os.environ.get("PALM_DATA", "").strip(' "'), checkout_data()  # cmd.exe keeps the quotes of a path
     if not named:
         is_useful = data and (can_be_written(data) or any(_has_content(data / name) for name in KINDS))
         return data if is_useful else user_cache_folder()
@@ -252,13 +252,13 @@ def data_folder() -> Path:
     if not folder.exists() and data and (data.parent / expanded(named)).is_dir():
         # A notebook runs in notebooks/, but PALM_DATA may be relative to the checkout.
         return data.parent / expanded(named)
-    if not folder.is_dir():
+    if not folder.is_dir() and (folder.exists() or not new):
+        state = Text("not a folder") if folder.exists() else Text("not there")
+        values = {"named": named, "folder": folder, "state": state}
         raise DataNotFound(
             "PALM_DATA is {named!r}, but {folder} is {state}. Make the folder, set PALM_DATA to the one that holds "
             "palm/, mnist/ or cifar10/, or unset PALM_DATA to use the course's own data folder.",
-            named=named,
-            folder=folder,
-            state=Text("not a folder") if folder.exists() else Text("not there"),
+            **values,
         )
     return folder
 
@@ -270,15 +270,13 @@ def jpegs(folder: str | Path) -> list[str]:
 
 
 def _found_or_sample(name: str) -> DataSet:
-    if found := _found(name):
-        return found
-    from palm_utils import sample
+    from palm_utils.sample import sample_folder, sample_root, sample_size
 
-    return KINDS[name](sample.sample_root(sample.sample_folder(), sample.sample_size()) / name, "sample")
+    return _found(name) or KINDS[name](sample_root(sample_folder(), sample_size()) / name, "sample")
 
 
 def _found(name: str) -> DataSet | None:
-    return None if os.environ.get("PALM_SAMPLE") else find_real(name)
+    return None if os.environ.get("PALM_SAMPLE", "").strip() else find_real(name)
 
 
 def _has_content(folder: Path) -> bool:

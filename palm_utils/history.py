@@ -92,7 +92,7 @@ class History:
         except FileNotFoundError:
             raise DataNotFound("{path}: no such history. train_pm writes one after each epoch.", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError("{path}: not a training history ({error!r}).", path=path, error=error) from error
+            raise DataError("{path}: not a training history ({error!r}).", path=path, error=error) from None
 
 
 def _is_nan(value) -> bool:

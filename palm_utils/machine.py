@@ -37,6 +37,8 @@ def start(threads: int | None = None) -> None:
 
     threads: by default the number set before, so that a second call changes nothing, or else `thread_count()`.
     """
+    for name in [name for name, value in os.environ.items() if name.startswith("PALM_") and not value.strip()]:
+        del os.environ[name]  # an empty variable means unset; chapter 3 asks whether PALM_EPOCHS is there
     if threads is not None or _threads is None:
         use_threads(thread_count() if threads is None else threads)
 

@@ -4,9 +4,9 @@ The code holds the English texts. `tr` returns a text in the current language. `
 `CourseError(text, **values)` is translated when it is shown. The translations are in locale/ (`make messages`); where
 one is missing or damaged, the English text is shown.
 
-The environment variable PALM_LANG (en or zh) sets the language. Without it, a notebook has the language of its edition
-(Chinese in a folder zh or zh/solutions), and the command line has that of the locale (LANGUAGE, LC_ALL, LC_MESSAGES,
-LANG).
+The environment variable PALM_LANG (en or zh) sets the language. Without it, a notebook in notebooks or zh, or in their
+folders solutions, has the language of its edition. All else, such as the command line and a kernel that was started in
+another folder, has that of the locale (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
 
 Both editions run the same code, and tests compare their outputs. So a notebook translates only errors, progress, and
 the verdicts and hints of exercises. All other output stays English: tables, results, claims, train_pm's lines, names
@@ -54,11 +54,11 @@ def mark(text: str) -> str:
 
 
 def of_folder(folder: str | Path) -> str:
-    """Return the language of the notebooks in a folder: Chinese in zh and zh/solutions, else English."""
-    folder = Path(folder)
+    """Return the language of the notebooks in a folder: that of its edition, or else of the locale."""
+    folder, known = Path(folder), {"notebooks": ENGLISH, "zh": CHINESE}
     edition = folder.parent if folder.name == "solutions" else folder
     home = os.path.expanduser("~")  # noqa: PTH111 - a user may be called zh; Path.home() raises where there is no home
-    return CHINESE if edition.name.lower() == "zh" and str(edition) != home else ENGLISH
+    return of_locale() if str(edition) == home else known.get(edition.name.lower()) or of_locale()
 
 
 def of_locale() -> str:

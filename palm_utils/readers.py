@@ -334,7 +334,7 @@ _unusable: set[Path] = set()  # cache folders that could not be written to; the 
 
 def cache_folder() -> Path:
     """Return the cache folder, which the environment variable PALM_CACHE can name. You can delete it at any time."""
-    return expanded(os.environ.get("PALM_CACHE") or user_cache_folder() / "images")
+    return expanded(os.environ.get("PALM_CACHE", "").strip(' "') or user_cache_folder() / "images")
 
 
 def _decode(file: Path) -> np.ndarray:

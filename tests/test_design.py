@@ -96,6 +96,18 @@ def test_palm_utils_knows_nothing_of_palm_course(path):
     assert [m for m in imports(tree(path), inside_functions=False) if m.startswith("palm_course")] == []
 
 
+def test_a_student_sees_one_error_not_the_one_behind_it_too():
+    found = {
+        f"{path.name}:{node.lineno}"
+        for path in EVERY_FILE
+        for handler in ast.walk(tree(path))
+        if isinstance(handler, ast.ExceptHandler)
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Raise) and node.exc and not isinstance(node.cause, ast.Constant)
+    }
+    assert found == set()
+
+
 def test_modules_are_imported_by_string_only_where_names_are_looked_up():
     found = {
         str(path.relative_to(ROOT))

@@ -442,6 +442,13 @@ def test_a_home_that_cannot_be_written_to_gives_way_to_one_of_this_user_s(tmp_pa
         assert done.stdout.strip() == str(used)
 
 
+@shell
+def test_a_program_that_was_killed_is_told(tmp_path):
+    program(tmp_path / "venv" / "bin", "python", "kill -9 $$")
+    done = course("progress", f"VENV={tmp_path / 'venv'}", "READY=1")
+    assert done.returncode == 137 and "probably for want of memory" in done.stderr
+
+
 # --- other systems, as far as they can be told from here
 
 
@@ -461,12 +468,14 @@ builtins.open = open_
 os.symlink = pathlib.Path.symlink_to = refuse
 multiprocessing.set_start_method("spawn", force=True)
 multiprocessing.get_all_start_methods = lambda: ["spawn"]
-for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty", "tty"):
+for name in ("fcntl", "resource", "pwd", "grp", "syslog", "termios", "pty", "tty"):
     sys.modules[name] = None
-gone = "fork forkpty killpg setsid getpgid geteuid getuid sched_getaffinity mkfifo"
-for name in f"{gone} SIGALRM SIGKILL alarm setitimer pthread_kill".split():
+gone = "fork forkpty killpg setsid getpgid setpgid getpgrp geteuid getuid getgid sched_getaffinity mkfifo nice wait"
+gone += " uname statvfs chown fchown SIGALRM SIGKILL SIGHUP SIGQUIT SIGUSR1 SIGCHLD alarm setitimer pthread_kill"
+for name in gone.split():
     vars(os).pop(name, None), vars(signal).pop(name, None)
 
+sys.path[:0] = [".", "tools"]
 failed = {}
 for name in sys.argv[1:]:
     try:
@@ -474,7 +483,19 @@ for name in sys.argv[1:]:
     except BaseException as error:
         failed[name] = repr(error)
 print("failed", failed)
-sys.path.insert(0, "."); import course; course.WINDOWS = True
+from palm_course import exercises, supported
+from palm_course.command import main
+from palm_utils import datasets, messages, readers
+import course, setup_env
+print("commands", main(["data"]), main(["progress", "01"]), main(["reset", "01", "--from", "."]))
+data, endless = datasets.palm(), lambda *args: next(x for x in iter(int, 1) if x)
+print("read", sum(len(images) for images, _ in readers.valid_data_loader(data.DATADIR2, data.CSVFILE)()))
+print("stopped", exercises.examine("1.1", endless).status)
+messages.Path = pathlib.PureWindowsPath
+course.WINDOWS = setup_env.WINDOWS = True
+place = messages.Path("C:/课程")
+print("paths", messages.of_folder(str(place / "notebooks" / "ZH" / "solutions")), course.python_of(place / ".venv"))
+print(setup_env.venv_python(place / ".venv"))
 for task in course.TASKS:
     print("task", task)
     course.main([task, "VENV=C_课程", "--dry-run"])
@@ -485,12 +506,16 @@ def test_every_module_can_be_imported_and_every_task_told_where_unix_s_functions
     """In a process that has only what Windows has too, on a console that speaks GBK."""
     files = [path for name in ("palm_utils", "palm_course") for path in sorted((ROOT / name).rglob("*.py"))]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files if path.name != "__main__.py"]
+    names += ["conftest", *(path.stem for path in (ROOT / "tools").glob("*.py"))]
     run = [sys.executable, "-c", WITHOUT_UNIX, *(name.replace(".__init__", "") for name in names)]
-    done = call(*run, encoding="gbk", PYTHONIOENCODING="gbk", PALM_LANG="zh")
+    done = call(*run, encoding="gbk", PYTHONIOENCODING="gbk", PALM_LANG="zh", PALM_SAMPLE="tiny")
     assert done.returncode == 0, done.stderr
-    assert "failed {}\n" in done.stdout
-    lines = done.stdout.partition("failed {}\n")[2].splitlines()
-    told = [line for line in lines if not line.startswith("removing")]
+    before, failed, after = done.stdout.partition("failed {}\n")
+    assert failed, before
+    used, paths, *lines = re.split(r"\n(?=paths|task)", after, maxsplit=2)
+    assert "commands 0 0 0" in used and "read 6" in used and "stopped Status.WRONG" in used
+    assert paths.split() == ["paths", "zh_CN", *["C:\\课程\\.venv\\Scripts\\python.exe"] * 2]
+    told = [line for line in lines[0].splitlines() if not line.startswith("removing")]
     assert [line[5:] for line in told if line.startswith("task")] == TASKS
     commands = [line for line in told if not line.startswith("task")]
     assert len(commands) > len(TASKS) and "C_课程" in commands[0]

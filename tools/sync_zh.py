@@ -103,7 +103,7 @@ class Edition:
         return books
 
     def _translate(self, path: Path) -> Any:
-        book = _read(path)
+        book = chapters.load(path)
         for cell in book.cells:
             spans = texts(cell.cell_type, cell.source)
             if not spans:
@@ -131,7 +131,7 @@ class Edition:
         return ("", "") if source in self._current else (chinese, source)
 
     def _remember(self, path: Path) -> None:
-        for cell in _read(self.chinese(path)).cells:
+        for cell in chapters.load(self.chinese(path)).cells:
             spans, sources = texts(cell.cell_type, cell.source), cell.metadata.get(DIGESTS, [])
             if len(spans) != len(sources):  # edited by hand; which text was which is not known
                 continue
@@ -169,12 +169,8 @@ def find(folder: Path) -> list[Path]:
 
 
 def _named_texts(path: Path) -> list[tuple[str, str]]:
-    cells = [(cell, texts(cell.cell_type, cell.source)) for cell in _read(path).cells]
+    cells = [(cell, texts(cell.cell_type, cell.source)) for cell in chapters.load(path).cells]
     return [(name_of(cell, number), span.text) for cell, spans in cells for number, span in enumerate(spans)]
-
-
-def _read(path: Path) -> Any:
-    return nbformat.read(path, as_version=4)
 
 
 def _write(path: Path, content: str) -> bool:
@@ -197,7 +193,7 @@ def sync(edition: Edition, paths: list[Path]) -> None:
         for state, text in ((CHANGED, "English changed since"), (NEW, "not translated")):
             if names := [entry.name for entry in entries if entry.state == state]:
                 print(f"  {text}: {', '.join(names)}")
-        for cell in _read(edition.chinese(path)).cells:
+        for cell in chapters.load(edition.chinese(path)).cells:
             if cell.cell_type == "markdown" and re.search(zh_form.HAN, cell.source):
                 print("".join(f"  {cell.id}: {fault!r}\n" for fault in zh_form.faults(cell.source)), end="")
 

@@ -96,8 +96,8 @@ def _destination() -> Path:
     """Return the data folder, which is made if it is the course's own; an error where real data cannot go."""
     from palm_utils.sample import is_sample  # loads OpenCV
 
-    folder = data_folder()
-    if is_sample(folder):
+    folder = data_folder(new=True)
+    if any(map(is_sample, (folder, folder.parent))):
         template = mark("{folder} is the generated sample; real data does not go there. Unset PALM_DATA.")
         raise CourseError(template, folder=folder)
     if not can_be_written(folder):

@@ -63,7 +63,7 @@ def read(path: Path, take: Callable[[dict], Any], recipe: dict | None = None) ->
         found, other = take(content), recipe is not None and content["recipe"] != recipe
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         told = {"path": path, "error": repr(error)}
-        raise DataError("{path}: not a stored result ({error}). Remove it, and measure it again.", **told) from error
+        raise DataError("{path}: not a stored result ({error}). Remove it, and measure it again.", **told) from None
     if other:
         raise DataError("{path}: measured by another recipe than today's. Remove it, and measure it again.", path=path)
     return found

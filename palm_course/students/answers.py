@@ -15,16 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from palm_course.chapters import load, tags_of
 from palm_course.exercises.registry import all_exercises, find
-from palm_utils.messages import CourseError, mark, tr
+from palm_utils.messages import CourseError, tr
 
 _MAGIC = re.compile(r"^(\s*)[%!?].*$", re.MULTILINE)
 _TAG = re.compile(r"(?:exercise|check):(\d+)\.\d+")
 _CHECK = re.compile(r"""^(?:\w+\.)?check\(\s*["'](\d+\.\d+)["']\s*,\s*(\w+)\s*,?\s*\)""", re.MULTILINE)
-
-
-class UnreadableNotebook(CourseError):
-    """A file that is no notebook, or a damaged one; the text says which and what is wrong."""
 
 
 class _Statement(NamedTuple):
@@ -120,28 +117,6 @@ class Answers:
 def read(path: Path) -> Answers:
     """Return the answers in a notebook; raises UnreadableNotebook where it is none."""
     return Answers([(cell.source, tags_of(cell)) for cell in load(path).cells if cell.cell_type == "code"], path.name)
-
-
-def load(path: Path) -> Any:
-    """Return a notebook in today's format; raises UnreadableNotebook, whatever is wrong with the file."""
-    import nbformat  # loads slowly
-
-    if not path.is_file():  # reading a pipe would wait for ever
-        raise UnreadableNotebook(mark("{file} is not there, or is not a file"), file=path.name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about identifiers of cells that older editors did not write
-            book = nbformat.reads(path.read_bytes().decode("utf-8-sig"), as_version=4)
-        for cell in book.cells:
-            tags_of(cell), cell.cell_type, cell.source + ""
-    except Exception as error:
-        text = mark("{file} is not a notebook, or a damaged one ({error})")
-        raise UnreadableNotebook(text, file=path.name, error=" ".join(str(error).split())[:200]) from None
-    return book
-
-
-def tags_of(cell: Any) -> list[str]:
-    return [str(tag) for tag in cell.get("metadata", {}).get("tags") or []]
 
 
 def _is_stub(node: ast.stmt) -> bool:

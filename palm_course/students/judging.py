@@ -18,10 +18,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import NamedTuple
 
+from palm_course.chapters import UnreadableNotebook
 from palm_course.exercises.protection import OutOfTime, time_limit
 from palm_course.exercises.registry import find
 from palm_course.exercises.trial import Excerpt, Status, not_right, remark
-from palm_course.students.answers import Answers, UnreadableNotebook, read
+from palm_course.students.answers import Answers, read
 from palm_utils import machine, messages
 from palm_utils.messages import mark, tr
 
@@ -51,7 +52,7 @@ def can_limit_memory() -> bool:
 
 def one_core_each() -> None:
     """Let processes started from now on compute on one core: several share them, and copies start without threads."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or "1"
 
 
 def judge(path: Path, seconds: float = 60, memory: int = 2**31, stop: threading.Event | None = None) -> list[Result]:
@@ -98,7 +99,8 @@ def _wait_for(process, connection: Connection, number: str, seconds: float, stop
     code, names = process.exitcode, {one.value: one.name for one in signal.Signals}
     text = tr("it ended its process (exit status {status}).", status=code)
     if code is not None and code < 0:
-        text = tr("its process crashed ({signal}).", signal=names.get(-code, -code))
+        killed = tr("its process was ended from outside (SIGKILL), probably for want of memory.")
+        text = tr("its process crashed ({signal}).", signal=names.get(-code, -code)) if code != -9 else killed
     return Result(number, CRASHED, text)
 
 

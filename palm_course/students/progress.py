@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm_course import chapters
+from palm_course.chapters import UnreadableNotebook
 from palm_course.exercises.registry import print_table
 from palm_course.exercises.trial import Status
 from palm_course.students import judging
-from palm_course.students.answers import Answers, UnreadableNotebook, read
+from palm_course.students.answers import Answers, read
 from palm_utils import messages
-from palm_utils.messages import CourseError, Text, mark, tr
+from palm_utils.messages import CourseError, tr
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +29,7 @@ def run(args: argparse.Namespace) -> int:
             answers = read(path)
         except UnreadableNotebook as error:
             if is_own:
-                told = mark("`python -m palm_utils reset {chapter}` puts a fresh one in place")
-                remedy = Text(told, chapter=chapter.split("_")[0])
-                print("\n" + tr("{chapter}: {error}; {remedy}", chapter=chapter, error=error, remedy=remedy))
+                print(f"\n{error}")
             continue
         if is_own and not answers.numbers and args.chapters:
             raise CourseError("{file} has no exercises", file=path.name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from palm_course import chapters
-from palm_course.students.answers import load, tags_of
+from palm_course.chapters import load, tags_of
 from palm_utils.files import replacing
 from palm_utils.messages import CourseError, Text, mark, tr, trn
 

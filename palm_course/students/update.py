@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from palm_course import chapters
-from palm_course.students.answers import UnreadableNotebook, load
+from palm_course.chapters import UnreadableNotebook, load
 from palm_course.students.reset import GitFailed, carry_answers, git, keep_copy, write
 from palm_utils.messages import CourseError, Text, mark, tr
 

@@ -74,7 +74,7 @@ def sample_root(folder: str | Path, size: str = "default") -> Path:
             "The sample data cannot be written to {root}: {error}. Make that folder writable, with 60 MB to spare, and "
             "try again."
         )
-        raise DataError(template, root=root, error=error) from error
+        raise DataError(template, root=root, error=error) from None
     return root
 
 
@@ -86,7 +86,7 @@ def sample_folder() -> Path:
 
 def sample_size() -> str:
     """Return the sample that the environment variable `PALM_SAMPLE` names, else "default"."""
-    size, known = os.environ.get("PALM_SAMPLE") or "default", " or ".join(map(repr, SIZES))
+    size, known = os.environ.get("PALM_SAMPLE", "").strip() or "default", " or ".join(map(repr, SIZES))
     if size not in SIZES:
         template = mark("PALM_SAMPLE is {size!r}; it can be {known}. Unset it to use real data where there is some.")
         raise DataError(template, size=size, known=known)

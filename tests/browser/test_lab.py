@@ -18,7 +18,7 @@ from conftest import ROOT, Watched
 
 COURSE = ("Makefile", "course.py", "pyproject.toml", "conftest.py", "data/README.md")
 FOLDERS = ("notebooks", "palm_utils", "palm_course", "results", "tools")
-VENV = Path(os.environ.get("LAB_VENV", ROOT / ".venv")).resolve()
+VENV = Path(os.environ.get("LAB_VENV") or ROOT / ".venv").resolve()
 CHAPTER = "01_lenet_mnist.ipynb"
 EDITIONS = {"en": "", "zh": "zh/"}
 LIMIT = 600_000  # ms: for a machine that does other things as well; everything here waits for what it is about

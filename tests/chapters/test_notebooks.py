@@ -16,6 +16,7 @@ from student_notebooks import write as write_book
 
 from palm_course import chapters as notebooks
 from palm_course import rebuild as course
+from palm_course.command import main
 from palm_course.results import recipes
 from palm_course.results import stored as results
 from palm_utils.layers import count_parameters
@@ -104,7 +105,7 @@ def _of_run(cell, last: int) -> list[str]:
 
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.relative_to(FOLDER).with_suffix("").as_posix())
 def test_the_committed_notebooks_are_in_good_form(path):
-    assert problems(nbformat.read(path, as_version=4), read_committed(path)) == []
+    assert problems(notebooks.load(path), read_committed(path)) == []
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -238,6 +239,22 @@ def test_a_failing_cell_is_named_and_the_notebook_in_place_stays(tmp_path):
     assert [f.name for f in (tmp_path / "out").iterdir()] == ["01_x.failed.ipynb"]
 
 
+KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes end otherwise there")
+def test_a_chapter_whose_kernel_is_killed_and_one_with_conflict_markers(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    write_book(tmp_path / "01_x.ipynb", "x = 1", KILL, "x")
+    (tmp_path / "02_y.ipynb").write_text('{"cells": [\n<<<<<<< HEAD\n]}')
+    merged = r"02_y\.ipynb .*git's conflict markers.*`python course\.py reset --chapter 02` puts a fresh one"
+    for command in (["run", "--to", str(tmp_path / "to")], ["progress", "02"], ["train", "02_y:Small"]):
+        main(command)
+        assert re.search(merged, "".join(capsys.readouterr())), command
+    assert main(["run", "01", "--in-place"]) == 1
+    assert f"cell 1: {notebooks.DIED}\n    import os" in capsys.readouterr().out
+
+
 def test_progress_widgets_are_not_stored(tmp_path):
     bar = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('done')"
     source = write_book(tmp_path / "01_x.ipynb", bar)
@@ -266,9 +283,19 @@ def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
         notebooks.find("09", tmp_path)
 
 
-def nbval(path, cwd):
+def test_nbval_tells_a_killed_kernel_at_once_and_conflict_markers(tmp_path):
+    shutil.copy(FOLDER.parent / "conftest.py", tmp_path)
+    write_book(tmp_path / "01_x.ipynb", "x = 1", KILL, "x")
+    (tmp_path / "02_y.ipynb").write_text('{"cells": [\n<<<<<<< HEAD\n]}')
+    printed = nbval(tmp_path, tmp_path, "--continue-on-collection-errors").stdout
+    assert re.search(f"Cell 1: {notebooks.DIED}\n\nInput:\nimport os", printed), printed
+    assert "02_y.ipynb is not a notebook, or a damaged one (with git's conflict markers in it)" in printed
+    assert re.search("1 failed, 1 passed, 1 xfailed, 1 error", printed) and "Traceback" not in printed
+
+
+def nbval(path, cwd, *options):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
-    return subprocess.run([*command, path], cwd=cwd, capture_output=True, text=True)
+    return subprocess.run([*command, *options, path], cwd=cwd, capture_output=True, text=True)
 
 
 def test_nbval_leaves_alone_what_was_trained_in_the_notebooks_folder(tmp_path):

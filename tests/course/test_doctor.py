@@ -165,6 +165,9 @@ def test_it_runs_where_nothing_is_installed(python):
     run = subprocess.run(command, cwd=Path(doctor.__file__).parents[1], capture_output=True, text=True)
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert "Python " in run.stdout.splitlines()[0] and "FAIL  paddle" in run.stdout and "free disk" in run.stdout
+    command[-1:] = ["data", "palm"]
+    run = subprocess.run(command, cwd=Path(doctor.__file__).parents[1], capture_output=True, text=True)
+    assert run.returncode == 1 and run.stderr.endswith("Run: python course.py data palm\n"), run.stderr
 
 
 def test_an_error_is_one_line_on_stderr_and_exit_status_1(tmp_path, monkeypatch, capsys):

@@ -52,6 +52,19 @@ def test_the_table_of_real_data_and_sample(data, capsys):
     ]
 
 
+def test_a_folder_that_palm_data_names_is_made_when_data_is_got(data, tmp_path, monkeypatch, capsys):
+    source = palm_archives.write(tmp_path / "source", palm_archives.prepared())
+    monkeypatch.setenv("PALM_DATA", str(tmp_path / "new" / "data"))
+    with pytest.raises(DataNotFound, match="not there"):
+        datasets.palm()
+    assert data("palm", "--from", source, "--allow-incomplete") == 0
+    assert datasets.palm().root == tmp_path / "new" / "data" / "palm"
+    (file := tmp_path / "file").write_text("")
+    monkeypatch.setenv("PALM_DATA", str(file))
+    with pytest.raises(DataNotFound, match="not a folder"):
+        data("palm", "--from", source, "--allow-incomplete")
+
+
 def test_the_sample_is_made_only_where_it_is_needed(data, monkeypatch, capsys):
     found = {"palm": object(), "mnist": object(), "cifar10": None}
     monkeypatch.setattr(command, "existing", found.get)

@@ -289,7 +289,7 @@ def test_a_data_folder_that_cannot_be_written_to_is_named(data, source, monkeypa
     assert tree(data / "palm") == prepared()
 
 
-@pytest.mark.skipif("COURSE_DATASETS" not in os.environ, reason="COURSE_DATASETS names no folder of real data sets")
+@pytest.mark.skipif(not os.environ.get("COURSE_DATASETS"), reason="COURSE_DATASETS names no folder of real data sets")
 @pytest.mark.parametrize("kind", ["aistudio", "figshare"])
 def test_the_real_archives(data, tmp_path, monkeypatch, kind):
     real = Path(os.environ["COURSE_DATASETS"]).absolute()

@@ -48,6 +48,7 @@ def graded(tmp_path_factory):
     chapter_one(folder / "ada.ipynb", solved())
     chapter_one(folder / "bob.ipynb", {"1.1": WRONG})
     chapter_one(folder / "crash.ipynb", {**solved(), "1.2": CRASH})
+    chapter_one(folder / "killed.ipynb", {"1.1": f"{SIZE}    import os\n    os.kill(os.getpid(), 9)"})
     chapter_one(folder / "quit.ipynb", {**solved(), "1.2": QUIT})
     chapter_one(folder / "late.ipynb", {**solved(), "1.2": LATE})
     chapter_one(folder / "loud.ipynb", {"1.1": LOUD})
@@ -99,6 +100,7 @@ def test_a_row_for_each_student_and_exercise_in_order(graded):
         ("bob", "1.1", "wrong", "counts as well. | tried: conv_output_size(28, 5) | expected: 24 | came: 23"),
         ("bob", "1.2", "not attempted", "not attempted yet."),
         ("crash", "1.2", "crashed", "its process crashed ("),
+        ("killed", "1.1", "crashed", "ended from outside (SIGKILL), probably for want of memory"),
         ("crash", "1.3", "right", "you built a network"),
         ("quit", "1.1", "right", "you can"),
         ("quit", "1.2", "crashed", "it ended its process (exit status 3)."),

@@ -140,11 +140,13 @@ def test_a_cell_that_an_answer_needs_and_that_never_ends(tmp_path, monkeypatch):
 def test_a_file_that_is_no_notebook(tmp_path):
     path = tmp_path / "x.ipynb"
     without_source = b'{"cells": [{"cell_type": "code"}], "nbformat": 4, "nbformat_minor": 5}'
-    for content in (b"", b"{broken", b"[]", b"{}", b"\xff\xfe", without_source):
+    merged = b'{"cells": [\n<<<<<<< HEAD\n{}\n=======\n[]\n>>>>>>> main\n]}'
+    for content in (b"", b"{broken", b"[]", b"{}", b"\xff\xfe", without_source, merged):
         path.write_bytes(content)
-        with pytest.raises(answers.UnreadableNotebook, match=r"x\.ipynb is not a notebook, or a damaged one \("):
+        with pytest.raises(chapters.UnreadableNotebook, match=r"x\.ipynb is not a notebook, or a damaged one \(") as e:
             answers.read(path)
-    with pytest.raises(answers.UnreadableNotebook, match="not there, or is not a file"):
+        assert ("git's conflict markers" in str(e.value)) == (content == merged)
+    with pytest.raises(chapters.UnreadableNotebook, match="not there, or is not a file"):
         answers.read(tmp_path / "none.ipynb")
 
 
@@ -185,8 +187,8 @@ def test_the_table_is_made_from_the_answers_and_not_from_stored_outputs(course, 
         "✗ 1.2  counting LeNet's parameters            wrong: it gives the same answer whatever it is given.",
         "· 1.3  a LeNet for small colour photographs   not attempted",
         "",
-        "09_broken: 09_broken.ipynb is not a notebook, or a damaged one (Notebook does not appear to be JSON: "
-        "'<<<<<<< HEAD'); `python -m palm_utils reset 09` puts a fresh one in place",
+        "09_broken.ipynb is not a notebook, or a damaged one (with git's conflict markers in it); "
+        "`python course.py reset --chapter 09` puts a fresh one in place",
         "",
         "1 of 3 exercises done, in the notebooks as they were last saved",
     ]

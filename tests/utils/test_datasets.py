@@ -1,6 +1,8 @@
 """Which data set is found where, and what is said about it."""
 
 import hashlib
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import palm_archives
@@ -8,7 +10,7 @@ import pytest
 from palm_archives import MNIST, bare_checkout, cifar_archive, data_sets, idx, write
 
 from palm_course.getting import contents, download
-from palm_utils import datasets, sample
+from palm_utils import datasets, machine, readers, sample
 from palm_utils.messages import DataError, DataNotFound
 
 
@@ -64,9 +66,36 @@ def test_palm_data_without_the_data_set_falls_back_and_stays_as_it_was(checkout,
     assert list(mine.iterdir()) == []
 
 
+@pytest.mark.parametrize(("name", "first"), [("palm", "PALM-Training400/*"), ("mnist", "train*"), ("cifar10", "none")])
+def test_palm_data_may_name_a_data_set_itself_in_quotes(checkout, tmp_path, monkeypatch, name, first):
+    """cmd.exe keeps the quotes of `set PALM_DATA="C:\\my data"`."""
+    itself = (write(tmp_path / "my data", data_sets(9)) / name).rename(tmp_path / "of another name")
+    monkeypatch.setenv("PALM_DATA", f'"{itself}" ')
+    found = getattr(datasets, name)()
+    assert (found.kind, found.root) == ("real", itself)
+    for path in itself.glob(first):
+        path.unlink()
+    with pytest.raises(DataNotFound, match="of another name is incomplete") if first != "none" else nullcontext():
+        getattr(datasets, name)()
+
+
 def test_a_sample_named_by_palm_data_is_not_real(checkout, monkeypatch):
-    monkeypatch.setenv("PALM_DATA", str(datasets.palm().root.parent))
+    root = datasets.palm().root
+    monkeypatch.setenv("PALM_DATA", str(root))
+    assert datasets.palm().kind == "sample"
+    monkeypatch.setenv("PALM_DATA", str(root.parent))
     assert kinds() == ["sample"] * 3
+
+
+def test_an_empty_variable_means_unset(checkout, monkeypatch):
+    names = ("DATA", "SAMPLE", "CACHE", "EPOCHS", "BATCHES", "RESUME", "THREADS", "CPU", "LANG", "EXERCISES")
+    for name in names:
+        monkeypatch.setenv(f"PALM_{name}", " ")
+    assert datasets.data_folder() == checkout and kinds() == ["sample"] * 3
+    assert readers.cache_folder().is_absolute()
+    assert machine.from_environment(None, None) == (5, None, None) and machine.thread_count() >= 1
+    machine.start()
+    assert not {f"PALM_{name}" for name in names} & {*os.environ}  # chapter 3 asks whether PALM_EPOCHS is there
 
 
 def test_an_unknown_sample_is_refused(checkout, monkeypatch):

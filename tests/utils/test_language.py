@@ -84,13 +84,14 @@ def test_windows_is_asked_where_no_variable_is_set(locale, monkeypatch):
     ("expected", "folders"),
     [
         (CHINESE, ["/course/notebooks/zh", "/course/notebooks/zh/solutions", "/home/zh/course/notebooks/zh"]),
-        (ENGLISH, ["/course/notebooks", "/course/notebooks/solutions", "/course/notebooks/zhang"]),
-        (ENGLISH, ["/zh/course/notebooks", "/home/zh", "/home/zh/course/notebooks"]),
+        (ENGLISH, ["/course/notebooks", "/course/Notebooks/solutions", "/zh/notebooks", "/home/zh/course/notebooks"]),
+        ("the locale's", ["/course", "/content", "/course/notebooks/zhang", "/home/zh", "/zh/solutions/mine"]),
     ],
 )
-def test_the_folder_tells_a_notebook_s_edition(expected, folders, monkeypatch):
+def test_the_folder_tells_a_notebook_s_edition_and_else_the_locale(expected, folders, monkeypatch):
     monkeypatch.setenv("HOME", "/home/zh")
     monkeypatch.setenv("USERPROFILE", "/home/zh")
+    monkeypatch.setattr(language, "of_locale", lambda: "the locale's")
     assert {folder: language.of_folder(folder) for folder in folders} == dict.fromkeys(folders, expected)
 
 
