@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from palm_utils.machine import find_device, start, thread_count
 from palm_utils.messages import CourseError, tr
+
+TRACEBACK = "Traceback (most recent call last)"
 
 
 def refuse_processes(nproc: int, device: str | None) -> None:
@@ -43,8 +46,10 @@ def launch(
     start()  # what PaddlePaddle itself sets OMP_NUM_THREADS to is not asked for
     asked = any(os.environ.get(name, "").strip() for name in ("PALM_THREADS", "OMP_NUM_THREADS"))
     environment = {**os.environ, **({} if asked else {"PALM_THREADS": str(max(1, thread_count() // nproc))})}
-    if device == "cpu":
-        environment["PADDLE_DISTRI_BACKEND"] = "gloo"  # where there are GPUs, the launcher would take theirs
+    if find_device(device) == "cpu":
+        # The launcher gives each process a GPU of those that this variable lists, even of an empty list. It knows the
+        # word "all", by which CUDA finds no GPU.
+        environment |= {"PADDLE_DISTRI_BACKEND": "gloo", "CUDA_VISIBLE_DEVICES": "all"}
     python = [sys.executable, "-W", "ignore"]
     with tempfile.TemporaryDirectory() as logs:
         options = {"nproc_per_node": nproc, "log_dir": logs, "log_level": "ERROR", "enable_gpu_log": False}
@@ -52,8 +57,21 @@ def launch(
         command = [*python, "-m", "paddle.distributed.launch", *told, *python, *program, *arguments]
         launcher = subprocess.Popen(command, env=environment)
         try:
-            return launcher.wait()
+            status = launcher.wait()
         except KeyboardInterrupt:
             launcher.wait()  # it has been interrupted too, and ends the processes
             print(tr("What was saved before can be gone on with (--resume)."), flush=True)
             raise
+        if status:
+            _tell_others(Path(logs))
+    return status
+
+
+def _tell_others(logs: Path) -> None:
+    """Print what the processes have raised, but for the first of them.
+
+    The launcher looks once a second and tells the first process that has failed then, perhaps because another had.
+    """
+    said = [log.read_text(encoding="utf-8", errors="replace") for log in sorted(logs.glob("workerlog.*"))]
+    raised = [text[text.rindex(TRACEBACK) :] for text in said if TRACEBACK in text]
+    print("".join(raised[1:]), end="", file=sys.stderr)
