@@ -145,8 +145,10 @@ def launch(arguments: list[str], nproc: int, *, device: str | None = None, progr
     start()  # what PaddlePaddle itself sets OMP_NUM_THREADS to is not asked for
     asked = any(os.environ.get(name, "").strip() for name in ("PALM_THREADS", "OMP_NUM_THREADS"))
     environment = {**os.environ, **({} if asked else {"PALM_THREADS": str(max(1, thread_count() // nproc))})}
-    if device == "cpu":
-        environment["PADDLE_DISTRI_BACKEND"] = "gloo"  # where there are GPUs, the launcher would take theirs
+    if find_device(device) == "cpu":
+        # The launcher gives each process a GPU of those that this variable lists, even of an empty list. It knows the
+        # word "all", by which CUDA finds no GPU.
+        environment |= {"PADDLE_DISTRI_BACKEND": "gloo", "CUDA_VISIBLE_DEVICES": "all"}
     python = [sys.executable, "-W", "ignore"]
     with tempfile.TemporaryDirectory() as logs:
         options = {"nproc_per_node": nproc, "log_dir": logs, "log_level": "ERROR", "enable_gpu_log": False}
@@ -154,8 +156,13 @@ def launch(arguments: list[str], nproc: int, *, device: str | None = None, progr
         command = [*python, "-m", "paddle.distributed.launch", *told, *python, *program, *arguments]
         launcher = subprocess.Popen(command, env=environment)
         try:
-            return launcher.wait()
+            status = launcher.wait()
         except KeyboardInterrupt:
             launcher.wait()  # it has been interrupted too, and ends the processes
             print(tr("What was saved before can be gone on with (--resume)."), flush=True)
             raise
+        said = [log.read_text(encoding="utf-8", errors="replace") for log in sorted(Path(logs).glob("workerlog.*"))]
+    # The launcher tells one process that has failed, perhaps because another had.
+    raised = [text[text.rindex("Traceback (most") :] for text in said if "Traceback (most" in text] if status else []
+    print("".join(raised[1:]), end="", file=sys.stderr)
+    return status

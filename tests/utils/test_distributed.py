@@ -94,6 +94,7 @@ def seen(root):
     run(root, "normed", network=Tiny, epochs=1)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+        environment.setenv("CUDA_VISIBLE_DEVICES", "")  # as who hides a GPU sets it
         assert train.launch([str(root)], 2, program=(__file__,)) == 0
     return [json.loads((root / f"seen{rank}.json").read_text()) for rank in range(2)]
 
