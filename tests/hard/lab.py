@@ -65,5 +65,6 @@ def lab(clone: Path, folder: Path):
             yield started._replace(token=found[2])
         finally:
             for process in reversed(started.processes()):
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended meanwhile
+                    process.kill()
             server.wait()
