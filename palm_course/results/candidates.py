@@ -69,7 +69,6 @@ def folds(loader: Reader) -> Iterator[tuple[Reader, Reader]]:
 
 
 def paths(network: str, candidate: str) -> list[Path]:
-    """Return the files of a candidate's runs, one for each part that is held out."""
     return [_file(network, f"{candidate}-fold{fold}") for fold in range(FOLDS)]
 
 
