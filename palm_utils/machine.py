@@ -163,7 +163,7 @@ def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int
         if value and (not value.isdigit() or int(value) < 1):
             raise CourseError("{name} is {value!r}; it must be a whole number of at least 1", name=name, value=value)
     epochs = int(asked["PALM_EPOCHS"] or asked["EPOCH_NUM"]) if epochs is None else epochs
-    resume = (os.environ.get("PALM_RESUME") or None) if resume is None else resume
+    resume = (os.environ.get("PALM_RESUME", "").strip() or None) if resume is None else resume
     return epochs, int(asked["PALM_BATCHES"] or 0) or None, resume
 
 
