@@ -8,4 +8,4 @@ ASKED := $(if $(filter file,$(origin PYTHON)),,PYTHON) $(VARIABLES)
 TASKS := $(or $(MAKECMDGOALS),help)
 .PHONY: $(TASKS)
 $(TASKS):
-	@$(PYTHON) course.py $@ $(foreach v,$(ASKED),$(if $($(v)),"$(v)=$($(v))"))
+	@"$(PYTHON)" course.py $@ $(foreach v,$(ASKED),$(if $($(v)),"$(v)=$($(v))"))

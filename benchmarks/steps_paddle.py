@@ -52,5 +52,5 @@ def run(network: str, recipe: dict, batch_size: int, warm_up: int, steps: int, r
         "parameters": int(sum(np.prod(p.shape) for p in trainable)),
         "tensors": len(trainable),
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if resource else None,
-        "faults": (faults[-1] - faults[warm_up - 1]) / steps,
+        "faults": float(np.median(np.diff(faults[warm_up - 1 :]))),
     }

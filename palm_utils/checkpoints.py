@@ -20,7 +20,7 @@ import filelock
 
 from palm_utils.files import flush, is_disk_full, replacing, shortage
 from palm_utils.history import History
-from palm_utils.messages import CourseError, DataError, DataNotFound, Text, WrongArgument, tr
+from palm_utils.messages import CourseError, DataError, DataNotFound, Text, WrongArgument, mark, tr
 
 # isort: split
 import paddle  # after palm_utils.machine, which prepares it
@@ -109,19 +109,20 @@ class Checkpoint:
                 written.replace(target)
 
     def _not_saved(self, error: OSError, history: dict | None = None) -> NotSaved:
-        remedy = Text("Make that folder writable, or name another (folder=, save_dir= or --folder).")
+        hint = Text("Make that folder writable, or name another (folder=, save_dir= or --folder).")
         if is_disk_full(error):
-            remedy = Text("Make room on that disk, or name a folder on another (folder=, save_dir= or --folder).")
-        values = {"folder": self.folder.absolute(), "reason": error.strerror or error, "remedy": remedy}
-        if history is None:
-            return NotSaved("Training cannot be saved in {folder} ({reason}). {remedy}", **values)
-        raised = NotSaved(
-            "Training cannot be saved in {folder} ({reason}). {remedy} What was saved before is still there, and "
-            "resume=True goes on from it. The epoch that has just ended is in the model, its figures in this error's "
-            ".history; paddle.save(model.state_dict(), FILE) keeps its parameters elsewhere.",
-            **values,
-        )
-        raised.history = History.from_dict(history)
+            hint = Text("Make room on that disk, or name a folder on another (folder=, save_dir= or --folder).")
+        if history is not None and self.state.exists():
+            hint = Text("{hint} What was saved before is still there, and resume=True goes on from it.", hint=hint)
+        if history is not None:
+            template = mark(
+                "{hint} The epoch that has just ended is in the model, its figures in this error's .history; "
+                "paddle.save(model.state_dict(), FILE) keeps its parameters elsewhere."
+            )
+            hint = Text(template, hint=hint)
+        values = {"folder": self.folder.absolute(), "reason": error.strerror or error, "remedy": hint}
+        raised = NotSaved("Training cannot be saved in {folder} ({reason}). {remedy}", **values)
+        raised.history = history and History.from_dict(history)
         return raised
 
     def what_is_saved(self, history: History) -> str:
@@ -142,9 +143,8 @@ class Checkpoint:
         self.recover()
         if not self.state.exists() and not self.params.exists():
             return None
-        remedy = Text("Train without resume=True to replace it, or remove it.")
-        values = {"params": self.params, "opt": self.opt, "file": self.state, "state": self.state.name}
-        values |= {"given": type(optimizer).__name__, "remedy": remedy}
+        values = {"opt": self.opt, "file": self.state, "state": self.state.name, "given": type(optimizer).__name__}
+        values |= {"params": self.params, "remedy": Text("Train without resume=True to replace it, or remove it.")}
         if not self.state.exists():
             raise DataError("{params} has no {state} beside it, and thus no known epoch. {remedy}", **values)
         try:

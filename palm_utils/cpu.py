@@ -4,15 +4,14 @@
 
 kernels     PaddlePaddle multiplies by Intel's MKL of 2019, which takes its fast paths on Intel's processors only.
             MKL_DEBUG_CPU_TYPE names another: 7 is AVX-512, 5 is AVX2. MKL up to 2020.0 heeds it.
-memory      glibc gives the buffers of a layer back to the system after it and fetches them again for the next, page
-            by page. `mallopt` tells it to keep them, for a quarter more memory.
+memory      glibc gives a layer's buffers back to the system and fetches them again for the next, page by page.
+            `mallopt` tells it to keep them, for a quarter more memory.
 bias        PaddlePaddle adds a convolution's bias as [1, C, 1, 1], by a slow loop. As [C, 1, 1] it has a fast one.
 pooling     The backward of max-pooling looks for the maximum of each window again. With `return_mask=True` it knows
             where it was, and is four to seven times faster.
 small maps  PaddlePaddle multiplies one image after another. Where the output has only a few places, the matrices are
             too thin for that; all images of the batch are multiplied at once.
-validation  PaddlePaddle's threads share each multiplication and leave everything between two of them to one core.
-            `predict` gives each core a batch of its own instead.
+validation  PaddlePaddle's threads share only multiplications. `predict` gives each core a batch of its own instead.
 
 `kernels`, `small maps` and `validation` change the last digits, as another processor does; the others change no bit.
 The layers stay PaddlePaddle's: the functions that they call are wrapped, and called as they are wherever a measure does
@@ -107,6 +106,7 @@ def _keep_memory() -> str:
     libc = ctypes.CDLL(None)
     libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large buffer
     libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: nothing is given back
+    libc.mallopt(-8, 1)  # M_ARENA_MAX: all threads take from the same
     libc.mallopt(-2, 64 << 20)  # M_TOP_PAD: what is fetched is fetched in 64 MB
     return "on"
 

@@ -429,7 +429,7 @@ def test_make_hands_its_variables_on(tmp_path):
     assert done.returncode == 0 and "1.1" in done.stdout, done.stderr
     assert make("-n", "test", "JOBS=2", "READY=1").stdout.split()[1:] == ["course.py", "test", '"READY=1"', '"JOBS=2"']
     windows = make("-n", "doctor", "OS=Windows_NT").stdout.split()
-    assert windows[:3] == ["python", "course.py", "doctor"]
+    assert windows[:3] == ['"python"', "course.py", "doctor"]
     assert make().stdout == course().stdout
     assert make("labs").returncode
 

@@ -196,7 +196,10 @@ def make_venv(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / supported.STARTED).write_text("made by tools/setup_env.py\n", encoding="utf-8")
     except OSError as error:  # a clone that is read-only, a full disk
-        sys.exit(f"{folder} cannot be written ({error}). Choose another place: VENV=FOLDER, or --venv FOLDER")
+        sys.exit(
+            f"{folder} cannot be written ({error}). Choose another place: python course.py setup --venv FOLDER   "
+            "(with make: make setup VENV=FOLDER)"
+        )
     made = subprocess.run([sys.executable, "-m", "venv", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if made.returncode:
         output = made.stdout.decode(errors="replace")  # in whatever encoding the system speaks

@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=["cpu", "gpu"])
     parser.add_argument("--amp", action="store_true", help=tr("mixed precision, on a GPU"))
     parser.add_argument("--nproc", type=int, default=1, help=tr("processes that share each batch (default 1)"))
+    parser.add_argument("--replicas", type=int, default=1, help=tr("parts of a batch computed at once (default 1)"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
     data = datasets.palm()
     loaders = make_loaders(data, recipe, args.batch_size)
     refuse_processes(args.nproc, args.device)
-    refuse(args.batch_size, args.nproc, args.amp, find_device(args.device))
+    refuse(args.batch_size, args.nproc, args.amp, find_device(args.device), args.replicas)
     folder = args.folder or Path("checkpoints") / f"{chapter}_{network.__name__}"
     if args.nproc == 1:
-        options = {"resume": args.resume, "device": args.device, "amp": args.amp}
+        options = {"resume": args.resume, "device": args.device, "amp": args.amp, "replicas": args.replicas}
         first = distributed.get_rank() == 0  # of several processes it alone prints
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if first else nowhere):
             print(data.describe(), recipe, sep="\n")
@@ -144,8 +145,10 @@ def launch(arguments: list[str], nproc: int, *, device: str | None = None, progr
     start()  # what PaddlePaddle itself sets OMP_NUM_THREADS to is not asked for
     asked = any(os.environ.get(name, "").strip() for name in ("PALM_THREADS", "OMP_NUM_THREADS"))
     environment = {**os.environ, **({} if asked else {"PALM_THREADS": str(max(1, thread_count() // nproc))})}
-    if device == "cpu":
-        environment["PADDLE_DISTRI_BACKEND"] = "gloo"  # where there are GPUs, the launcher would take theirs
+    if find_device(device) == "cpu":
+        # The launcher gives each process a GPU of those that this variable lists, even of an empty list. It knows the
+        # word "all", by which CUDA finds no GPU.
+        environment |= {"PADDLE_DISTRI_BACKEND": "gloo", "CUDA_VISIBLE_DEVICES": "all"}
     python = [sys.executable, "-W", "ignore"]
     with tempfile.TemporaryDirectory() as logs:
         options = {"nproc_per_node": nproc, "log_dir": logs, "log_level": "ERROR", "enable_gpu_log": False}
@@ -153,8 +156,13 @@ def launch(arguments: list[str], nproc: int, *, device: str | None = None, progr
         command = [*python, "-m", "paddle.distributed.launch", *told, *python, *program, *arguments]
         launcher = subprocess.Popen(command, env=environment)
         try:
-            return launcher.wait()
+            status = launcher.wait()
         except KeyboardInterrupt:
             launcher.wait()  # it has been interrupted too, and ends the processes
             print(tr("What was saved before can be gone on with (--resume)."), flush=True)
             raise
+        said = [log.read_text(encoding="utf-8", errors="replace") for log in sorted(Path(logs).glob("workerlog.*"))]
+    # The launcher tells one process that has failed, perhaps because another had.
+    raised = [text[text.rindex("Traceback (most") :] for text in said if "Traceback (most" in text] if status else []
+    print("".join(raised[1:]), end="", file=sys.stderr)
+    return status

@@ -187,7 +187,8 @@ def test_a_whole_set_up(clone, tmp_path):
 
 def test_a_set_up_without_network_says_what_to_do(clone, tmp_path):
     (tmp_path / "home").mkdir()
-    options = {"home": tmp_path / "home", "PIP_RETRIES": "0", "PIP_FIND_LINKS": None, "PIP_INDEX_URL": None}
+    pypi = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": None, "PIP_INDEX_URL": None, "PIP_EXTRA_INDEX_URL": None}
+    options = {"home": tmp_path / "home", "PIP_RETRIES": "1", **pypi}
     out = set_up(clone, before=within(), check=False, **options)
     assert "pip could not install the packages" in out and "pip config set global.index-url ADDRESS" in out
 

@@ -94,6 +94,7 @@ def seen(root):
     run(root, "normed", network=Tiny, epochs=1)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+        environment.setenv("CUDA_VISIBLE_DEVICES", "")  # as who hides a GPU sets it
         assert train.launch([str(root)], 2, program=(__file__,)) == 0
     return [json.loads((root / f"seen{rank}.json").read_text()) for rank in range(2)]
 
@@ -173,6 +174,7 @@ def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch, s
         (["--nproc", "2", "--batch-size", "1"], "A batch of 1 cannot be shared evenly by 2 processes"),
         (["--nproc", "2", "--network", "Large"], "defines no network 'Large'"),
         (["--nproc", "2", "--amp", "--device", "cpu"], "Mixed precision (amp) needs a GPU"),
+        (["--replicas", "2", "--nproc", "2", "--device", "cpu"], "replicas=2: 2 or more share the cores"),
         (["--amp", "--device", "cpu"], "Mixed precision (amp) needs a GPU"),
     ],
 )
