@@ -106,10 +106,7 @@ def _border(center, half, towards) -> tuple[float, float]:
 
 
 def gradient_norms(model) -> dict[str, float]:
-    """Return the size of each layer's weight gradient after a backward pass, by the layer's name, first layer first.
-
-    The size is the root mean square over the weights, so it does not depend on their number.
-    """
+    """Return the root mean square of each layer's weight gradient after a backward pass, by the layer's name."""
     return {
         name.removesuffix(".weight"): float(np.sqrt(np.mean(np.square(p.grad.numpy().astype(np.float64)))))
         for name, p in model.named_parameters()
@@ -118,10 +115,7 @@ def gradient_norms(model) -> dict[str, float]:
 
 
 def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) -> Figure:
-    """Draw one positive number per layer for several networks, on a logarithmic axis.
-
-    values: by network, then by layer, from input to output.
-    """
+    """Draw one positive number per layer, on a logarithmic axis; values: by network, then by layer from input on."""
     layers = list(next(iter(values.values())))
     fig, ax = plt.subplots(figsize=(9, 3.4))
     width = 0.8 / len(values)

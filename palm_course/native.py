@@ -17,10 +17,9 @@ _SHARED_MEMORY = Path("/dev/shm")
 
 
 def loader_workers(batch_bytes: int) -> int:
-    """Return `num_workers` for a DataLoader with batches of `batch_bytes`; 0: this process loads them itself.
+    """Return `num_workers` for a DataLoader with batches of `batch_bytes`: the number of cores minus 1, at most 8.
 
-    It is 0 on macOS and Windows, where a worker does not know what a notebook defines, and where shared memory is too
-    small (64 MB in a container). Otherwise it is the number of cores minus 1, at most 8. Workers end with this process.
+    It is 0 on macOS and Windows, whose workers do not know what a notebook defines, and where shared memory is small.
     """
     end_workers_with_this_process()
     if not sys.platform.startswith("linux") or not _SHARED_MEMORY.is_dir():
@@ -34,8 +33,7 @@ def loader_workers(batch_bytes: int) -> int:
 def end_workers_with_this_process() -> None:
     """Let processes that multiprocessing forks from now on end when this process ends, even if it is killed.
 
-    A worker of PaddlePaddle's DataLoader (2.6 to 3.3) waits for its next batch forever. When a kernel is killed, by
-    hand or because memory runs out, its workers would stay and keep their memory.
+    A worker of PaddlePaddle's DataLoader (2.6 to 3.3) would wait for its next batch forever, and keep its memory.
     """
     util.register_after_fork(_wait_for_parent, lambda wait: threading.Thread(target=wait, daemon=True).start())
 
@@ -49,10 +47,7 @@ def _wait_for_parent() -> None:
 
 @contextmanager
 def native_warnings_hidden() -> Iterator[None]:
-    """Drop what is written to the process's stderr (file descriptor 2) in a `with` block, such as logs of C++ code.
-
-    PaddlePaddle 3.3.1 logs a line when it exports a network with an addition; its log level cannot be changed then.
-    """
+    """Drop what C++ code writes to stderr in a `with` block: PaddlePaddle 3.3.1 logs a line at an export."""
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)

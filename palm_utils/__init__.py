@@ -1,10 +1,10 @@
-"""What the chapters share. Each module imports only from modules above it in this list.
+"""What the chapters share. At its top, each module imports only from modules above it in this list.
 
 The notebooks define the networks; students edit them there.
 
 messages     errors and messages for students, in English or Chinese
 files        files that are replaced as a whole; where caches go
-cpu          faster ways on a CPU, for PaddlePaddle's own layers (chapter 8)
+cpu          faster ways on a CPU, for PaddlePaddle's own layers (chapter 8); read it last
 machine      threads, random seeds, CPU or GPU (chapter 1)
 metrics      accuracy, AUC, sensitivity of a network that detects pathologic myopia (chapter 2)
 layers       the layers of a network: shapes, parameters, multiplications (chapter 1)
@@ -20,8 +20,8 @@ sample       draws the stand-in data
 The tutorial's names can be imported from the package itself: transform_img, data_loader, valid_data_loader, train_pm,
 evaluation, EPOCH_NUM, and the paths DATADIR, DATADIR2, CSVFILE, which palm_utils.datasets.palm() finds.
 
-Importing the package changes no setting and does not load PaddlePaddle; `machine.start`, `seed_everything` and
-`train_pm` do both.
+Importing the package changes no setting and loads no PaddlePaddle; `machine.start`, `seed_everything` and `train_pm`
+change settings and load it. errors, seeds, claims and recipes are old names of modules that have moved.
 """
 
 import importlib
@@ -76,7 +76,7 @@ _MOVED_NAMES = {
 
 
 def old_name(module: str, name: str):
-    """Return what has moved from one of the package's modules; AttributeError if it never was there."""
+    """Return what an old name of a palm_utils module stands for; AttributeError if it never had that name."""
     for home, names in _MOVED_NAMES[module.split(".")[1]].items():
         if name in names.split():
             return getattr(importlib.import_module(home), name)

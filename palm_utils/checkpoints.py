@@ -3,7 +3,7 @@
 Chapter 1 saves and loads parameters; chapter 7 stops a run, resumes it and compares. A checkpoint is NAME.pdparams and
 NAME.pdopt as `paddle.save` writes them, NAME.json with the history, and NAME.best.pdparams of the best epoch. `save`
 first writes NAME.next.*. NAME.next.json comes last, in one step: it marks them as complete. Then they replace the old
-files. If the process is killed before that mark, the old checkpoint stays; later, `recover` completes the new one.
+files. If the process is killed before the mark, the old checkpoint stays; after, `recover` completes the new one.
 """
 
 import errno
@@ -128,8 +128,8 @@ class Checkpoint:
     def what_is_saved(self, history: History) -> str:
         """Return a message about what is on the disk after an interruption, even in the middle of `save`."""
         self.recover()
-        saved = History.load(self.state).epochs if self.state.exists() else []
-        if not saved or saved != history.epochs[: len(saved)]:
+        saved = History.load(self.state).to_dict()["epochs"] if self.state.exists() else []  # nan is null there
+        if not saved or saved != history.to_dict()["epochs"][: len(saved)]:
             end = f"; {self.params} is of an earlier run." if saved else "."
             return f"Interrupted before the first epoch was finished and saved{end}"
         how = f"History.load({str(self.state)!r}) reads its history, train_pm(..., resume=True) goes on from there."

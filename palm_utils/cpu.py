@@ -1,4 +1,4 @@
-"""Training fast on a CPU: what PaddlePaddle leaves undone there, done from Python (chapter 8 tells what it gains).
+"""Faster ways on a CPU in the place of some of PaddlePaddle's functions (chapter 8 tells why). Read it last.
 
 `machine.start` calls `use`. The environment variable PALM_CPU=plain turns everything off. Each measure has its reason:
 
@@ -11,7 +11,7 @@ pooling     The backward of max-pooling looks for the maximum of each window aga
             where it was, and is four to seven times faster.
 small maps  PaddlePaddle multiplies one image after another. Where the output has only a few places, the matrices are
             too thin for that; all images of the batch are multiplied at once.
-validation  PaddlePaddle's threads share only multiplications. `predict` gives each core a batch of its own instead.
+validation  PaddlePaddle's threads share only matrix products. `predict` computes up to four batches at once instead.
 
 `kernels`, `small maps` and `validation` change the last digits, as another processor does; the others change no bit.
 The layers stay PaddlePaddle's: the functions that they call are wrapped, and called as they are wherever a measure does
@@ -39,7 +39,7 @@ from palm_utils.messages import CourseError
 MKL_VARIABLE, AVX2, AVX512 = "MKL_DEBUG_CPU_TYPE", "5", "7"
 _AVX512_FLAGS = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 _FIRST_TRIED, _FIRST_UNTRIED = (2, 6), (3, 4)  # versions of PaddlePaddle whose functions are known to be these
-# Small maps: output places up to which, and weights from which on, one product for the batch is the faster way.
+# Small maps: one product for the batch is faster with at most these output places, at least these weights.
 _MOST_PLACES, _FEWEST_WEIGHTS = 4, 2**16
 
 MEASURES = ("kernels", "memory", "bias", "pooling", "small maps", "validation")
@@ -207,7 +207,7 @@ def sharing(workers: int, threads: int) -> Iterator[None]:
 
 
 def batches_at_once(model, threads: int) -> int:
-    """Return how many batches a model may predict at the same time: at most 4, and a static network only one."""
+    """Return how many batches `predict` computes at once: up to 4; 1 if static, built for GPUs or switched off."""
     import paddle
 
     static = (paddle.jit.TranslatedLayer, paddle.jit.dy2static.program_translator.StaticFunction)
@@ -221,9 +221,9 @@ def batches_at_once(model, threads: int) -> int:
 class Replicas:
     """A network as `number` copies that share its parameters; each takes a part of a batch, on cores of its own.
 
-    Called with images, it returns logits as the network does; their backward adds the gradients in a fixed order, so
-    that a run can be repeated. Batch norm sees a part of the batch only, which changes figures. threads: PaddlePaddle's
-    own. Raises CourseError for a layer whose random numbers cannot be kept apart.
+    Called with images, it returns their logits; the backward from there runs in the copies and adds their gradients in
+    a fixed order, so that a run can be repeated. Batch norm sees a part of the batch only, which changes figures.
+    threads: as many as PaddlePaddle has. Raises CourseError for a layer whose random numbers cannot be kept apart.
     """
 
     def __init__(self, model, number: int, threads: int):

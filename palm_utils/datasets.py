@@ -193,7 +193,7 @@ def cifar10() -> CifarData:
     return _found_or_sample("cifar10")
 
 
-def of_notebook(data: PalmData) -> dict[str, str]:
+def paths_of_notebook(data: PalmData) -> dict[str, str]:
     """Return DATADIR, DATADIR2 and CSVFILE as the notebook sets them, which is the tutorial's way, else `data`'s."""
     names = ("DATADIR", "DATADIR2", "CSVFILE")
     return {name: getattr(sys.modules["__main__"], name, None) or getattr(data, name) for name in names}

@@ -151,10 +151,10 @@ def machine_line() -> str:
 
 
 def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:
-    """Return epochs, batches per epoch (None: all) and resume of a training.
+    """Return (epochs, batches per epoch or None for all, resume) of a training.
 
-    What is None is filled in by the environment variables PALM_EPOCHS, PALM_BATCHES and PALM_RESUME, and epochs then
-    by the notebook's EPOCH_NUM, which the tutorial sets, or else by 5. Raises CourseError: not a number of at least 1.
+    epochs: as passed, else PALM_EPOCHS, else the notebook's EPOCH_NUM, else 5. Batches: PALM_BATCHES. resume: as
+    passed, else PALM_RESUME. Raises CourseError when one of these numbers is not a whole number of at least 1.
     """
     asked = {name: os.environ.get(name, "").strip() for name in ("PALM_EPOCHS", "PALM_BATCHES")}
     if epochs is None and not asked["PALM_EPOCHS"]:
@@ -163,7 +163,7 @@ def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int
         if value and (not value.isdigit() or int(value) < 1):
             raise CourseError("{name} is {value!r}; it must be a whole number of at least 1", name=name, value=value)
     epochs = int(asked["PALM_EPOCHS"] or asked["EPOCH_NUM"]) if epochs is None else epochs
-    resume = (os.environ.get("PALM_RESUME") or None) if resume is None else resume
+    resume = (os.environ.get("PALM_RESUME", "").strip() or None) if resume is None else resume
     return epochs, int(asked["PALM_BATCHES"] or 0) or None, resume
 
 

@@ -58,7 +58,7 @@ class Scores:
 
     @property
     def auc(self) -> float:
-        """Area under the ROC curve; nan where only one class is present."""
+        """Area under the ROC curve; nan where only one class is present or a logit is not finite."""
         if len(np.unique(self.labels)) < 2 or not np.all(np.isfinite(self.logits)):
             return float("nan")
         from sklearn.metrics import roc_auc_score

@@ -159,7 +159,7 @@ class Reader:
 def as_batch(batch: object) -> tuple[np.ndarray, np.ndarray]:
     """Return a batch of any reader as train_pm computes with it: images float32 [N, ...], labels float32 [N, 1].
 
-    Labels may be [N], and both of any type of number. Raises WrongArgument for what could be meant in several ways.
+    Labels may be [N], of any number type; images of any float type. Raises WrongArgument for all else, such as nan.
     """
     try:
         images, labels = map(np.asarray, batch)

@@ -1,4 +1,4 @@
-"""train_pm: the training loop of the iChallenge-PM chapters, which chapter 2 builds step by step.
+"""train_pm: the training loop (in `_train`) of the iChallenge-PM chapters, which chapter 2 builds step by step.
 
 Names, argument order and defaults are the tutorial's. `paddle.distributed.launch` can start several processes that
 train one network: all read the same batches, each computes its share of them, paddle.DataParallel averages the
@@ -77,9 +77,9 @@ def train_pm(
     amp: train in mixed precision (O1: float16 where that is safe), which needs a GPU; validation stays in float32.
     replicas: parts of a batch that are computed at the same time on the cores of a CPU (palm_utils.cpu.Replicas).
 
-    Raises TrainingDiverged at the first loss that is not finite, WrongArgument (a ValueError) for a model whose output
-    is not one logit per image, for an optimizer of another model and for batches that have no single meaning,
-    CourseError for amp without a GPU. Ctrl-C prints where the finished epochs are.
+    Raises TrainingDiverged at the first loss that is not finite, NotSaved where the run cannot be saved, WrongArgument
+    (a ValueError) for a model, optimizer, batch or argument that does not fit, DataError for data or a checkpoint that
+    cannot be used, CourseError for any other reason. Ctrl-C prints where the finished epochs are.
     """
     epochs, limit, resume = machine.from_environment(epochs, resume)
     use_device(device)
@@ -89,9 +89,9 @@ def train_pm(
     if train_loader is not None and augment is not None:
         raise WrongArgument("augment belongs to the reader: data_loader(..., augment=...) when you pass train_loader")
     if train_loader is None or valid_loader is None:
-        folder_of = datasets.of_notebook(datasets.palm())
-        train_loader = train_loader or data_loader(folder_of["DATADIR"], batch_size, "train", augment=augment)
-        valid_loader = valid_loader or valid_data_loader(folder_of["DATADIR2"], folder_of["CSVFILE"], batch_size)
+        paths = datasets.paths_of_notebook(datasets.palm())
+        train_loader = train_loader or data_loader(paths["DATADIR"], batch_size, "train", augment=augment)
+        valid_loader = valid_loader or valid_data_loader(paths["DATADIR2"], paths["CSVFILE"], batch_size)
     for what, loader in {"train_loader": train_loader, "valid_loader": valid_loader}.items():
         if not callable(loader):
             template = mark("{what} is a {kind}, which cannot be called; train_pm calls a reader in every epoch.")
@@ -110,7 +110,7 @@ def train_pm(
     optional |= {"amp": amp, "batches": limit, "code": isinstance(resume, str) and resume}
     about |= {what: value for what, value in optional.items() if value}
     run = _Run(History([], about), Checkpoint(folder, name), rank, processes, log_every, progress and processes == 1)
-    scaler = paddle.amp.GradScaler(enable=amp)  # without amp it does nothing
+    scaler = paddle.amp.GradScaler(enable=amp)  # without amp it passes the loss and the step through
     with run.checkpoint.held(model) if rank == 0 else nullcontext():
         read = "{}; validation: {}".format(*(getattr(r, "__name__", r) for r in (train_loader, valid_loader)))
         where = f"{epochs} epochs on {paddle.device.get_device()}; saved as {run.checkpoint.params}"
@@ -126,7 +126,7 @@ def train_pm(
 
 def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, epochs: int) -> None:
     """Train the epochs that are not in the history yet: a step for each batch, then validation and a checkpoint."""
-    network = model
+    network = model  # takes the batches: the model, or what shares them among processes or replicas
     if run.processes > 1:
         network = paddle.DataParallel(model)  # averages the gradients
         vars(model).setdefault("_parallel", []).append(network)  # keep it alive: its hooks in the model need it
@@ -147,25 +147,25 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
                 logits = network(images)
                 _refuse_other_outputs(model, logits, labels)
                 loss = F.binary_cross_entropy_with_logits(logits, labels)
-            value = float(_sum(loss.item(), run.processes)) / run.processes
-            _refuse_divergence(value, f"epoch {epoch}, batch {batch_id}", optimizer, run.history)
+            mean = float(_sum(loss.item(), run.processes)) / run.processes  # this loss, over all processes
+            _refuse_divergence(mean, f"epoch {epoch}, batch {batch_id}", optimizer, run.history)
             if run.log_every and batch_id % run.log_every == 0:
-                run.say(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {value:.4f}")
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
+                run.say(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {mean:.4f}")
+            scaler.scale(loss).backward()  # without amp: loss.backward()
+            scaler.step(optimizer)  # without amp: optimizer.step()
+            scaler.update()  # without amp: nothing
             optimizer.clear_grad()
             if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
                 optimizer._learning_rate.step()
-            total, images_seen = total + value * batch_size, images_seen + batch_size
+            total, images_seen = total + mean * batch_size, images_seen + batch_size
         if not images_seen:
             raise WrongArgument("train_loader yields no batches; a reader yields them anew each time it is called")
         # Batch norm's running statistics differ: each process or replica has seen other images.
         if isinstance(network, cpu.Replicas):
             network.end_epoch()
-        for value in model.state_dict().values() if run.processes > 1 else []:
-            if value.stop_gradient:
-                paddle.distributed.broadcast(value, src=0)
+        for buffer in model.state_dict().values() if run.processes > 1 else []:
+            if buffer.stop_gradient:
+                paddle.distributed.broadcast(buffer, src=0)
         scores = predict(model, valid_loader, share=(run.rank, run.processes))
         _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, run.history)
         run.say(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}")
@@ -179,7 +179,7 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
 def evaluation(
     model, params_file_path: str | Path, *, loader: Callable | None = None, batch_size: int = 10, threshold: float = 0.5
 ) -> metrics.Scores:
-    """Load parameters into a model, evaluate it, print the Scores and return them.
+    """Load parameters into a model, evaluate it (on a GPU where there is one), print the Scores and return them.
 
     loader: by default a reader of the validation set that train_pm takes. threshold: as in `predict`.
     Raises DataNotFound for a missing file, DataError for a file of another network.
@@ -187,8 +187,8 @@ def evaluation(
     use_device(None)
     load_parameters(model, params_file_path)
     if loader is None:
-        folder_of = datasets.of_notebook(datasets.palm())
-        loader = valid_data_loader(folder_of["DATADIR2"], folder_of["CSVFILE"], batch_size)
+        paths = datasets.paths_of_notebook(datasets.palm())
+        loader = valid_data_loader(paths["DATADIR2"], paths["CSVFILE"], batch_size)
     scores = predict(model, loader, threshold=threshold)
     print(scores)
     return scores
@@ -205,7 +205,7 @@ def predict(model, loader: Callable, *, threshold: float = 0.5, share: tuple[int
         number, batch = numbered
         images, labels = as_batch(batch)
         if number % processes != rank:
-            return np.zeros([2, len(labels)])
+            return np.zeros([2, len(labels)])  # another process computes this batch
         with paddle.no_grad():
             logits = model(paddle.to_tensor(images))
             _refuse_other_outputs(model, logits, labels)
@@ -241,19 +241,19 @@ class _Run:
 
 def _batches(run: _Run, loader: Callable, epoch: int) -> Iterator[tuple]:
     """Yield this process's share of each batch, as tensors, and the size of the whole batch."""
-    limit, step = run.history.about.get("batches"), run.processes
+    limit, processes = run.history.about.get("batches"), run.processes
     number = min(len(loader), limit or len(loader)) if hasattr(loader, "__len__") else None
     bar = tqdm(islice(loader(), limit), f"epoch {epoch}", number, leave=False, disable=not run.progress)
     for images, labels in map(as_batch, bar):
-        # If a batch cannot be shared evenly, some images come twice, so that all processes have equally many.
-        mine = np.arange(run.rank, math.ceil(len(labels) / step) * step, step) % len(labels)
+        # Every processes-th image, from rank on. At the end some come twice, so that all processes have equally many.
+        mine = np.arange(run.rank, math.ceil(len(labels) / processes) * processes, processes) % len(labels)
         yield paddle.to_tensor(images[mine]), paddle.to_tensor(labels[mine]), len(labels)
 
 
 def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed: int | None, epochs: int) -> None:
     """Continue the saved run if `resume` asks for it (see train_pm)."""
     fresh = run.history.about
-    asked = {"seed": seed, "batch_size": fresh["batch_size"], "batches": fresh.get("batches", "all")}
+    usual = {"seed": None, "batch_size": None, "batches": "all", "replicas": 1}
     if named := isinstance(resume, str):
         resume = False
         with suppress(CourseError):  # no history is saved there
@@ -268,8 +268,8 @@ def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed
     if state is None:
         return run.say(f"nothing saved in {run.checkpoint.folder}", keep=False)
     run.history, run.lines = History.from_dict(state["history"]), state.get("lines", [])
-    for what, wanted in asked.items():
-        saved = run.history.about.get(what, "all")
+    for what, default in usual.items():
+        wanted, saved = seed if what == "seed" else fresh.get(what, default), run.history.about.get(what, default)
         if None not in (wanted, saved) and wanted != saved:
             values = {"what": what, "asked": wanted, "saved": saved, "file": run.checkpoint.state}
             raise WrongArgument(

@@ -157,8 +157,6 @@ class Excerpt(io.StringIO):
 
 
 class Trial:
-    """One run of one exercise's check."""
-
     def __init__(self, exercise: Exercise) -> None:
         self.exercise = exercise
         self._seconds_left = exercise.seconds

@@ -20,11 +20,9 @@ _Line = tuple[int, list[str]]  # its number and its cells, not all of them empty
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One photograph's label: file name, 1 for pathologic myopia or 0, and the table's line."""
-
-    name: str
-    label: int
-    line: int
+    name: str  # of the photograph's file
+    label: int  # 1 for pathologic myopia, or 0
+    line: int  # of the table
 
 
 def read_labels(csvfile: str | Path) -> list[LabelRow]:

@@ -2,9 +2,8 @@
 
 The training photographs are split into four parts; each candidate is trained four times on three of them and scored on
 the fourth. The chosen one is measured once on the validation photographs: that figure is no luckier than it should be.
-Only AlexNet's candidates are measured here; those of networks that take hours were in PyTorch on a GPU
-(benchmarks/attic), with recipes and figures in results/CHAPTER/choice/NETWORK-pytorch.json. What the candidates of a
-network share (cosine, augmentation, epochs) follows trial runs that were scored on the validation photographs.
+Only AlexNet's candidates are measured here; the others' were in PyTorch on a GPU (benchmarks/attic), with figures in
+results/CHAPTER/choice/NETWORK-pytorch.json. What candidates share follows trials on the validation photographs.
 """
 
 import argparse
@@ -69,7 +68,6 @@ def folds(loader: Reader) -> Iterator[tuple[Reader, Reader]]:
 
 
 def paths(network: str, candidate: str) -> list[Path]:
-    """Return the files of a candidate's runs, one for each part that is held out."""
     return [_file(network, f"{candidate}-fold{fold}") for fold in range(FOLDS)]
 
 

@@ -24,8 +24,6 @@ NETWORKS: dict[str, tuple[str, float | None]] = {
 
 
 class Row(NamedTuple):
-    """What is stored of one network and one recipe."""
-
     network: str
     title: str
     recipe: str

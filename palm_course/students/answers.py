@@ -25,13 +25,11 @@ _CHECK = re.compile(r"""^(?:\w+\.)?check\(\s*["'](\d+\.\d+)["']\s*,\s*(\w+)\s*,?
 
 
 class _Statement(NamedTuple):
-    """A statement on the top level of a cell, the names that it binds, and those of others that it uses."""
-
-    node: ast.stmt
+    node: ast.stmt  # on the top level of a cell
     file: str
     cell: int
     binds: set[str]
-    uses: set[str]
+    uses: set[str]  # names that it may not bind itself
 
 
 class Answers:

@@ -31,10 +31,8 @@ _ORDER += (Status.NOT_ATTEMPTED.value, judging.MISSING)
 
 
 class Row(NamedTuple):
-    """A line of the table; `exercise` is "" where it is about a whole notebook."""
-
     student: str
-    exercise: str
+    exercise: str  # "" where the line is about a whole notebook
     verdict: str
     message: str
 

@@ -38,9 +38,7 @@ TIMEOUT, CRASHED = mark("timeout"), mark("crashed")
 
 
 class Result(NamedTuple):
-    """What was found for one exercise, or, with number "", for the notebook as a whole."""
-
-    number: str
+    number: str  # of the exercise; "" for the notebook as a whole
     verdict: str  # a value of Status, or one of the words above
     message: str
     summary: tuple[str, ...] = ()  # as in a Verdict; empty where the process told nothing

@@ -31,13 +31,11 @@ _OTHERS = (_LABELS, *(f"mnist/{name}" for name in MNIST_FILES), _PICTURES)
 
 @dataclass(frozen=True)
 class Size:
-    """How much of each data set is made; pairs are (training, validation or test)."""
-
     high_myopia: int
     normal: int
     pathologic: int
     validation: int
-    digits: tuple[int, int]
+    digits: tuple[int, int]  # for training and for test
     pictures: tuple[int, int]
     seconds: int  # roughly, on two cores
 

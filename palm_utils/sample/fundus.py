@@ -28,8 +28,6 @@ _APERTURE = ramp(FULL.distance(_MIDDLE), _APERTURE_RADIUS + 0.8, _APERTURE_RADIU
 
 @dataclass
 class Traits:
-    """What makes one eye and its photograph differ from another."""
-
     tessellation: float = 0.0  # 0 none .. 1 choroid fully visible
     crescent: float = 0.0  # extent of peripapillary atrophy in disc radii, 0 none
     ring: float = 0.0  # 0 crescent on the fovea's side .. 1 ring around the disc

@@ -288,7 +288,7 @@ def test_nbval_tells_a_killed_kernel_at_once_and_conflict_markers(tmp_path):
     write_book(tmp_path / "01_x.ipynb", "x = 1", KILL, "x")
     (tmp_path / "02_y.ipynb").write_text('{"cells": [\n<<<<<<< HEAD\n]}')
     printed = nbval(tmp_path, tmp_path, "--continue-on-collection-errors").stdout
-    assert re.search(f"Cell 1: {notebooks.DIED}\n\nInput:\nimport os", printed), printed
+    assert f"Cell 1: {notebooks.DIED}" in printed and "os.kill(" in printed, printed
     assert "02_y.ipynb is not a notebook, or a damaged one (with git's conflict markers in it)" in printed
     assert re.search("1 failed, 1 passed, 1 xfailed, 1 error", printed) and "Traceback" not in printed
 

@@ -407,3 +407,11 @@ def test_a_folder_without_locks(train, monkeypatch, capsys):
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     assert len(train(*fresh(), epochs=1)) == 1
     assert "cannot be locked: let no other training write there" in capsys.readouterr().out
+
+
+def test_what_is_saved_is_known_where_an_epoch_has_no_auc(tmp_path):
+    model, optimizer = fresh()
+    history, checkpoint = History(), Checkpoint(tmp_path, "palm")
+    history.add(0, 0.5, 0.5, 1.0, seconds=1.0)  # one class only: nan
+    checkpoint.save(model, optimizer, {"history": history.to_dict()}, best=True)
+    assert "holds the run after 1 finished epoch(s)" in checkpoint.what_is_saved(history)

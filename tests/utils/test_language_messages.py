@@ -181,7 +181,7 @@ def test_progress_is_that_of_the_edition_that_the_student_works_in(course, monke
     zh_total = f"{chinese}（按 notebook 最近一次保存的内容）"
     assert printed(capsys, "progress", having="已完成") == [f"zh/01_lenet_mnist：{chinese}", zh_total]
     (course / "zh" / "02_x.ipynb").write_text("damaged")
-    assert printed(capsys, "progress", having="`python -m palm_utils reset zh/02` 可以换上一份全新的")
+    assert printed(capsys, "progress", having="`python course.py reset --chapter zh/02` 会换上一份全新的")
     assert main(["progress", "zh/07"]) == 1
     assert "'07'" in capsys.readouterr().err
 

@@ -101,6 +101,8 @@ def test_train_pm_trains_with_replicas_and_a_run_is_resumed_to_the_same_bits(tra
     train(*parts, epochs=2, seed=1, replicas=2, name="parts")
     resumed = train(*(parts := fresh(seed=9)), epochs=3, seed=1, replicas=2, name="parts", resume=True)
     assert resumed["train_loss"] == history["train_loss"] and history.about["replicas"] == 2
+    with pytest.raises(ValueError, match=r"replicas is 1, but the run saved in .*parts\.json has 2"):
+        train(*fresh(), epochs=4, name="parts", resume=True)
     assert history["train_loss"] != train(*fresh(), epochs=3, seed=1)["train_loss"]  # batch norm saw other parts
     assert_same(weights(whole[0]), weights(parts[0]))
 
