@@ -1,4 +1,4 @@
-"""Faster ways on a CPU in the place of some of PaddlePaddle's functions (chapter 8 tells why). Read it last.
+"""Faster ways on a CPU instead of some of PaddlePaddle's functions (chapter 8 tells why). Read it last.
 
 `machine.start` calls `use`. The environment variable PALM_CPU=plain turns everything off. Each measure has its reason:
 
