@@ -1,5 +1,6 @@
 """The faster ways on a CPU: same bits, only where they apply, and off when asked."""
 
+import hashlib
 import subprocess
 import sys
 
@@ -106,7 +107,7 @@ def plainly(monkeypatch):
 
 
 def trained(network, shape, *, classes=None):
-    """The bytes of all parameters and statistics after five steps on one thread, dropout off."""
+    """A digest of all parameters and statistics after five steps on one thread, dropout off."""
     paddle.seed(0)
     model = network() if classes is None else network(num_classes=classes)
     for layer in model.sublayers():
@@ -122,7 +123,10 @@ def trained(network, shape, *, classes=None):
         loss.backward()
         optimizer.step()
         optimizer.clear_grad()
-    return b"".join(value.numpy().tobytes() for value in model.state_dict().values())
+    digest = hashlib.sha256()
+    for value in model.state_dict().values():
+        digest.update(value.numpy())
+    return digest.hexdigest()
 
 
 @pytest.mark.parametrize(
