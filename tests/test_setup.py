@@ -396,7 +396,7 @@ def test_the_tasks_are_listed():
         ("lab", 0, "--LabApp.default_url=/lab/tree/01_lenet_mnist.ipynb"),
         ("lab --chapter zh/03 --port=8890", 0, "--LabApp.default_url=/lab/tree/zh/03_alexnet.ipynb"),
         ("lab BROWSER=0 PORT=8890 JOBS=2", 0, "--no-browser --port=8890"),
-        ("test", 0, "-n auto --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks --ignore=notebooks/zh tests"),
+        ("test", 0, "-n auto --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks tests"),
         ("test --chapter '01 02'", 0, "notebooks/01_lenet_mnist.ipynb notebooks/02_ichallenge_pm.ipynb"),
         ("test-notebooks CH=02 JOBS=3", 0, "notebooks/02_ichallenge_pm.ipynb --numprocesses=3"),
         ("reset CH=03 KEEP=1", 0, "-m palm_utils reset 03 --keep-answers"),
