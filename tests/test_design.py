@@ -62,7 +62,8 @@ def test_palm_utils_is_read_in_an_afternoon():
 
 
 def test_both_packages_together():
-    assert lines(EVERY_FILE) <= 10_500
+    # The modules of single chapters' exercises grow with the notebooks, not with the machinery.
+    assert lines(path for path in EVERY_FILE if not path.match("exercises/chapter_*.py")) <= 10_500
 
 
 @pytest.mark.parametrize(("module", "most"), [("palm_utils.readers", 8), ("palm_utils.training", 12)])
