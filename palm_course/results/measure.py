@@ -8,10 +8,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from palm_course.results import stored, train
+from palm_course.results import stored, train, weights
 from palm_course.results.recipes import BOTH, STEADY
 from palm_course.results.stored import Run
 from palm_utils import datasets, machine
+from palm_utils.files import replacing
 from palm_utils.messages import CourseError
 
 WORK = stored.FOLDER.parent / "build" / "results"
@@ -26,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, one core each (default 1)")
     parser.add_argument("--nproc", type=int, default=1, help="processes that share each run, a core each (default 1)")
     parser.add_argument("--again", action="store_true", help="measure what is stored already, too")
+    parser.add_argument("--weights", action="store_true", help="keep the trained weights, too, in the data folder")
     parser.add_argument("--list", action="store_true", help="say what there is and what would be measured")
 
 
@@ -35,7 +37,11 @@ def run(args: argparse.Namespace) -> int:
         for one in runs:
             print(f"{'stored ' if one.path.is_file() else 'missing'}  {one}")
         return 0
-    missing = [one for one in runs if args.again or not one.path.is_file()]
+    missing = [
+        one
+        for one in runs
+        if args.again or not one.path.is_file() or (args.weights and not weights.path(one).is_file())
+    ]
     if not missing:
         print(f"All {len(runs)} results are stored already.")
         return 0
@@ -44,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
         _refuse_sharing(one, args.nproc, data)
     if args.jobs > 1 or args.nproc > 1:
         with ThreadPoolExecutor(args.jobs) as pool:
-            return int(any([*pool.map(lambda one: _measure_elsewhere(one, args.again, args.nproc), missing)]))
+            return int(any([*pool.map(lambda one: _measure_elsewhere(one, args), missing)]))
     for one in missing:
-        measure(one, data, again=args.again)
+        measure(one, data, again=args.again, keep_weights=args.weights)
     return 0
 
 
@@ -72,8 +78,11 @@ def real_photographs() -> datasets.PalmData:
     return data
 
 
-def measure(one: Run, data: datasets.PalmData, *, again: bool = False) -> None:
-    """Train a run to its end, resuming unless `again`, and store the result; of several processes the first does."""
+def measure(one: Run, data: datasets.PalmData, *, again: bool = False, keep_weights: bool = False) -> None:
+    """Train a run to its end, resuming unless `again`, and store the result; of several processes the first does.
+
+    keep_weights: the trained parameters are kept as well (palm_course.results.weights).
+    """
     import paddle
 
     from palm_utils.training import predict
@@ -90,15 +99,18 @@ def measure(one: Run, data: datasets.PalmData, *, again: bool = False) -> None:
     if first:
         scores = predict(model, loaders[1])
         stored.store(one, history, scores, data)
+        if keep_weights:
+            with replacing(weights.path(one)) as temporary:
+                paddle.save(model.state_dict(), str(temporary))
         shutil.rmtree(work)  # a gigabyte and more for some of the networks
         print(f"{one}: {scores.accuracy:.4f} after {time.perf_counter() - started:.0f} s", flush=True)
 
 
-def _measure_elsewhere(one: Run, again: bool, nproc: int) -> int:
+def _measure_elsewhere(one: Run, args: argparse.Namespace) -> int:
     arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
-    arguments += ["--again"] if again else []
-    if nproc > 1:
-        return train.launch(arguments, nproc)
+    arguments += [f"--{name}" for name in ("again", "weights") if getattr(args, name)]
+    if args.nproc > 1:
+        return train.launch(arguments, args.nproc)
     return subprocess.call([sys.executable, "-m", "palm_utils", *arguments])
 
 

@@ -12,15 +12,17 @@ import pytest
 
 from palm_course import chapters
 from palm_course.command import main
-from palm_course.results import measure, stored, train
+from palm_course.results import features, measure, stored, train, weights
 from palm_course.results.recipes import RECIPES, STEADY, TUTORIAL, Recipe
 from palm_course.results.stored import Run
 from palm_utils import machine
-from palm_utils.datasets import PalmData
+from palm_utils.datasets import LABELS as LABEL_TABLE
+from palm_utils.datasets import TRAINING, VALIDATION, PalmData
 from palm_utils.history import History
-from palm_utils.messages import CourseError, DataError
+from palm_utils.messages import CourseError, DataError, DataNotFound
 from palm_utils.metrics import score
-from palm_utils.training import Checkpoint
+from palm_utils.readers import valid_data_loader
+from palm_utils.training import Checkpoint, predict
 
 NETWORK = "03_small:Small"
 LABELS = np.array([1, 0, 1, 0, 1, 0, 1])
@@ -161,6 +163,24 @@ def test_a_result_is_what_the_chapter_s_cells_give(course, palm_folder, tmp_path
     assert stored.load(NETWORK, recipe)[5]["train_loss"] == expected["train_loss"]
     loss = score(stored.valid_logits(NETWORK, recipe)[5], LABELS).loss
     assert loss == pytest.approx(expected.last["valid_loss"], rel=1e-6)
+
+
+def test_trained_weights_are_kept_where_asked_and_give_the_stored_logits(course, palm_folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "data_folder", lambda: tmp_path / "data")
+    arguments = ["results", NETWORK, "--recipe", "steady", "--seeds", "0"]
+    assert main(arguments) == 0
+    with pytest.raises(DataNotFound, match="03_small:Small --recipe steady --seeds 0 --weights"):
+        weights.load(NETWORK)
+    assert main([*arguments, "--weights"]) == 0
+    scores = predict(weights.load(NETWORK), valid_data_loader(palm_folder / VALIDATION, palm_folder / LABEL_TABLE))
+    np.testing.assert_allclose(scores.logits, stored.valid_logits(NETWORK, "steady")[0], rtol=1e-6)
+    with pytest.raises(DataNotFound, match="No features of 03_small:Small"):
+        features.read(NETWORK)
+    features.make(NETWORK)
+    found = features.read(NETWORK)
+    assert found.components.shape == (19, 12) and found.is_training.sum() == 12
+    assert found.names[0] in {path.name for path in (palm_folder / TRAINING).iterdir()}
+    assert found.labels[found.kinds == "V"].tolist() == LABELS.tolist()
 
 
 def test_a_stopped_measurement_goes_on(course, monkeypatch):
