@@ -292,4 +292,6 @@ def main(words):
 
 
 if __name__ == "__main__":
+    if sys.version_info < (3, 8):  # noqa: UP036 - an older one cannot read the doctor
+        sys.exit("The course needs Python 3.10 to 3.13; {} is {}.{}.".format(sys.executable, *sys.version_info))
     sys.exit(main(sys.argv[1:]))

@@ -527,3 +527,10 @@ def test_the_docker_image_is_built_and_the_doctor_is_content():
         pytest.skip("there is no Docker here")
     subprocess.run(["docker", "build", "-t", "palm-course-test", "."], cwd=ROOT, check=True)
     subprocess.run(["docker", "run", "--rm", "palm-course-test", "python", "course.py", "doctor"], check=True)
+
+
+def test_a_python_too_old_to_read_the_doctor_is_told_so():
+    code = "import runpy, sys; sys.version_info = (3, 7, 16); sys.argv = ['course.py', 'doctor']; "
+    done = call(sys.executable, "-c", code + "runpy.run_path('course.py', run_name='__main__')")
+    assert done.returncode == 1
+    assert done.stderr == f"The course needs Python 3.10 to 3.13; {sys.executable} is 3.7.\n"
