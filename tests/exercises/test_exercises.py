@@ -107,7 +107,7 @@ def test_both_editions_have_the_cells_of_every_exercise(exercise, edition, headi
     number = exercise.number
     text, stub, check = exercise_cells(number, edition)
     first, _, rest = text.source.partition("\n")
-    assert re.fullmatch(re.escape(heading.format(number, tr(exercise.title))) + "( ★{1,3})?", first) and rest
+    assert re.fullmatch(re.escape(heading.format(number, tr(exercise.title))) + "( ?★{1,3})?", first) and rest
     assert stub.metadata.tags == [f"exercise:{number}", "nbval-ignore-output"]
     assert answers.Answers([(stub.source, stub.metadata.tags)], "x").is_untouched(number)
     assert check.metadata.tags == [f"check:{number}", "nbval-ignore-output"]
