@@ -270,7 +270,7 @@ def _map(values: np.ndarray) -> str:
 CONV_AND_POOL = ArrayExercise(
     number="1.5",
     name="conv_and_pool",
-    title=mark("a convolution by hand, then max-pooling"),
+    title=mark("convolution and pooling by hand"),
     success=mark("you wrote the first block of LeNet in plain NumPy."),
     hint=mark("two loops, over the rows and the columns of the map: cut out the patch, multiply, add up."),
     stronger_hint=mark(

@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved, write
+from student_notebooks import NUMBERS, RIGHT, SIZE, WRONG, chapter_one, solved, write
 
 from palm_course.command import main
 from palm_course.students import grade, judging
@@ -86,7 +86,7 @@ def test_a_row_for_each_student_and_exercise_in_order(graded):
     assert content.startswith("\ufeffstudent,exercise,verdict,message\r\n".encode())  # the mark is for Excel
     keys = list(table)[1:]
     assert keys[:3] == [("'=SUM(A1:A9) 王小明", number) for number in ("1.1", "1.2", "1.3")]
-    assert [key for key in keys if key[0] == "ada"] == [("ada", number) for number in ("1.1", "1.2", "1.3")]
+    assert [key for key in keys if key[0] == "ada"] == [("ada", number) for number in NUMBERS]
     students = list(dict.fromkeys(student.removeprefix("'") for student, _ in keys))
     assert students == sorted(students)
     assert f"{len(students)} students, {len(keys)} rows (" in printed

@@ -64,7 +64,7 @@ def test_a_console_without_the_tick(monkeypatch):
 
 def test_unknown_number_names_the_known_ones():
     for function in (exercises.hint, exercises.solution, lambda number: exercises.check(number, len)):
-        with pytest.raises(CourseError, match=r"no exercise 9\.9.*1\.1, 1\.2, 1\.3, 2\.1"):
+        with pytest.raises(CourseError, match=r"no exercise 9\.9.*1\.1, 1\.2, 1\.3, .*2\.1"):
             function("9.9")
 
 
@@ -151,4 +151,4 @@ def test_in_a_notebook(tmp_path):
     )
     assert exit_output.ename == "Wrong"
     assert right_output.text.startswith("✓ Exercise 1.1: ")
-    assert table.text.startswith("1 of 3 exercises done\n✓ 1.1  ")  # of a kernel that does not know its notebook's name
+    assert table.text.startswith("1 of 6 exercises done\n✓ 1.1  ")  # of a kernel that does not know its notebook's name
