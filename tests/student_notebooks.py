@@ -28,7 +28,8 @@ def write(path: Path, *cells: str | tuple[str, str]) -> Path:
 
 def chapter_one(path: Path, answers: dict[str, str] | None = None, text: str = "") -> Path:
     """Write a short chapter 1 with these answers, by number; the others are untouched."""
-    cells: list[str | tuple[str, str]] = ["import numpy as np\nimport paddle\nimport paddle.nn.functional as F", f"text = {text!r}"]
+    imports = "import numpy as np\nimport paddle\nimport paddle.nn.functional as F"
+    cells: list[str | tuple[str, str]] = [imports, f"text = {text!r}"]
     for number in NUMBERS:
         _, stub, check = exercise_cells(number)
         cells.append(((answers or {}).get(number, stub.source), f"exercise:{number}"))

@@ -203,7 +203,7 @@ def test_the_process_that_runs_the_answers_speaks_chinese_too(tmp_path, capsys):
     (folder / "broken.ipynb").write_text("<<<<<<<")
     lines = printed(capsys, "grade", str(folder), "--output", str(tmp_path / "g.csv"), "--jobs", "1")
     assert lines[0].startswith("这会以你的权限运行学生的代码")
-    assert lines[-1].startswith("2 名学生，7 行（") and "1 尚未作答" in lines[-1]
+    assert lines[-1].startswith("2 名学生，7 行（") and "4 尚未作答" in lines[-1]
     header, *rows = csv.reader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines())
     assert header == ["student", "exercise", "verdict", "message"]
     found = {tuple(row[:3]): row[3] for row in rows}
