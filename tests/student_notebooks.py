@@ -5,8 +5,9 @@ from pathlib import Path
 import nbformat
 from course_notebooks import exercise_cells
 
-from palm_course.exercises.registry import reference_source
+from palm_course.exercises.registry import all_exercises, reference_source
 
+NUMBERS = [exercise.number for exercise in all_exercises() if exercise.chapter == "1"]
 SIZE = "def conv_output_size(size, kernel, stride=1, padding=0):\n"
 RIGHT = f"{SIZE}    return (size + 2 * padding - kernel) // stride + 1"
 WRONG = f"{SIZE}    return (size + 2 * padding - kernel) // stride"
@@ -27,8 +28,9 @@ def write(path: Path, *cells: str | tuple[str, str]) -> Path:
 
 def chapter_one(path: Path, answers: dict[str, str] | None = None, text: str = "") -> Path:
     """Write a short chapter 1 with these answers, by number; the others are untouched."""
-    cells: list[str | tuple[str, str]] = ["import paddle\nimport paddle.nn.functional as F", f"text = {text!r}"]
-    for number in ("1.1", "1.2", "1.3"):
+    imports = "import numpy as np\nimport paddle\nimport paddle.nn.functional as F"
+    cells: list[str | tuple[str, str]] = [imports, f"text = {text!r}"]
+    for number in NUMBERS:
         _, stub, check = exercise_cells(number)
         cells.append(((answers or {}).get(number, stub.source), f"exercise:{number}"))
         cells.append((check.source, f"check:{number}"))
@@ -37,4 +39,4 @@ def chapter_one(path: Path, answers: dict[str, str] | None = None, text: str = "
 
 def solved() -> dict[str, str]:
     """Return the reference solutions of chapter 1, by number."""
-    return {number: reference_source(number) for number in ("1.1", "1.2", "1.3")}
+    return {number: reference_source(number) for number in NUMBERS}

@@ -4,13 +4,15 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
-from palm_course.exercises.trial import Case, Mistake
-from palm_course.exercises.value_check import NumberExercise
+from palm_course.exercises.student_values import as_array, describe
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
 
@@ -170,4 +172,166 @@ LENET32 = LayerExercise(
     Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
     Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
     *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),
+)
+
+
+# 1.4 ------------------------------------------------------------------------------------------
+def _cross_entropy(logits, label):
+    z = np.asarray(logits, np.float64) - np.max(logits)
+    return float(np.log(np.exp(z).sum()) - z[label])
+
+
+def _by_division(logits, label, *, log=np.log, sign=-1.0, shift=np.max, base=np.exp):
+    z = np.asarray(logits, np.float64)
+    with np.errstate(all="ignore"):
+        parts = base(z - shift(z))
+        return float(sign * log(parts[label] / parts.sum()))
+
+
+def _by_sum(logits, label):
+    z = np.asarray(logits, np.float64)
+    with np.errstate(all="ignore"):
+        return float(np.log(np.exp(z).sum()) - z[label])
+
+
+def _wrong(fault: str, **options: Any) -> Mistake:
+    return Mistake(fault, functools.partial(_by_division, **options))
+
+
+def _logits(rng: np.random.Generator) -> list[Case]:
+    cases = [
+        Case((np.array(z, np.float64), y)) for z, y in (([2.0, 1.0, 0.0], 0), ([2.0, 1.0, 0.0], 2), ([0.0] * 10, 3))
+    ]
+    for _ in range(8):
+        classes = int(rng.integers(2, 11))
+        cases.append(Case((np.round(rng.normal(0, 3, classes), 2), int(rng.integers(classes)))))
+    large = ([1000.0, 999.0, 0.0], 1), ([0.0, 1000.0], 1), ([-1000.0, -1001.0], 0)
+    return [*cases, *(Case((np.array(z), y)) for z, y in large)]
+
+
+CROSS_ENTROPY = NumberExercise(
+    number="1.4",
+    name="cross_entropy",
+    title=mark("softmax and cross-entropy, stable"),
+    success=mark("you know what the loss of every classifier in this course computes, and how it stays finite."),
+    hint=mark("first the probability of the right class by softmax, then −ln of it. Try [2, 1, 0] on paper."),
+    stronger_hint=mark(
+        "np.exp(1000) is too large for a float. Softmax does not change when the same number is taken away from all "
+        "logits: take away the largest, and the largest exponential is exp(0) = 1. Then ln(a/b) is ln(a) − ln(b), so "
+        "that no probability becomes 0 on the way."
+    ),
+    cases=_logits,
+    reference=_cross_entropy,
+    tolerance=1e-6,
+    one_by_one=True,
+).with_mistakes(
+    _wrong(mark("the minus sign is missing: a loss is 0 or above."), sign=1.0),
+    _wrong(mark("it returns the probability; the loss is −ln of it."), log=lambda p: p, sign=1.0),
+    _wrong(mark("this is a logarithm to base 2: the loss wants the natural one, np.log."), log=np.log2),
+    _wrong(mark("this is a logarithm to base 10: the loss wants the natural one, np.log."), log=np.log10),
+    _wrong(mark("softmax takes exp of each logit before it divides by the sum."), shift=np.min, base=np.positive),
+    _wrong(
+        mark("softmax takes exp of each logit before it divides by the sum."), shift=np.zeros_like, base=np.positive
+    ),
+    _wrong(mark("right for small logits, but exp overflows for large ones."), shift=np.zeros_like),
+    Mistake("right for small logits, but exp overflows for large ones.", _by_sum),
+)
+
+
+# 1.5 ------------------------------------------------------------------------------------------
+def _conv_and_pool(image, kernel, *, turn=False, pool=np.max, swap=False):
+    kernel = kernel[::-1, ::-1] if turn else kernel.T if swap else kernel
+    sums = _conv(image, kernel)
+    rows, columns = (n // 2 * 2 for n in sums.shape)
+    return pool(sums[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2), axis=(1, 3))
+
+
+def _small_images(rng: np.random.Generator) -> list[Case]:
+    sizes = [(5, 5, 2), (6, 6, 3), (8, 6, 3), (7, 9, 3), (6, 8, 1), (9, 9, 4)]
+    return [
+        Case((rng.integers(-3, 4, (h, w)).astype(np.float64), rng.integers(-2, 3, (k, k)).astype(np.float64)))
+        for h, w, k in sizes
+    ]
+
+
+def _wrong_map(shape: tuple, right: tuple, image: np.ndarray, kernel: np.ndarray) -> str:
+    before = tuple(n - len(kernel) + 1 for n in image.shape)
+    if shape == before:
+        return tr("this is the map before pooling.")
+    if shape == tuple(-(-n // 2) for n in before):
+        return tr("a region that is cut off by the edge does not count.")
+    return tr("the shape is not that of the map after pooling.")
+
+
+def _map(values: np.ndarray) -> str:
+    return describe(np.round(values, 4))
+
+
+CONV_AND_POOL = ArrayExercise(
+    number="1.5",
+    name="conv_and_pool",
+    title=mark("convolution and pooling by hand"),
+    success=mark("you wrote the first block of LeNet in plain NumPy."),
+    hint=mark("two loops, over the rows and the columns of the map: cut out the patch, multiply, add up."),
+    stronger_hint=mark(
+        "the patch at (row, column) is image[row : row + k, column : column + k], and the map has H − k + 1 rows. For "
+        "the pooling, the region at (row, column) is map[2 * row : 2 * row + 2, 2 * column : 2 * column + 2], and "
+        "there are H // 2 rows of them."
+    ),
+    cases=_small_images,
+    reference=_conv_and_pool,
+    close=lambda right, came: np.allclose(right, came, atol=1e-6),
+    wrong_shape=_wrong_map,
+    unknown=mark("the values are not those of a convolution and a max-pooling."),
+    show=_map,
+).with_mistakes(
+    Mistake("the kernel is turned by 180 degrees; networks leave it as it is.", turn=True),
+    Mistake("rows and columns of the kernel are exchanged.", swap=True),
+    Mistake("it pools by averages, not maxima.", pool=np.mean),
+    Mistake("it pools by minima, not maxima.", pool=np.min),
+    Mistake("it pools by sums, not maxima.", pool=np.sum),
+)
+
+
+# 1.6 ------------------------------------------------------------------------------------------
+_LINE = np.zeros((7, 7))
+_LINE[:, 3] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _KernelExercise(Exercise):
+    """The answer returns a kernel, and any one that does what is asked is right."""
+
+    def judge(self, trial: Trial, answer: Any) -> None:
+        value = trial.call(answer)
+        kernel, tried = as_array(value), f"{self.name}()"
+        if kernel is None or kernel.shape != (3, 3):
+            trial.fail(tr("it should return 3 × 3 numbers."), tried=tried, came=describe(value))
+        plain, across, along = (_conv(picture, kernel) for picture in (np.ones((7, 7)), _LINE.T, _LINE))
+        middle, others = along[:, 2], np.delete(along, 2, axis=1)
+        faults = (
+            (np.allclose(plain, 0), mark("a plain white picture lights it up: its numbers should add up to 0."), plain),
+            (np.allclose(across, 0), mark("a horizontal stroke lights it up as well."), across),
+            (middle.min() > 1e-6, mark("on a vertical stroke its map is not positive."), along),
+            (middle.min() > others.max(), mark("its map is not largest on the stroke itself but beside it."), along),
+        )
+        for good, fault, came in faults:
+            if not good:
+                trial.fail(tr(fault), tried=tried, came=describe(np.round(came[2], 4)))
+
+
+def _conv(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    return np.einsum("ijuv,uv->ij", np.lib.stride_tricks.sliding_window_view(image, kernel.shape), kernel)
+
+
+VERTICAL_STROKES = _KernelExercise(
+    number="1.6",
+    name="vertical_strokes",
+    title=mark("a kernel for vertical strokes"),
+    success=mark("you designed a kernel by hand; the first layer of a trained network finds such kernels by itself."),
+    hint=mark("compare a pixel with its neighbours to the left and to the right, and let all rows be alike."),
+    stronger_hint=mark(
+        "give the middle column a positive weight, the other two a negative one. On a plain picture the sum of the "
+        "nine numbers must be 0, so the middle weighs as much as left and right together."
+    ),
 )

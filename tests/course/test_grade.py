@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from student_notebooks import RIGHT, SIZE, WRONG, chapter_one, solved, write
+from student_notebooks import NUMBERS, RIGHT, SIZE, WRONG, chapter_one, solved, write
 
 from palm_course.command import main
 from palm_course.students import grade, judging
@@ -86,7 +86,7 @@ def test_a_row_for_each_student_and_exercise_in_order(graded):
     assert content.startswith("\ufeffstudent,exercise,verdict,message\r\n".encode())  # the mark is for Excel
     keys = list(table)[1:]
     assert keys[:3] == [("'=SUM(A1:A9) 王小明", number) for number in ("1.1", "1.2", "1.3")]
-    assert [key for key in keys if key[0] == "ada"] == [("ada", number) for number in ("1.1", "1.2", "1.3")]
+    assert [key for key in keys if key[0] == "ada"] == [("ada", number) for number in NUMBERS]
     students = list(dict.fromkeys(student.removeprefix("'") for student, _ in keys))
     assert students == sorted(students)
     assert f"{len(students)} students, {len(keys)} rows (" in printed
@@ -159,7 +159,7 @@ def test_an_answer_that_cannot_be_interrupted_is_ended_with_all_that_it_has_star
     table = tmp_path / "g.csv"
     assert main(["grade", str(tmp_path / "class"), "--output", str(table), "--seconds", "3"]) == 0
     rows = list(csv.reader(table.read_text("utf-8-sig").splitlines()))[1:]
-    assert [row[2] for row in rows] == ["timeout", "right", "not attempted"]
+    assert [row[2] for row in rows][:3] == ["timeout", "right", "not attempted"]
     assert rows[0][3] == "it did not end within 3 seconds, and its process was ended."
     # Empty, but readable: at its end, for nobody is left who could write into it.
     while select.select([pipe], [], [], 30)[0] and (got := os.read(pipe, 100)):
@@ -173,7 +173,7 @@ def test_without_fork(tmp_path, monkeypatch):
     monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
     monkeypatch.setattr(multiprocessing, "get_context", lambda method: used.append(method) or get_context(method))
     path = chapter_one(tmp_path / "x.ipynb", {"1.1": RIGHT, "1.2": QUIT})
-    assert [r.verdict for r in judging.judge(path)] == ["right", "crashed", "not attempted"]
+    assert [r.verdict for r in judging.judge(path)][:3] == ["right", "crashed", "not attempted"]
     assert set(used) == {"spawn"}
 
 

@@ -184,4 +184,75 @@ WRONG["1.3"] = [
     (lambda num_classes: Net(num_classes), "derived from paddle.nn.Layer"),
 ]
 
+# 1.4 ------------------------------------------------------------------------------------------
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def log_of_softmax(logits, label, log=np.log):
+    exponentials = np.exp(logits)
+    return -log(exponentials[label] / exponentials.sum())
+
+
+@np.errstate(over="ignore")
+def log_of_sum(logits, label):
+    return np.log(np.exp(logits).sum()) - logits[label]
+
+
+RIGHT["1.4"] = [
+    lambda logits, label: F.cross_entropy(paddle.to_tensor(logits)[None], paddle.to_tensor([label])),
+    lambda logits, label: np.logaddexp.reduce(logits) - logits[label],
+]
+
+WRONG["1.4"] = [
+    (log_of_softmax, "exp overflows"),
+    (log_of_sum, "exp overflows"),
+    (lambda logits, label: log_of_softmax(logits, label, np.log2), "base 2"),
+    (lambda logits, label: logits[label] - np.logaddexp.reduce(logits), "minus sign"),
+    (lambda logits, label: np.exp(logits[label] - np.logaddexp.reduce(logits)), "returns the probability"),
+    (lambda logits, label: -np.log(logits[label] / logits.sum()), "exp of each logit"),
+]
+
+# 1.5 ------------------------------------------------------------------------------------------
+
+
+def conv_and_pool(image, kernel, pool=np.max, odd=0):
+    size = len(kernel)
+    rows, columns = (n - size + 1 for n in image.shape)
+    sums = np.zeros((rows, columns))
+    for row, column in np.ndindex(rows, columns):
+        sums[row, column] = np.sum(image[row : row + size, column : column + size] * kernel)
+    at = [(2 * row, 2 * column) for row, column in np.ndindex((rows + odd) // 2, (columns + odd) // 2)]
+    pooled = [pool(sums[row : row + 2, column : column + 2]) for row, column in at]
+    return np.reshape(pooled, ((rows + odd) // 2, -1))
+
+
+def by_paddle(image, kernel):
+    x, w = (paddle.to_tensor(a, "float32").unsqueeze([0, 1]) for a in (image, kernel))
+    return F.max_pool2d(F.conv2d(x, w), 2, 2)[0, 0]
+
+
+RIGHT["1.5"] = [conv_and_pool, by_paddle, lambda image, kernel: conv_and_pool(image, kernel).tolist()]
+WRONG["1.5"] = [
+    (lambda image, kernel: conv_and_pool(image, kernel[::-1, ::-1]), "180 degrees"),
+    (lambda image, kernel: conv_and_pool(image, kernel.T), "exchanged"),
+    (lambda image, kernel: conv_and_pool(image, kernel, np.mean), "averages"),
+    (lambda image, kernel: conv_and_pool(image, kernel, odd=1), "cut off by the edge"),
+    (lambda image, kernel: np.zeros([n - len(kernel) + 1 for n in image.shape]), "before pooling"),
+]
+
+# 1.6 ------------------------------------------------------------------------------------------
+
+RIGHT["1.6"] = [
+    lambda: [[-1, 2, -1]] * 3,
+    lambda: paddle.to_tensor([[0.0, 0, 0], [-1, 2, -1], [0, 0, 0]]),
+    lambda: [[-1, 3, -2], [-2, 4, -2], [-1, 2, -1]],
+]
+WRONG["1.6"] = [
+    (lambda: np.ones((3, 3)), "plain white picture"),
+    (lambda: [[-1, -1, -1], [2, 2, 2], [-1, -1, -1]], "horizontal stroke"),
+    (lambda: [[-1, 0, 1]] * 3, "not positive"),
+    (lambda: [[-3, 1, 2]] * 3, "beside it"),
+    (lambda: np.ones((5, 5)), "3 × 3 numbers"),
+]
+
 test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

@@ -86,8 +86,8 @@ def test_faults_that_any_answer_can_have(answer, fault, tmp_path, monkeypatch):
 def test_the_table_of_progress(capsys):
     names = {"conv_output_size": right_size, "lenet_parameters": lambda num_classes, in_channels=1: 1}
     registry.progress(1, names)
-    assert capsys.readouterr().out.splitlines() == [
-        "共 3 个练习，已完成 1 个",
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "共 6 个练习，已完成 1 个",
         "✓ 1.1  输出有多大？                           正确",
         "✗ 1.2  数一数 LeNet 的参数                    错误：不管输入什么，它都给出同样的答案。",
         "· 1.3  用于彩色小照片的 LeNet                 尚未运行",
@@ -173,8 +173,8 @@ def printed(capsys, *arguments, having=""):
 
 
 def test_progress_is_that_of_the_edition_that_the_student_works_in(course, monkeypatch, capsys):
-    english, chinese = "01_lenet_mnist: 0 of 3 exercises done", "共 3 个练习，已完成 0 个"
-    total = "0 of 3 exercises done, in the notebooks as they were last saved"
+    english, chinese = "01_lenet_mnist: 0 of 6 exercises done", "共 6 个练习，已完成 0 个"
+    total = "0 of 6 exercises done, in the notebooks as they were last saved"
     assert printed(capsys, "progress", having="done") == [english, total]
     assert printed(capsys, "progress", "zh/01", having="done") == [f"zh/{english}", total]
     monkeypatch.setenv("PALM_LANG", "zh")
@@ -188,11 +188,11 @@ def test_progress_is_that_of_the_edition_that_the_student_works_in(course, monke
 
 def test_answers_in_the_other_edition_are_shown_as_well(course, monkeypatch, capsys):
     chapter_one(course / "zh" / "01_lenet_mnist.ipynb", {"1.1": WRONG})
-    monkeypatch.setattr(judging, "judge", lambda path: [judging.Result("1.1", "wrong", "no", ("no",))] * 3)
+    monkeypatch.setattr(judging, "judge", lambda path: [judging.Result("1.1", "wrong", "no", ("no",))] * 6)
     assert printed(capsys, "progress", "01", having="done") == [
-        "01_lenet_mnist: 0 of 3 exercises done",
-        "zh/01_lenet_mnist: 0 of 3 exercises done",
-        "0 of 6 exercises done, in the notebooks as they were last saved",
+        "01_lenet_mnist: 0 of 6 exercises done",
+        "zh/01_lenet_mnist: 0 of 6 exercises done",
+        "0 of 12 exercises done, in the notebooks as they were last saved",
     ]
 
 
@@ -203,7 +203,7 @@ def test_the_process_that_runs_the_answers_speaks_chinese_too(tmp_path, capsys):
     (folder / "broken.ipynb").write_text("<<<<<<<")
     lines = printed(capsys, "grade", str(folder), "--output", str(tmp_path / "g.csv"), "--jobs", "1")
     assert lines[0].startswith("这会以你的权限运行学生的代码")
-    assert lines[-1].startswith("2 名学生，4 行（") and "1 尚未作答" in lines[-1]
+    assert lines[-1].startswith("2 名学生，7 行（") and "4 尚未作答" in lines[-1]
     header, *rows = csv.reader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines())
     assert header == ["student", "exercise", "verdict", "message"]
     found = {tuple(row[:3]): row[3] for row in rows}
