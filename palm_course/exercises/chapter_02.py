@@ -1,5 +1,8 @@
 """The exercises of chapter 2, iChallenge-PM: the data and the readers."""
 
+import functools
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,41 +13,48 @@ from palm_utils.messages import mark, tr
 
 
 # 2.1 ------------------------------------------------------------------------------------------
-def _name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
+def _held_out(groups: np.ndarray, count: int, *, by: str = "group", more: bool = False) -> np.ndarray:
+    if by == "photograph":
+        return np.arange(len(groups)) < count
+    held_out = np.zeros(len(groups), bool)
+    for done, group in enumerate(np.unique(groups)):
+        if (done if by == "number of groups" else held_out.sum() - more) >= count:
+            break
+        held_out |= groups == group
+    return held_out
 
 
-def _paths(rng: np.random.Generator) -> list[Case]:
-    paths = ["N0012.jpg", "P0095.jpg", "H0003.jpg", "PALM-Training400/N0001.jpg", "normal/Paul/H0020.JPG"]
-    paths += ["Notes/P0100.JPG", "N0007.JPG"]
-    for letter in "HNPHNP":
-        folder = rng.choice(["", "Hospital/", "data/palm/PALM-Training400/", "/home/nina/PM/"])
-        paths.append(f"{folder}{letter}{rng.integers(10000):04d}{rng.choice(['.jpg', '.JPG'])}")
-    return [Case((path,)) for path in paths]
+def _patients(rng: np.random.Generator) -> list[Case]:
+    """Return the example, one group, groups of one photograph, and shuffled groups of one to four with gaps."""
+    cases = [(np.array([2, 0, 1, 0, 2, 1]), 3), (np.zeros(5, np.int64), 2), (np.arange(6)[::-1].copy(), 2)]
+    for count in (4, 7, 8, 12):
+        sizes = [2, 2, *rng.integers(1, 5, 8)]
+        groups = np.repeat(np.sort(rng.choice(40, len(sizes), replace=False)), sizes)
+        cases.append((rng.permutation(groups), count))
+    return [Case(case) for case in cases]
 
 
-LABEL = NumberExercise(
+HOLD_OUT = ArrayExercise(
     number="2.1",
-    name="label_from_name",
-    title=mark("the label is in the name"),
-    success=mark("your labels survive folders whose names begin with P, and strange files are noticed."),
-    hint=mark("which part of the path is the file's own name, and which single letter of it counts?"),
+    name="hold_out",
+    title=mark("split by patient"),
+    success=mark("no patient is on both sides of your split."),
+    hint=mark("np.unique(groups) gives the groups in order; for each of them, ask whether there are enough by now."),
     stronger_hint=mark(
-        "Path(filename).name (from pathlib) leaves the folders away. Take its first letter, deal with the three known"
-        " letters, and let what remains reach a `raise ValueError(...)` with a message that names the file."
+        "start with np.zeros(len(groups), bool). For each group of np.unique(groups): stop when the sum of that array "
+        "has reached `count`, else set it to True where groups == group."
     ),
-    cases=_paths,
-    reference=lambda path: int(_name(path)[0] == "P"),
-    refused=[("V0001.jpg",), ("PALM-Validation400/V0400.jpg",), ("Photos/thumbs.db",)],
+    cases=_patients,
+    reference=_held_out,
+    wrong_shape=lambda shape, right, *args: tr("the shape is wrong: it should be one True or False a photograph."),
+    wrong_dtype=mark("the dtype is wrong: return True and False, not numbers."),
+    unknown=mark("other photographs are held out than asked for."),
+    show=lambda array: str(array.tolist()),
 ).with_mistakes(
-    Mistake("it looks at the first letter of the folder, not of the file's name.", lambda path: int(path[0] == "P")),
-    Mistake("it finds a P anywhere in the path; only the name's first letter counts.", lambda path: int("P" in path)),
-    Mistake(
-        "it finds a P anywhere in the name (the suffix .JPG has one); only the first letter counts.",
-        lambda path: int("P" in _name(path)),
-    ),
-    Mistake("high myopia (H) is not pathologic myopia: its label is 0.", lambda path: int(_name(path)[0] in "HP")),
-    Mistake("the two labels are exchanged.", lambda path: int(_name(path)[0] != "P")),
+    Mistake("it takes the first photographs and tears groups apart.", by="photograph"),
+    Mistake("it holds out `count` groups; `count` is a number of photographs.", by="number of groups"),
+    Mistake("it holds out a group too many: exactly `count` photographs are enough.", more=True),
+    Mistake("it has the two sides exchanged: True means held out.", lambda *a: ~_held_out(*a)),
 )
 
 
@@ -235,4 +245,90 @@ KEEP_ASPECT = ArrayExercise(
     Mistake("the colours are reordered to RGB; blue should stay first.", colours="rgb"),
     Mistake("the values are in [0, 1]; they should fill [-1, 1].", scale="unit"),
     Mistake("the values are still 0…255; they should be in [-1, 1].", scale="raw"),
+)
+
+
+# 2.5 ------------------------------------------------------------------------------------------
+_BATCH, _LABELS, _NOTHING = -1.0, -2.0, -3.0  # what stands in the row before a batch, before its labels, behind all
+
+
+def _coded(pairs: Iterable) -> np.ndarray:
+    """Return the batches of a reader as one row of numbers: of each image its first pixel, then the labels."""
+    row = []
+    for images, labels in itertools.islice(pairs, 40):
+        row += [_BATCH, *np.asarray(images)[:, 0, 0].tolist(), _LABELS, *(np.ravel(labels) + 1).tolist()]
+    return np.array((row + [_NOTHING] * 400)[:400], np.float64)
+
+
+def _batches(images, labels, order, batch_size=10, *, follow=True, reset=True, last=True) -> Iterator[tuple]:
+    some, truth = [], []
+    for i, label in zip(order, labels, strict=True):
+        some.append(images[i])
+        truth.append([labels[i] if follow else label])
+        if len(some) == batch_size:
+            yield np.stack(some), np.array(truth, "float32")
+            some, truth = [], [] if reset else truth
+    if some and last:
+        yield np.stack(some), np.array(truth, "float32")
+
+
+def _row(*args: Any, **kwargs: Any) -> np.ndarray:
+    return _coded(_batches(*args, **kwargs))
+
+
+def _labelled(rng: np.random.Generator) -> list[Case]:
+    """Return a few small images, each of which holds its own number, with uneven labels and a shuffled order."""
+    cases = []
+    for count, size in ((7, 3), (6, 3), (25, 10), (5, 8)):
+        images = np.arange(1.0, count + 1, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
+        labels = (rng.random(count) < 0.4).astype(int)
+        labels[:2] = 1, 0
+        order = np.roll(rng.permutation(count), 1)
+        cases.append(Case((images, labels.tolist(), order.tolist(), size)))
+    return cases
+
+
+def _called(trial: Any, answer: Any) -> Any:
+    @functools.wraps(answer)
+    def batches(*args: Any, **kwargs: Any) -> np.ndarray:
+        return _coded(answer(*args, **kwargs))
+
+    return batches
+
+
+def _said(row: np.ndarray) -> str:
+    """Write the row as "2 0 1 | 1 0 0; 3 | 1": the batches' photographs, and their labels."""
+    words = {_BATCH: ";", _LABELS: "|"}
+    text = " ".join(words.get(number, f"{number - 1:g}") for number in row if number != _NOTHING)
+    return tr("photographs | labels: {batches}", batches=text.strip("; ").replace(" ;", ";"))
+
+
+_PILE = mark("the labels of earlier batches come again: `truth` has to be emptied together with `some`.")
+_FOLLOW = mark("photographs and labels do not belong together: the labels do not follow `order`.")
+_LAST = mark("the photographs that are left over at the end get lost.")
+
+BATCHES = ArrayExercise(
+    number="2.5",
+    name="batches",
+    title=mark("find the bugs in a reader"),
+    success=mark("three bugs found that raise no error and ruin a training."),
+    hint=mark("give it seven photographs, batch_size=3 and a shuffled order; print shapes and labels of each batch."),
+    stronger_hint=mark(
+        "what does zip pair with what, if `order` is shuffled? What is in `truth` when the second batch begins? And "
+        "what becomes of the seventh photograph?"
+    ),
+    cases=_labelled,
+    reference=_row,
+    called=_called,
+    wrong_shape=lambda shape, right, *args: tr("the batches are not those asked for."),
+    unknown=mark("the batches are not those asked for."),
+    show=_said,
+).with_mistakes(
+    Mistake(_PILE, reset=False),
+    Mistake(_PILE, reset=False, last=False),
+    Mistake(_PILE, reset=False, follow=False),
+    Mistake(_PILE, reset=False, follow=False, last=False),
+    Mistake(_FOLLOW, follow=False),
+    Mistake(_FOLLOW, follow=False, last=False),
+    Mistake(_LAST, last=False),
 )

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
+from palm_course import groups
 from palm_course.results import stored
 from palm_course.results.recipes import STEADY
 from palm_utils.messages import CourseError
@@ -33,6 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     parser.description = f"Train what has no file in results/CHAPTER/choice yet, and print the comparison. {RESUMES}"
     parser.add_argument("network", metavar="CHAPTER:NETWORK", help=f"one of {', '.join(CANDIDATES)}")
+    told = "keep photographs that may show one patient in one part (palm_course.groups); results of their own"
+    parser.add_argument("--grouped", action="store_true", help=told)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,40 +47,45 @@ def run(args: argparse.Namespace) -> int:
         raise CourseError("{name!r} has no candidates; there are some for {known}", **told)
     data = measure.real_photographs()
     for name, recipe in CANDIDATES[args.network].items():
-        for fold, path in enumerate(paths(args.network, name)):
+        for fold, path in enumerate(paths(args.network, name, args.grouped)):
             if path.is_file():
                 continue
             print(f"{name}, fold {fold}: {recipe}", flush=True)
             network, work = find_network(args.network)[1], measure.working_folder(path)
-            loaders = list(folds(make_loaders(data, recipe)[0]))[fold]
+            loaders = list(folds(make_loaders(data, recipe)[0], args.grouped))[fold]
             _, history = train(network, recipe, *loaders, fold, work, resume=True, progress=False)
             content = {"network": args.network, "recipe": recipe.to_dict(), "fold": fold, "history": history.to_dict()}
             stored.write(path, content)
             shutil.rmtree(work)
-    table(args.network)
+    table(args.network, args.grouped)
     return 0
 
 
-def folds(loader: Reader) -> Iterator[tuple[Reader, Reader]]:
-    """Yield FOLDS pairs of readers, to train with and held out, with the same share of each kind of eye."""
-    from sklearn.model_selection import StratifiedKFold
+def folds(loader: Reader, grouped: bool = False) -> Iterator[tuple[Reader, Reader]]:
+    """Yield FOLDS pairs of readers, to train with and held out, with the same share of each kind of eye.
+
+    grouped: photographs that may show one patient are held out together, and the shares differ a little. The stored
+    choices were made before anybody had looked for such photographs; so this is not the default.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     letters = [file.name[0] for file in loader.files]
-    for rest, held_out in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(letters, letters):
+    split = (StratifiedGroupKFold if grouped else StratifiedKFold)(FOLDS, shuffle=True, random_state=0)
+    for rest, held_out in split.split(letters, letters, groups.of_files(loader.files) if grouped else None):
         yield loader.only(rest, train=True), loader.only(held_out, train=False)
 
 
-def paths(network: str, candidate: str) -> list[Path]:
-    return [_file(network, f"{candidate}-fold{fold}") for fold in range(FOLDS)]
+def paths(network: str, candidate: str, grouped: bool = False) -> list[Path]:
+    return [_file(network, f"{candidate}-{'grouped-' if grouped else ''}fold{fold}") for fold in range(FOLDS)]
 
 
 def _file(network: str, what: str) -> Path:
     return stored.FOLDER / f"{network.replace(':', '/choice/')}-{what}.json"
 
 
-def table(network: str) -> None:
+def table(network: str, grouped: bool = False) -> None:
     """Print each candidate's mean and range over the held-out parts, at the last epoch; DataError as `stored.read`."""
-    rows, source = (_measured_here if network in CANDIDATES else _measured_in_pytorch)(network)
+    rows, source = _measured_here(network, grouped) if network in CANDIDATES else _measured_in_pytorch(network)
     width = max(18, *(len(name) for name, _, _ in rows))
     lines = [f"{'candidate':{width}}  {'loss':>6}  {'AUC':>6}  accuracy, %"]
     for name, epochs, last in rows:
@@ -90,11 +98,11 @@ def table(network: str) -> None:
     print(*lines, *source, sep="\n")
 
 
-def _measured_here(network: str) -> tuple[list[tuple], list[str]]:
+def _measured_here(network: str, grouped: bool = False) -> tuple[list[tuple], list[str]]:
     """Return name, epochs and the last rows of the histories of each candidate; and no lines below the table."""
     rows = []
     for name, recipe in CANDIDATES[network].items():
-        files = [path for path in paths(network, name) if path.is_file()]
+        files = [path for path in paths(network, name, grouped) if path.is_file()]
         last = [stored.read(path, lambda content: content["history"]["epochs"][-1], recipe.to_dict()) for path in files]
         rows.append((name, recipe.epochs, last))
     return rows, []

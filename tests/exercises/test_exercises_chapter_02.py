@@ -1,7 +1,5 @@
 """Exercises of chapter 2: right answers written in several ways pass; in wrong ones the fault is named."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import paddle
@@ -14,31 +12,27 @@ RIGHT, WRONG = {}, {}
 # 2.1 ------------------------------------------------------------------------------------------
 
 
-def refusing(label):
-    """Give `label`, a function of the path, the refusal of unknown names."""
-
-    def answer(filename):
-        if Path(filename).name[0] not in "HNP":
-            raise ValueError(filename)
-        return label(filename)
-
-    return answer
+def hold_out(groups, count, enough=lambda held_out, number, count: sum(held_out) >= count):
+    held_out = [False] * len(groups)
+    for number, group in enumerate(sorted(set(groups.tolist()))):
+        if enough(held_out, number, count):
+            break
+        held_out = [held or its == group for held, its in zip(held_out, groups, strict=True)]
+    return np.array(held_out)
 
 
-RIGHT["2.1"] = [
-    refusing(lambda path: np.float32(Path(path).name[0] == "P")),
-    refusing(lambda path: Path(path).name[0] == "P"),
-]
-
+RIGHT["2.1"] = [hold_out, lambda groups, count: hold_out(groups, count).tolist()]
 WRONG["2.1"] = [
-    (refusing(lambda path: int(path[0] == "P")), "letter of the folder"),
-    (refusing(lambda path: int("P" in path)), "anywhere in the path"),
-    (refusing(lambda path: int("P" in Path(path).name)), "anywhere in the name"),
-    (refusing(lambda path: int(Path(path).name[0] in "HP")), r"high myopia \(H\) is not"),
-    (refusing(lambda path: 1 - int(Path(path).name[0] == "P")), "exchanged"),
-    (refusing(lambda path: str(int(Path(path).name[0] == "P"))), "one number(.|\n)*type str"),
-    (lambda path: int(Path(path).name[0] == "P"), r"should raise ValueError here(.|\n)*V0001(.|\n)*value 0"),
-    (lambda path: {"P": 1, "H": 0, "N": 0}[Path(path).name[0]], "raise ValueError here(.|\n)*came: +KeyError"),
+    (lambda groups, count: np.arange(len(groups)) < count, "tears groups apart"),
+    (
+        lambda groups, count: hold_out(groups, count, lambda held, number, count: number >= count),
+        "number of photographs",
+    ),
+    (lambda groups, count: hold_out(groups, count, lambda held, number, count: sum(held) > count), "a group too many"),
+    (lambda groups, count: ~hold_out(groups, count), "exchanged"),
+    (lambda groups, count: hold_out(groups, count).astype(int), "dtype is wrong"),
+    (lambda groups, count: np.flatnonzero(hold_out(groups, count)), "shape is wrong"),
+    (lambda groups, count: np.zeros(len(groups), bool), "other photographs"),
 ]
 
 # 2.2 ------------------------------------------------------------------------------------------
@@ -189,6 +183,32 @@ WRONG["2.4"] = [
     (lambda img, size=224: to_chw(keep_aspect(img, size))[np.newaxis], "batch axis"),
     (lambda img, size=224: to_chw(keep_aspect(img, size)).transpose(0, 2, 1), "not those of the resized"),
     (lambda img, size=224: [img, size], "array of numbers"),
+]
+
+# 2.5 ------------------------------------------------------------------------------------------
+
+
+def batches(images, labels, order, batch_size=10, follow=True, last=True):
+    for start in range(0, len(order) if last else len(order) - len(order) % batch_size, batch_size):
+        chosen = order[start : start + batch_size]
+        truth = [labels[i] for i in chosen] if follow else labels[start : start + batch_size]
+        yield images[chosen], np.array(truth, "float32")[:, None]
+
+
+def piling(images, labels, order, batch_size=10):
+    seen = np.zeros((0, 1))
+    for some, truth in batches(images, labels, order, batch_size):
+        seen = np.concatenate([seen, truth])
+        yield some, seen
+
+
+RIGHT["2.5"] = [batches, lambda *args: list(batches(*args))]
+WRONG["2.5"] = [
+    (lambda *args: batches(*args, follow=False), "do not follow `order`(.|\n)*expected: +photographs . labels"),
+    (lambda *args: batches(*args, last=False), "left over at the end"),
+    (lambda *args: batches(*args, follow=False, last=False), "do not follow"),
+    (piling, "earlier batches come again"),
+    (lambda images, labels, order, size: batches(images, labels, sorted(order), size), "not those asked for"),
 ]
 
 test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)
