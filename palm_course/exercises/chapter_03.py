@@ -77,7 +77,7 @@ def _check_what_is_seen(trial: Trial, features: Any) -> None:
 
     def count(axis: int) -> int:
         first = _last_true(lambda n: not reaches(slice(0, n), axis))  # lines above that are not seen
-        return _PIXELS - first - _last_true(lambda n: not reaches(slice(_PIXELS - n, _PIXELS), axis))
+        return max(0, _PIXELS - first - _last_true(lambda n: not reaches(slice(_PIXELS - n, _PIXELS), axis)))
 
     seen = tuple(map(count, (0, 1)))
     if seen != (_SEEN, _SEEN):
@@ -390,7 +390,8 @@ def _trained(train: list, valid: list, epochs: int, *, clear=True, by_image=True
         for images, labels in valid:
             right = (network(paddle.to_tensor(images)).numpy() > 0) == (labels == 1)
             shares.append((right.mean(), 1 if accuracy == "by batch" else len(labels)))
-        rows.append((np.average(losses, weights=sizes), np.average(*zip(*shares, strict=True))))
+        shares, counts = zip(*shares, strict=True)
+        rows.append((np.average(losses, weights=sizes), np.average(shares, weights=counts)))
     return np.array(rows), network.fc.weight.numpy().ravel()
 
 
