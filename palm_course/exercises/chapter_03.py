@@ -498,8 +498,8 @@ BUGS = Exercise(
     success=mark("these five are behind most networks that do not learn, and none of them raises an error."),
     hint=mark("read each loop line by line beside the one in chapter 2."),
     stronger_hint=mark(
-        "only one loop has a fault that makes training itself go wrong without touching the data: A. In D and E the "
-        "network is right, and what it is fed is not; in B the network is in the wrong mode; C is about shapes."
+        "in A a line is missing, and in B a call that changes the mode. In C write the shapes beside each name. In D "
+        "and E the loop is right; look at what the reader is given."
     ),
     also=_judge_bugs,
 )
