@@ -107,7 +107,7 @@ def _keep(number: str, row: dict) -> list[dict]:
 
 def _print(exercise: OpenExercise, tries: list[dict]) -> None:
     goal = exercise.to_beat()
-    say(tr("try  steps  held-out loss  accuracy"))
+    say("try  steps  held-out loss  accuracy")
     for i, row in enumerate(tries, 1):
         beaten = row["real"] and row["steps"] <= exercise.steps and row["loss"] < goal["valid_loss"]
         note = "★" if beaten else "" if row["real"] else tr("sample")
