@@ -7,63 +7,108 @@ import numpy as np
 
 from palm_course.exercises.layer_check import create
 from palm_course.exercises.protection import kept
-from palm_course.exercises.student_values import as_array, describe, describe_shape, is_tensor
+from palm_course.exercises.student_values import as_array, as_numbers, describe, describe_shape, is_tensor
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
-from palm_course.exercises.value_check import ArrayExercise, NumberExercise
+from palm_course.exercises.value_check import ArrayExercise
 from palm_utils.machine import seed_everything
-from palm_utils.messages import mark, tr
-
+from palm_utils.messages import mark, tr, trn
 
 # 3.1 ------------------------------------------------------------------------------------------
-def _side(pixels, *, padding=10, poolings=3, pool=lambda n: n // 2):
-    """Return the side of conv5's maps after pooling."""
-    pixels = (pixels + padding - 11) // 4 + 1
-    for _ in range(poolings):
-        pixels = pool(pixels)
-    return pixels
+MOST_PARAMETERS, _SEEN = 5_000_000, 167  # AlexNet's features see 167 x 167 pixels
+_PIXELS = 224
 
 
-def _features(height, width, *, channels=256, side=_side, **options):
-    return channels * side(height, **options) * side(width, **options)
+def _judge_shrunk(trial: Trial, answer: Any) -> None:
+    import paddle
+
+    model = create(trial, answer)
+    model.eval()
+    # Averages: no unit is dead, no value overflows, and what grows at the input grows wherever it is seen.
+    for parameter in model.parameters():
+        fan_in = np.prod(parameter.shape[1:] if parameter.ndim == 4 else parameter.shape[:1])
+        value = np.full(parameter.shape, 1 / fan_in if parameter.ndim > 1 else 0.0, np.float32)
+        if parameter.ndim == 1 and "norm" in parameter.name and parameter.name.split(".")[-1].startswith("w"):
+            value += 1  # a batch norm's scale
+        parameter.set_value(value)
+    if not callable(getattr(model, "features", None)):
+        trial.fail(tr("it has no method `features`, which should return the maps before the first `Linear`."))
+    logits = trial.call(_without_gradients(model), (paddle.zeros([2, 3, _PIXELS, _PIXELS]),), name="model")
+    if list(getattr(logits, "shape", [])) != [2, 1]:
+        expected = describe_shape("tensor", [2, 1], "float32")
+        trial.fail(tr("it should return one logit for each image."), expected=expected, came=describe(logits))
+    _check_parameters(trial, model)
+    _check_what_is_seen(trial, _without_gradients(model.features))
 
 
-def _sizes(rng: np.random.Generator) -> list[Case]:
-    sizes = [(224, 224), (112, 112), (224, 448), (221, 225), (512, 384), (96, 61), (29, 300), (189, 190)]
-    sizes += [tuple(int(side) for side in rng.integers(64, 600, 2)) for _ in range(8)]
-    return [Case(size) for size in sizes]
+def _without_gradients(function: Any) -> Any:
+    import paddle
+
+    def call(x):
+        with paddle.no_grad():
+            return function(x)
+
+    return call
 
 
-FC1_INPUTS = NumberExercise(
+def _check_parameters(trial: Trial, model: Any) -> None:
+    sizes = {name: int(np.prod(p.shape)) for name, p in model.named_parameters() if not p.stop_gradient}
+    if sum(sizes.values()) < MOST_PARAMETERS:
+        return
+    name, largest = max(sizes.items(), key=lambda item: item[1])
+    came = tr("{total:,}, of them {size:,} in {name}", total=sum(sizes.values()), size=largest, name=name)
+    expected = tr("fewer than {most:,} parameters", most=MOST_PARAMETERS)
+    trial.fail(tr("it is still too large."), expected=expected, came=came)
+
+
+def _check_what_is_seen(trial: Trial, features: Any) -> None:
+    """Find which rows and columns reach the middle of the last maps: what grows there must grow the middle."""
+    import paddle
+
+    rest = trial.call(features, (paddle.zeros([1, 3, _PIXELS, _PIXELS]),), name="features")
+    if list(getattr(rest, "shape", []))[:1] != [1] or len(rest.shape) != 4:
+        trial.fail(tr("`features` should return maps, [N, channels, height, width]."), came=describe(rest))
+    row, column = (side // 2 for side in rest.shape[2:])
+
+    def reaches(lines: slice, axis: int) -> bool:
+        image = np.zeros([1, 3, _PIXELS, _PIXELS], np.float32)
+        image[(slice(None), slice(None), lines) if axis == 0 else (..., lines)] = 1e6
+        grown = trial.call(features, (paddle.to_tensor(image),), name="features")
+        return bool((grown[0, :, row, column] > rest[0, :, row, column] + 1e-3).any())
+
+    def count(axis: int) -> int:
+        first = _last_true(lambda n: not reaches(slice(0, n), axis))  # lines above that are not seen
+        return max(0, _PIXELS - first - _last_true(lambda n: not reaches(slice(_PIXELS - n, _PIXELS), axis)))
+
+    seen = tuple(map(count, (0, 1)))
+    if seen != (_SEEN, _SEEN):
+        fault = tr("its receptive field is not AlexNet's.")
+        if max(seen) == 0:
+            fault = tr("the middle of its maps does not depend on the photograph.")
+        came, expected = (tr("{h} × {w} pixels", h=h, w=w) for h, w in (seen, (_SEEN, _SEEN)))
+        trial.fail(fault, tried=tr("one place in the middle of the last maps"), expected=expected, came=came)
+
+
+def _last_true(holds: Any) -> int:
+    """Return the largest n, from 0 to the side of a photograph, for which `holds`, given that it holds up to there."""
+    low, high = 0, _PIXELS
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
+
+
+SHRINK = Exercise(
     number="3.1",
-    name="fc1_inputs",
-    title=mark("fc1 for photographs of another size"),
-    success=mark("you can fit AlexNet's first fully connected layer to photographs of any size."),
-    hint=mark("follow one side step by step on paper, for 224 and then for 221; rounding happens at every step."),
+    name="ShrunkAlexNet",
+    title=mark("a smaller AlexNet that sees as far ★★"),
+    success=mark("less than a fourteenth of the parameters, and each feature still sees 167 × 167 pixels."),
+    hint=mark("look at the table of parameters: which layers hold most of them, and do these decide how far it sees?"),
     stronger_hint=mark(
-        "a convolution turns n pixels into (n + 2 · padding - kernel) // stride + 1, a pooling of 2 × 2 into n // 2. "
-        "Write a small function for one side, call it for both, and do not forget that conv5 has 256 channels. Where "
-        "either side has become 0, raise the error."
+        "the five convolutional layers have 3.7 million parameters together, and kernel sizes and strides alone decide "
+        "what is seen. Keep AlexNetConvolutions, and give fc1 far fewer units; or make the convolutions thinner."
     ),
-    cases=_sizes,
-    reference=_features,
-    refused=[(28, 224), (224, 20), (7, 7)],
-).with_mistakes(
-    Mistake("it counts the pixels of one map; conv5 has 256 channels, each with a map of its own.", channels=1),
-    Mistake("one pooling is missing: there is one after conv1, after conv2 and after conv5.", poolings=2),
-    Mistake("conv1's padding is missing.", padding=0),
-    Mistake("conv1's padding is counted once; there are 5 pixels on *each* side.", padding=5),
-    Mistake(
-        "a convolution has one position more than it takes steps: the + 1 is missing.", side=lambda n: (n - 1) // 4 // 8
-    ),
-    Mistake(
-        "it divides by 32 and rounds down at the end; conv1 rounds up, thanks to its padding.", side=lambda n: n // 32
-    ),
-    Mistake("it divides by 32 and rounds at the end; every layer rounds for itself.", side=lambda n: round(n / 32)),
-    Mistake("the poolings round up; what does not fill a whole 2 × 2 field is left out.", pool=lambda n: -(-n // 2)),
-    Mistake("it takes the photograph for a square of `height` pixels.", lambda height, _: _features(height, height)),
-    Mistake("it takes the photograph for a square of `width` pixels.", lambda _, width: _features(width, width)),
-    Mistake("conv1's stride of 4 is missing.", side=lambda n: n // 8),
-    Mistake("the 256 channels are those of conv5, not 384.", channels=384),
+    seconds=60.0,
+    also=_judge_shrunk,
 )
 
 
@@ -100,7 +145,7 @@ def _first_row(image: np.ndarray) -> str:
 FLIP_AND_BRIGHTEN = ArrayExercise(
     number="3.2",
     name="flip_and_brighten",
-    title=mark("mirror and brighten"),
+    title=mark("mirror and brighten ★"),
     success=mark("each epoch can now see a slightly different photograph of the same eye."),
     hint=mark("which axis of [3, H, W] runs from left to right? And where on the scale from -1 to 1 does black lie?"),
     stronger_hint=mark(
@@ -284,7 +329,7 @@ def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, resul
 DROPOUT = Exercise(
     number="3.3",
     name="MyDropout",
-    title=mark("dropout by hand"),
+    title=mark("dropout by hand ★★"),
     success=mark("your layer could take the place of drop1 and drop2, and evaluation needs no correction."),
     hint=mark("try it on paddle.ones([1000]): how many zeros come, what are the others, and what is their mean?"),
     stronger_hint=mark(
@@ -293,4 +338,168 @@ DROPOUT = Exercise(
         "`if not self.training: return x`."
     ),
     also=_judge_dropout,
+)
+
+
+# 3.4 ------------------------------------------------------------------------------------------
+def _probe_network() -> Any:
+    """Return a small network that notes, at each call, what it saw: mode, gradients, and the parameters' gradient."""
+    import paddle
+
+    class Probe(paddle.nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.fc = paddle.nn.Linear(3, 1)
+            self.fc.weight.set_value(np.array([[0.3], [-0.2], [0.5]], np.float32))
+            self.fc.bias.set_value(np.zeros(1, np.float32))
+            self.calls = []  # (rows, training mode, with gradients)
+
+        def forward(self, x):
+            self.calls.append((len(x), self.training, paddle.is_grad_enabled()))
+            return self.fc(x)
+
+    return Probe()
+
+
+def _batches(rng: np.random.Generator, sizes: tuple) -> list:
+    draw = [(rng.normal(size=(n, 3)).astype(np.float32), rng.random((n, 1)) < 0.5) for n in sizes]
+    return [(images, labels.astype(np.float32)) for images, labels in draw]
+
+
+def _trained(train: list, valid: list, epochs: int, *, clear=True, by_image=True, steps=True, accuracy=None) -> tuple:
+    """Return the reference's rows and weights; options make the usual mistakes."""
+    import paddle
+
+    network = _probe_network()
+    optimizer = paddle.optimizer.SGD(0.5, parameters=network.parameters())
+    rows = []
+    for _ in range(epochs):
+        losses, sizes = [], []
+        for images, labels in train:
+            loss = paddle.nn.functional.binary_cross_entropy_with_logits(
+                network(paddle.to_tensor(images)), paddle.to_tensor(labels)
+            )
+            loss.backward()
+            if steps:
+                optimizer.step()
+            if clear:
+                optimizer.clear_grad()
+            losses.append(float(loss))
+            sizes.append(len(labels) if by_image else 1)
+        shares = []
+        for images, labels in valid:
+            right = (network(paddle.to_tensor(images)).numpy() > 0) == (labels == 1)
+            shares.append((right.mean(), 1 if accuracy == "by batch" else len(labels)))
+        shares, counts = zip(*shares, strict=True)
+        rows.append((np.average(losses, weights=sizes), np.average(shares, weights=counts)))
+    return np.array(rows), network.fc.weight.numpy().ravel()
+
+
+def _judge_loop(trial: Trial, answer: Any) -> None:
+    import paddle
+
+    with kept():
+        train, valid = _batches(trial.exercise.rng, (4, 4, 2)), _batches(trial.exercise.rng, (5, 5, 1))
+        network = _probe_network()
+        optimizer = paddle.optimizer.SGD(0.5, parameters=network.parameters())
+
+        def run():
+            return answer(network, optimizer, lambda: iter(train), lambda: iter(valid), 3)
+
+        came = trial.call(run, (), name="my_train_pm(…, epochs=3)")
+        right, weights = _trained(train, valid, 3)
+        rows = as_array(came)
+        if rows is None or rows.shape != (3, 2):
+            expected = tr("a list of three pairs (training loss, validation accuracy)")
+            trial.fail(tr("it should return one pair for each epoch."), expected=expected, came=describe(came))
+        mine = network.fc.weight.numpy().ravel()
+        _check_modes(trial, network.calls)
+        for fault, options in _LOOP_FAULTS:
+            wrong, its = _trained(train, valid, 3, **options)
+            if np.allclose(rows, wrong, atol=1e-4) and np.allclose(mine, its, atol=1e-4):
+                trial.fail(tr(fault))
+        if not np.allclose(mine, weights, atol=1e-4):
+            trial.fail(tr("the weights after three epochs are not those of three epochs of gradient steps."))
+        if not np.allclose(rows, right, atol=1e-4):
+            expected, came = ("; ".join(f"{a:.4f}, {b:.4f}" for a, b in pairs) for pairs in (right, rows))
+            trial.fail(tr("the weights are right, the figures are not."), expected=expected, came=came)
+
+
+_LOOP_FAULTS = (
+    (mark("the gradients add up from step to step: after each step they have to be cleared."), {"clear": False}),
+    (mark("the weights never change: is optimizer.step() missing?"), {"steps": False}),
+    (mark("the training loss is a mean over batches; the last, smaller batch counts too much."), {"by_image": False}),
+    (
+        mark("the accuracy is a mean over batches; the last, smaller batch counts too much."),
+        {"accuracy": "by batch"},
+    ),
+)
+
+
+def _check_modes(trial: Trial, calls: list) -> None:
+    """Look at the modes in which the network was called: three batches of training, three of validation, per epoch."""
+    if len(calls) != 18:
+        fault = mark("an epoch should call the network once for each batch, {right} times in all; it did {came} times.")
+        trial.fail(tr(fault, right=18, came=len(calls)))
+    learning = [call for i, call in enumerate(calls) if i % 6 < 3]
+    scoring = [call for i, call in enumerate(calls) if i % 6 >= 3]
+    if any(training for _, training, _ in scoring):
+        trial.fail(tr("it validates in training mode: model.eval() is missing, and dropout would go on dropping."))
+    if not all(training for _, training, _ in learning):
+        trial.fail(tr("it trains in evaluation mode, at least from the second epoch on: model.train() is missing."))
+    if any(with_gradients for _, _, with_gradients in scoring):
+        trial.fail(tr("it keeps what a backward pass would need while it validates: use paddle.no_grad()."))
+
+
+LOOP = Exercise(
+    number="3.4",
+    name="my_train_pm",
+    title=mark("train_pm in 20 lines ★★"),
+    success=mark("your loop trains, validates and counts as train_pm does; the rest of train_pm is care."),
+    hint=mark(
+        "write down the five things that happen to each batch, and the two things that change before validation."
+    ),
+    stronger_hint=mark(
+        "per epoch: model.train(); for each batch of train_loader() the loss, backward(), step(), clear_grad(), and "
+        "float(loss) * len(labels) into a sum. Then model.eval(), with paddle.no_grad(): count (logits > 0) == labels."
+    ),
+    also=_judge_loop,
+)
+
+
+# 3.5 ------------------------------------------------------------------------------------------
+FAULTS = (4, 2, 5, 1, 3)  # of loops A to E, numbered as in the exercise's text
+_LOOKS = (
+    mark("loop A: follow p.grad of one weight through two steps."),
+    mark("loop B: which layers of AlexNet act differently in the two modes, and in which mode are they here?"),
+    mark("loop C: write down the shape of each side before the subtraction or the loss."),
+    mark("loop D: follow one photograph and its label from the reader to the loss."),
+    mark("loop E: are two validations of the same network on the same photographs the same?"),
+)
+
+
+def _judge_bugs(trial: Trial, answer: Any) -> None:
+    came = trial.call(answer, ())
+    numbers = as_numbers(came, len(FAULTS))
+    if numbers is None or not set(numbers) <= set(range(1, 8)):
+        expected = tr("five whole numbers from 1 to 7, for A, B, C, D and E")
+        trial.fail(tr("it should return the number of a fault for each loop."), expected=expected, came=describe(came))
+    right = int(np.sum(numbers == FAULTS))
+    for number, fault, look in zip(numbers, FAULTS, _LOOKS, strict=True):
+        if number != fault:
+            told = trn("{count} of five is right.", "{count} of five are right.", right)
+            trial.fail(told, tried="find_the_bugs()", hint=tr(look))
+
+
+BUGS = Exercise(
+    number="3.5",
+    name="find_the_bugs",
+    title=mark("find the bug: five broken loops ★★"),
+    success=mark("these five are behind most networks that do not learn, and none of them raises an error."),
+    hint=mark("read each loop line by line beside the one in chapter 2."),
+    stronger_hint=mark(
+        "in A a line is missing, and in B a call that changes the mode. In C write the shapes beside each name. In D "
+        "and E the loop is right; look at what the reader is given."
+    ),
+    also=_judge_bugs,
 )

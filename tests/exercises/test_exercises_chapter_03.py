@@ -1,7 +1,5 @@
 """Exercises of chapter 3: right answers written in several ways pass; in wrong ones the fault is named."""
 
-import math
-
 import numpy as np
 import paddle
 from exercise_verdicts import answer_tests, fixed, variant
@@ -11,54 +9,46 @@ F = paddle.nn.functional
 RIGHT, WRONG = {}, {}
 
 # 3.1 ------------------------------------------------------------------------------------------
+nn = paddle.nn
 
 
-def side(pixels, padding=5, step=1, poolings=3):
-    pixels = (pixels + 2 * padding - 11) // 4 + step
-    for _ in range(poolings):
-        pixels //= 2
-    return pixels
+class Shrunk(nn.Layer):
+    """A thin AlexNet; channels and kernels of its convolutions, and units, can be others."""
+
+    kernels, wide, units, poolings = (11, 5, 3, 3, 3), (16, 24, 24, 24, 16), 16, (0, 1, 4)
+
+    def __init__(self):
+        super().__init__()
+        parts, before = [], 3
+        for i, (kernel, channels) in enumerate(zip(self.kernels, self.wide, strict=True)):
+            parts += [nn.Conv2D(before, channels, kernel, 4 if i == 0 else 1, kernel // 2), nn.ReLU()]
+            parts += [nn.MaxPool2D(2, 2)] if i in self.poolings else []
+            before = channels
+        self.body = nn.Sequential(*parts)
+        self.fc1, self.fc2 = nn.Linear(before * 7 * 7, self.units), nn.Linear(self.units, 1)
+
+    def features(self, x):
+        return self.body(x)
+
+    def forward(self, x):
+        return self.fc2(F.relu(self.fc1(self.features(x).flatten(1))))
 
 
-def features(height, width, one=side, channels=256):
-    if side(height) < 1 or side(width) < 1:
-        raise ValueError("too small")
-    return channels * one(height) * one(width)
+class WithBatchNorm(Shrunk):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.BatchNorm2D(3), self.body, nn.BatchNorm2D(16))
 
 
-def features_by_paddle(height, width):
-    x = F.conv2d(paddle.zeros([1, 1, height, width]), paddle.zeros([1, 1, 11, 11]), stride=4, padding=5)
-    if min(x.shape[2:]) < 8:
-        raise ValueError("nothing is left")
-    for _ in range(3):
-        x = F.max_pool2d(x, 2, 2)
-    return paddle.to_tensor(256 * x.shape[2] * x.shape[3])
-
-
-RIGHT["3.1"] = [features, features_by_paddle]
-
-
-def rounding_up(pixels):
-    pixels = (pixels - 1) // 4 + 1
-    for _ in range(3):
-        pixels = math.ceil(pixels / 2)
-    return pixels
-
-
+RIGHT["3.1"] = [Shrunk, WithBatchNorm, variant(Shrunk, wide=(8, 8, 8, 8, 16))]
 WRONG["3.1"] = [
-    (lambda height, width: features(height, width, channels=1), "256 channels"),
-    (lambda height, width: features(height, width, channels=384), "not 384"),
-    (lambda height, width: features(height, width, lambda n: side(n, poolings=2)), "one pooling is missing"),
-    (lambda height, width: features(height, width, lambda n: side(n, padding=0)), "padding is missing"),
-    (lambda height, width: features(height, width, lambda n: side(n - 5)), "counted once"),
-    (lambda height, width: features(height, width, lambda n: side(n, step=0)), r"the \+ 1 is missing"),
-    (lambda height, width: features(height, width, lambda n: n // 32), "rounds down at the end"),
-    (lambda height, width: features(height, width, lambda n: round(n / 32)), "every layer rounds"),
-    (lambda height, width: features(height, width, rounding_up), "poolings round up"),
-    (lambda height, width: features(height, width, lambda n: n // 8), "stride of 4 is missing"),
-    (lambda height, width: features(height, height), "square of `height`"),
-    (lambda height, width: features(width, width), "square of `width`"),
-    (lambda height, width: 256 * side(height) * side(width), "should raise ValueError here(.|\n)*value 0"),
+    (variant(Shrunk, units=8192), r"too large(.|\n)*fc1\.weight"),
+    (variant(Shrunk, kernels=(11, 5, 3, 3, 5)), "receptive field is not AlexNet's(.|\n)*199 × 199"),
+    (variant(Shrunk, kernels=(11, 3, 3, 3, 3)), "151 × 151"),
+    (variant(Shrunk, features=None), "no method `features`"),
+    (variant(Shrunk, forward=lambda self, x: self.features(x).flatten(1)), "one logit"),
+    (variant(Shrunk, features=lambda self, x: self.body(x) * 0), "does not depend on the photograph"),
+    (lambda: Shrunk, "should be a class"),
 ]
 
 # 3.2 ------------------------------------------------------------------------------------------
@@ -220,6 +210,53 @@ WRONG["3.3"] = [
     (fixed(Dropout, 0.5), r"not the old ones divided by 1 - p|share of zeros is not p"),
     (StaysInEvaluation, "drops nothing"),
     (lambda p=0.5: F.dropout, "should be a class"),
+]
+
+# 3.4 ------------------------------------------------------------------------------------------
+
+
+def loop(model, optimizer, train_loader, valid_loader, epochs, *, clear=True, evaluate=True, again=True, whole=True):
+    """train_pm's loop, and the usual mistakes."""
+    rows = []
+    for epoch in range(epochs):
+        if again or epoch == 0:
+            model.train()
+        losses, right = [], []
+        for images, labels in train_loader():
+            loss = F.binary_cross_entropy_with_logits(model(paddle.to_tensor(images)), paddle.to_tensor(labels))
+            loss.backward()
+            optimizer.step()
+            if clear:
+                optimizer.clear_grad()
+            losses += [float(loss)] * (len(labels) if whole else 1)
+        if evaluate:
+            model.eval()
+        with paddle.no_grad():
+            for images, labels in valid_loader():
+                right += list(((model(paddle.to_tensor(images)).numpy() > 0) == (labels == 1)).ravel())
+        rows.append((sum(losses) / len(losses), sum(right) / len(right)))
+    return rows
+
+
+RIGHT["3.4"] = [loop]
+WRONG["3.4"] = [
+    (lambda *args: loop(*args, clear=False), "gradients add up"),
+    (lambda *args: loop(*args, evaluate=False), r"model\.eval\(\) is missing"),
+    (lambda *args: loop(*args, again=False), r"model\.train\(\) is missing"),
+    (lambda *args: loop(*args, whole=False), "mean over batches"),
+    (lambda *args: loop(*args)[:2], "one pair for each epoch"),
+    (lambda m, o, t, v, epochs: loop(m, o, t, v, 1) * epochs, "18 times"),
+    (lambda *args: [(a, 1 - b) for a, b in loop(*args)], "the figures are not"),
+]
+
+# 3.5 ------------------------------------------------------------------------------------------
+
+RIGHT["3.5"] = [lambda: (4, 2, 5, 1, 3), lambda: np.array([4, 2, 5, 1, 3])]
+WRONG["3.5"] = [
+    (lambda: (4, 2, 6, 1, 3), "4 of five are right(.|\n)*loop C"),
+    (lambda: (7, 7, 7, 7, 7), "0 of five(.|\n)*loop A"),
+    (lambda: "42513", "number of a fault for each loop"),
+    (lambda: (4, 2, 5, 1), "five whole numbers"),
 ]
 
 test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)
