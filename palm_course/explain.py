@@ -48,8 +48,8 @@ def overlay(
 
     heat: [rows, columns] of any size, its places evenly over the image. reach: how far the outermost places are from
     the image's border, in steps of the map: 0.5 where they tile the image, as in Grad-CAM; side / 2 / stride for an
-    occlusion map, 1 with its defaults. limit: the end of the colour scale; by default the largest absolute value. The stronger a value, the less of the
-    image is seen.
+    occlusion map, 1 with its defaults. limit: the end of the colour scale; by default the largest absolute value. The
+    stronger a value, the less of the image is seen.
     """
     height, width = image.shape[1:]
     limit = limit or float(np.abs(heat).max()) or 1.0
