@@ -26,10 +26,11 @@ def _widest(channels, budget, *, kernel=3, norms=lambda neck, channels: 2 * (2 *
 
 def _budgets(rng: np.random.Generator) -> list[Case]:
     cases = [Case((256, 70_400)), Case((256, 70_399)), Case((256, 1_180_672)), Case((64, 100)), Case((64, 396))]
-    for _ in range(12):
-        channels, neck = int(rng.integers(4, 600)), int(rng.integers(1, 200))
+    for i in range(40):
+        channels, neck = int(rng.integers(4, 600)), int(rng.integers(1, 100))
         exact = 2 * channels * neck + 9 * neck**2 + 4 * neck + 2 * channels
-        cases.append(Case((channels, exact + int(rng.integers(-2, 3)))))
+        less = int(rng.integers(2 * channels + 18 * neck)) if i % 4 else 0  # between this neck and the one before
+        cases.append(Case((channels, exact - less)))
     return cases
 
 
@@ -368,7 +369,7 @@ BATCH_NORM = ArrayExercise(
     cases=_batches,
     reference=_batch_norm,
     one_by_one=True,
-    close=lambda right, came: np.allclose(came, right, rtol=1e-3, atol=1e-5),
+    close=lambda right, came: np.abs(came - right).max() <= 1e-3 * np.abs(right).max(),
     not_arrays=mark("it should return three arrays."),
     wrong_shape=lambda shape, right, *args: tr(
         "an array of shape {shape} should be {right}.", shape=shape, right=right
@@ -452,7 +453,7 @@ OCCLUSION = ArrayExercise(
     cases=_eyes,
     reference=_occlusion,
     one_by_one=True,
-    close=lambda right, came: np.allclose(came, right, rtol=1e-4, atol=1e-5),
+    close=lambda right, came: right.shape == came.shape and np.allclose(came, right, rtol=1e-4, atol=1e-5),
     wrong_shape=_wrong_places,
     unknown=mark("the shape is right, the values are not."),
     show=lambda falls: tr("first row {values}", values=describe(np.round(falls[0], 4))),
