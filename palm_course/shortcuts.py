@@ -16,9 +16,8 @@ _END = (("+", "add"), ("ReLU", ""))
 def blocks(columns: Sequence[tuple], *, title: str, size: tuple[float, float], rest: float = 1.0) -> Figure:
     """Draw blocks side by side, each from its input down to its ReLU.
 
-    columns: (x, input, layers, shortcut): x in inches from the left; the text of the first box; the texts of the
-    layers; None for a plain block, "" for a free shortcut, else the text of the layer on the shortcut. rest: inches
-    from one box to the next. size: width and height in inches.
+    columns: (x, input, layers, shortcut): x in inches from the left; texts of the first box and of the layers; None for
+    a plain block, "" for a free shortcut, else the text of the layer on it. size, rest (from box to box): in inches.
     """
     boxes, arrows = {}, []
     for number, (x, start, layers, shortcut) in enumerate(columns):
