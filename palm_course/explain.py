@@ -8,7 +8,7 @@ import numpy as np
 
 from palm_utils.figures import as_rgb
 from palm_utils.layers import evaluating
-from palm_utils.messages import WrongArgument
+from palm_utils.messages import WrongArgument, mark
 
 BLACK, RADIUS = -0.9, 40  # darker is border, in all channels; pixels of 224: the optic disc with its surroundings
 
@@ -27,7 +27,7 @@ def occlusion_map(
 
     _, height, width = image.shape
     if not 0 < side <= min(height, width) or stride < 1:
-        template = "a square of {side} pixels, moved by {stride}, does not fit into {height} × {width} pixels"
+        template = mark("a square of {side} pixels, moved by {stride}, does not fit into {height} × {width} pixels")
         raise WrongArgument(template, side=side, stride=stride, height=height, width=width)
     tops, lefts = range(0, height - side + 1, stride), range(0, width - side + 1, stride)
     images = np.stack([image] * (1 + len(tops) * len(lefts))).astype(np.float32)  # the first one is not covered
