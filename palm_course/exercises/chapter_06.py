@@ -12,57 +12,60 @@ from palm_utils.messages import mark, tr, trn
 
 
 # 6.1 ------------------------------------------------------------------------------------------
-def _cost(num_channels, num_filters, stride=1, *, norm=2, last=None, growth=4, kernel=3, bias=0, projected=(0, 1, 1)):
-    """Count a block; norm, last (on the shortcut), bias: per channel; projected: always, for channels, for a stride."""
-    wide = growth * num_filters
-    total = num_channels * num_filters + kernel**2 * num_filters**2 + num_filters * wide
-    total += (norm + bias) * (num_filters + num_filters + wide)
-    if np.dot(projected, (1, num_channels != wide, stride != 1)):
-        total += (num_channels + bias + (norm if last is None else last)) * wide
-    return total
+def _widest(channels, budget, *, kernel=3, norms=lambda neck, channels: 2 * (2 * neck + channels), less=0, ways=2):
+    """Return the widest neck. norms: parameters of the batch norms; less: 1 for "fewer than the budget"."""
+
+    def cost(neck):
+        return ways * channels * neck + kernel**2 * neck**2 + norms(neck, channels)
+
+    neck = 0
+    while cost(neck + 1) <= budget - less:
+        neck += 1
+    return neck
 
 
-def _blocks(rng: np.random.Generator) -> list[Case]:
-    cases = [Case((256, 64)), Case((64, 64)), Case((256, 128), {"stride": 2}), Case((256, 64), {"stride": 2})]
-    cases.append(Case((), {"num_channels": 2048, "num_filters": 512, "stride": 1}))
-    for _ in range(12):
-        filters = int(rng.integers(2, 200))
-        channels = 4 * filters if rng.random() < 0.5 else int(rng.integers(2, 600))
-        cases.append(Case((channels, filters), {"stride": int(rng.integers(1, 3))}))
+def _budgets(rng: np.random.Generator) -> list[Case]:
+    cases = [Case((256, 70_400)), Case((256, 70_399)), Case((256, 1_180_672)), Case((64, 100)), Case((64, 396))]
+    for i in range(40):
+        channels, neck = int(rng.integers(4, 600)), int(rng.integers(1, 100))
+        exact = 2 * channels * neck + 9 * neck**2 + 4 * neck + 2 * channels
+        less = int(rng.integers(2 * channels + 18 * neck)) if i % 4 else 0  # between this neck and the one before
+        cases.append(Case((channels, exact - less)))
     return cases
 
 
-PARAMETERS = NumberExercise(
+WIDEST_NECK = NumberExercise(
     number="6.1",
-    name="bottleneck_parameters",
-    title=mark("what a bottleneck costs"),
-    success=mark("sixteen such numbers, the first convolution and the last layer are all of ResNet-50."),
-    hint=mark("write down input channels, output channels and kernel of each convolution, the shortcut's too."),
+    name="widest_neck",
+    title=mark("how wide may the neck be?"),
+    success=mark("for what two 3 × 3 convolutions cost, the neck of a bottleneck may be wider than the block."),
+    hint=mark("write a function of the neck that counts the parameters, then try necks from 1 on."),
     stronger_hint=mark(
-        "A convolution has inputs × outputs × kernel × kernel weights here, a batch norm 2 per channel. The shortcut "
-        "needs its convolution where num_channels != 4 * num_filters or stride != 1, and it too goes from "
-        "num_channels to 4 * num_filters."
+        "cost = 2 * channels * neck + 9 * neck**2 for the convolutions, and 2 * (neck + neck + channels) for the "
+        "batch norms. Start with neck = 0, and add 1 while the cost of neck + 1 is at most the budget."
     ),
-    cases=_blocks,
-    reference=_cost,
+    cases=_budgets,
+    reference=_widest,
 ).with_mistakes(
-    Mistake("the batch norms are missing.", norm=0),
-    Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norm=4),
-    Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norm=1),
-    Mistake("it gives the convolutions a bias; in front of a batch norm they have none.", bias=1),
-    Mistake("the convolution on the shortcut is missing.", projected=(0, 0, 0)),
-    Mistake("it puts a convolution on every shortcut; where the shape stays there is none.", projected=(1, 1, 1)),
+    Mistake("the batch norms are missing.", norms=lambda neck, channels: 0),
     Mistake(
-        "a stride changes the shape too: such a block needs a convolution on its shortcut whatever its channels.",
-        projected=(0, 1, 0),
+        "it counts one number per channel of a batch norm; scale and bias are two.",
+        norms=lambda neck, channels: 2 * neck + channels,
     ),
     Mistake(
-        "it puts a convolution on the shortcut only where there is a stride; other channels need one as well.",
-        projected=(0, 0, 1),
+        "it counts the batch norms' running mean and variance; they are measured, not trained.",
+        norms=lambda neck, channels: 4 * (2 * neck + channels),
     ),
-    Mistake("the batch norm on the shortcut is missing.", last=0),
-    Mistake("the last convolution goes up to 4 × num_filters channels.", growth=1),
+    Mistake(
+        "a batch norm has as many channels as come out of the convolution before it: neck, neck, channels.",
+        norms=lambda neck, channels: 6 * neck,
+    ),
     Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
+    Mistake("there are two 1 × 1 convolutions, down to the neck and up again.", ways=1),
+    Mistake("a block that costs exactly the budget is allowed.", less=1),
+    Mistake(
+        "it returns the first neck that costs too much; the one before is the answer.", lambda c, b: _widest(c, b) + 1
+    ),
 )
 
 
@@ -309,3 +312,168 @@ FOLD = ArrayExercise(
     Mistake("the weight is left as it was.", by=lambda s, v, e: np.ones_like(s)),
     Mistake("it scales the input channels; a batch norm has a factor for each output channel, the first axis.", axis=1),
 )
+
+
+# 6.5 ------------------------------------------------------------------------------------------
+def _batches(rng: np.random.Generator) -> list[Case]:
+    """Return batches in both modes; the first has one value per channel and image, so that axes are told apart."""
+    cases = []
+    for shape, training in (((6, 3, 4, 5), True), ((6, 3, 4, 5), False), ((2, 2, 2, 2), True), ((5, 4, 1, 1), True)):
+        c = shape[1]
+        x = rng.standard_normal(shape) * rng.uniform(0.003, 0.02, (1, c, 1, 1)) + rng.standard_normal((1, c, 1, 1))
+        scale, bias, mean = rng.uniform(0.5, 2, c), rng.standard_normal(c), rng.standard_normal(c)
+        arrays = (x, scale, bias, mean, rng.uniform(1e-5, 4e-4, c))
+        cases.append(Case((*(array.astype(np.float32) for array in arrays), training)))
+    return cases
+
+
+def _batch_norm(
+    x,
+    scale,
+    bias,
+    mean,
+    variance,
+    training,
+    *,
+    axes=(0, 2, 3),
+    momentum=0.9,
+    own=lambda training: training,
+    moves=lambda training: training,
+    ddof=0,
+    divisor=lambda v: np.sqrt(v + 1e-5),
+    affine=lambda y, scale, bias: y * scale + bias,
+):
+    """Return output, mean and variance. own: does it normalise by the batch; moves: do the averages move?"""
+    x64 = x.astype(np.float64)
+    here, spread = x64.mean(axes, keepdims=True), x64.var(axes, keepdims=True)
+    m, v = (here, spread) if own(training) else (mean[None, :, None, None], variance[None, :, None, None])
+    y = affine((x64 - m) / divisor(v), scale[None, :, None, None], bias[None, :, None, None])
+    if moves(training):
+        here, spread = x64.mean((0, 2, 3)), x64.var((0, 2, 3), ddof=ddof)
+        mean = momentum * mean + (1 - momentum) * here
+        variance = momentum * variance + (1 - momentum) * spread
+    return y.astype(np.float32), mean.astype(np.float32), variance.astype(np.float32)
+
+
+BATCH_NORM = ArrayExercise(
+    number="6.5",
+    name="batch_norm",
+    title=mark("batch norm in both modes"),
+    success=mark("this is what BatchNorm2D computes, in both modes."),
+    hint=mark("one mean for each channel: over which axes of [N, C, H, W] is it taken? Then ask for the mode."),
+    stronger_hint=mark(
+        "x.mean(axis=(0, 2, 3)) and x.var(axis=(0, 2, 3)) are [C]. In training mode these normalise, and the running "
+        "ones become 0.9 * old + 0.1 * new; in evaluation mode the running ones normalise and stay. A vector [C] fits "
+        "[N, C, H, W] after .reshape(1, -1, 1, 1)."
+    ),
+    cases=_batches,
+    reference=_batch_norm,
+    one_by_one=True,
+    close=lambda right, came: np.abs(came - right).max() <= 1e-3 * np.abs(right).max(),
+    not_arrays=mark("it should return three arrays."),
+    wrong_shape=lambda shape, right, *args: tr(
+        "an array of shape {shape} should be {right}.", shape=shape, right=right
+    ),
+    unknown=mark("the values are not those of a batch norm."),
+    show=lambda y, mean, variance: tr(
+        "first outputs {outputs}, mean {mean}, variance {variance}",
+        outputs=describe(y.ravel()[:3]),
+        mean=describe(mean),
+        variance=describe(variance),
+    ),
+).with_mistakes(
+    Mistake("the scale and the bias are not applied.", affine=lambda y, scale, bias: y),
+    Mistake("the scale is not applied.", affine=lambda y, scale, bias: y + bias),
+    Mistake("the bias is not applied.", affine=lambda y, scale, bias: y * scale),
+    Mistake("it normalises each image by itself; mean and variance are taken over the batch, too.", axes=(2, 3)),
+    Mistake("it normalises each place by itself; mean and variance are taken over all places.", axes=(0,)),
+    Mistake("it mixes the channels: each has a mean and a variance of its own.", axes=(0, 1, 2, 3)),
+    Mistake("epsilon is missing: it is added to the variance, inside the root.", divisor=np.sqrt),
+    Mistake(
+        "epsilon is added after the root; it belongs to the variance, inside.", divisor=lambda v: np.sqrt(v) + 1e-5
+    ),
+    Mistake("the square root is missing: it divides by the variance.", divisor=lambda v: v + 1e-5),
+    Mistake("0.9 and 0.1 are exchanged: the old average counts nine tenths.", momentum=0.1),
+    Mistake("in training mode the running averages stay; they should move a tenth of the way.", moves=lambda t: False),
+    Mistake("in evaluation mode the running averages move; they should stay.", moves=lambda t: True),
+    Mistake("in evaluation mode it normalises by the batch; the running averages count.", own=lambda t: True),
+    Mistake("in training mode it normalises by the running averages; the batch counts.", own=lambda t: False),
+    Mistake("the modes are exchanged.", own=lambda t: not t, moves=lambda t: not t),
+    Mistake("it divides the variance by one less than the number of values; np.var does not.", ddof=1),
+)
+
+
+# 6.6 ------------------------------------------------------------------------------------------
+def _score(images):
+    """A logit that is different at every place, and not linear in the image."""
+    images = np.asarray(images, np.float64)
+    ramp = np.arange(1, images[0].size + 1).reshape(images.shape[1:]) / images[0].size
+    return np.tanh((images * np.sin(9 * ramp)).sum((1, 2, 3)) / 8)
+
+
+def _eyes(rng: np.random.Generator) -> list[Case]:
+    sizes = [((3, 8, 10), 4, 2), ((1, 9, 7), 3, 2), ((3, 6, 8), 2, 2), ((2, 7, 7), 3, 1)]
+    return [Case((_score, rng.standard_normal(shape).astype(np.float32), *size)) for shape, *size in sizes]
+
+
+def _occlusion(score, image, side, stride, *, sign=1, difference=True, value=0.0, spilt=False, one=False, turned=False):
+    _, height, width = image.shape
+    last = 1 if spilt else side
+    tops, lefts = range(0, height - last + 1, stride), range(0, width - last + 1, stride)
+    falls = np.zeros((len(tops), len(lefts)))
+    for row, top in enumerate(tops):
+        for column, left in enumerate(lefts):
+            covered = image.copy()
+            covered[: 1 if one else None, top : top + side, left : left + side] = value
+            falls[row, column] = sign * (difference * score(image[None])[0] - score(covered[None])[0])
+    return falls.T if turned else falls
+
+
+def _wrong_places(shape, right, *args):
+    if len(shape) == 2 and shape == right[::-1]:
+        return tr("rows and columns are exchanged.")
+    if len(shape) == 2 and shape[0] >= right[0] and shape[1] >= right[1]:
+        return tr("there are too many places: the whole square has to fit into the image.")
+    if len(shape) == 2:
+        return tr("there are too few places: the last square may touch the border.")
+    return tr("the shape is wrong.")
+
+
+OCCLUSION = ArrayExercise(
+    number="6.6",
+    name="occlusion",
+    title=mark("an occlusion map"),
+    success=mark("you can ask any network where it looks, whatever it is made of."),
+    hint=mark("two loops, over the top and the left of the square. In them: copy the image, cover, score."),
+    stronger_hint=mark(
+        "The tops are range(0, H - side + 1, stride), the lefts likewise with W. covered = image.copy(), then "
+        "covered[:, top : top + side, left : left + side] = 0; score(covered[np.newaxis])[0] is its logit. The fall is "
+        "the logit of the image minus that."
+    ),
+    cases=_eyes,
+    reference=_occlusion,
+    one_by_one=True,
+    close=lambda right, came: right.shape == came.shape and np.allclose(came, right, rtol=1e-4, atol=1e-5),
+    wrong_shape=_wrong_places,
+    unknown=mark("the shape is right, the values are not."),
+    show=lambda falls: tr("first row {values}", values=describe(np.round(falls[0], 4))),
+).with_mistakes(
+    Mistake("the sign is wrong: where covering lowers the logit, the map is positive.", sign=-1),
+    Mistake("it returns the logits of the covered images; the fall is what is asked for.", difference=False, sign=-1),
+    Mistake("only the first channel is covered.", one=True),
+    Mistake("it covers by 1; 0 is mid-grey.", value=1.0),
+    Mistake("it covers by -1, which is black; 0 is mid-grey.", value=-1.0),
+    Mistake("the places already covered stay covered: each place needs a fresh copy.", lambda *a: _smeared(*a)),
+    Mistake("rows and columns are exchanged.", turned=True),
+)
+
+
+def _smeared(score, image, side, stride):
+    _, height, width = image.shape
+    tops, lefts = range(0, height - side + 1, stride), range(0, width - side + 1, stride)
+    falls, covered = np.zeros((len(tops), len(lefts))), image.copy()
+    for row, top in enumerate(tops):
+        for column, left in enumerate(lefts):
+            covered[:, top : top + side, left : left + side] = 0
+            falls[row, column] = score(image[None])[0] - score(covered[None])[0]
+    return falls

@@ -1,5 +1,6 @@
 """Exercises of chapter 6: right answers written in several ways pass; in wrong ones the fault is named."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -14,59 +15,95 @@ RIGHT, WRONG = {}, {}
 # 6.1 ------------------------------------------------------------------------------------------
 
 
-def count(
-    num_channels,
-    num_filters,
-    stride=1,
-    norm=2,
-    conv_bias=0,
-    expansion=4,
-    middle=3,
-    projects=lambda channels, wide, stride: channels != wide or stride != 1,
-    projection_norm=2,
-):
-    """Count as most would; the arguments behind the stride make the mistakes."""
-    wide = expansion * num_filters
-    total = 0
-    for c_in, c_out, kernel in (
-        (num_channels, num_filters, 1),
-        (num_filters, num_filters, middle),
-        (num_filters, wide, 1),
-    ):
-        total += c_out * (c_in * kernel * kernel + norm + conv_bias)
-    if projects(num_channels, wide, stride):
-        total += wide * (num_channels + (projection_norm if norm == 2 else norm) + conv_bias)
-    return total
+def widest(channels, budget, norms=lambda neck, channels: 4 * neck + 2 * channels, kernel=9, ways=2, spare=0):
+    """Search as most would; the arguments behind the budget make the mistakes."""
+    neck = 0
+    while ways * channels * (neck + 1) + kernel * (neck + 1) ** 2 + norms(neck + 1, channels) + spare <= budget:
+        neck += 1
+    return neck
 
 
-def counted_on_layers(num_channels, num_filters, stride=1):
-    wide = 4 * num_filters
-    sizes = [(num_channels, num_filters, 1), (num_filters, num_filters, 3), (num_filters, wide, 1)]
-    if (num_channels, stride) != (wide, 1):
-        sizes.append((num_channels, wide, 1))
-    layers = [nn.Conv2D(*size, bias_attr=False) for size in sizes] + [nn.BatchNorm2D(size[1]) for size in sizes]
-    return sum(int(np.prod(p.shape)) for layer in layers for p in layer.parameters() if not p.stop_gradient)
+def by_the_quadratic_formula(channels, budget):
+    p, q = (2 * channels + 4) / 18, (budget - 2 * channels) / 9
+    return max(0, math.floor(math.sqrt(max(p * p + q, 0)) - p + 1e-9))
 
 
-def counted_by_formula(num_channels, num_filters, stride=1):
-    total = num_filters * (num_channels + 13 * num_filters + 12)
-    return np.int64(total + 4 * num_filters * (num_channels + 2) * int((num_channels, stride) != (4 * num_filters, 1)))
-
-
-RIGHT["6.1"] = [counted_on_layers, counted_by_formula, count]
+RIGHT["6.1"] = [widest, by_the_quadratic_formula, lambda *args: np.int64(widest(*args))]
 
 WRONG["6.1"] = [
-    (partial(count, norm=0), "batch norms are missing"),
-    (partial(count, norm=4), "running mean and variance"),
-    (partial(count, norm=1), "scale and bias are two"),
-    (partial(count, conv_bias=1), "gives the convolutions a bias"),
-    (partial(count, projects=lambda *_: False), "convolution on the shortcut is missing"),
-    (partial(count, projects=lambda *_: True), "on every shortcut"),
-    (partial(count, projects=lambda channels, wide, stride: channels != wide), "a stride changes the shape too"),
-    (partial(count, projects=lambda channels, wide, stride: stride != 1), "only where there is a stride"),
-    (partial(count, projection_norm=0), "batch norm on the shortcut is missing"),
-    (partial(count, expansion=1), "up to 4 × num_filters"),
-    (partial(count, middle=1), "nine weights"),
+    (partial(widest, norms=lambda neck, channels: 0), "batch norms are missing"),
+    (partial(widest, norms=lambda neck, channels: 2 * neck + channels), "scale and bias are two"),
+    (partial(widest, norms=lambda neck, channels: 8 * neck + 4 * channels), "running mean and variance"),
+    (partial(widest, norms=lambda neck, channels: 6 * neck), "neck, neck, channels"),
+    (partial(widest, kernel=1), "nine weights"),
+    (partial(widest, ways=1), "down to the neck and up again"),
+    (partial(widest, spare=1), "exactly the budget"),
+    (lambda channels, budget: widest(channels, budget) + 1, "first neck that costs too much"),
+]
+
+# 6.5 ------------------------------------------------------------------------------------------
+
+
+def by_paddle(x, scale, bias, mean, variance, training):
+    norm = nn.BatchNorm2D(len(scale))
+    for held, values in zip((norm.weight, norm.bias, norm._mean, norm._variance), (scale, bias, mean, variance)):  # noqa: B905
+        held.set_value(values)
+    norm.train() if training else norm.eval()
+    return norm(paddle.to_tensor(x)), norm._mean, norm._variance
+
+
+def normalised(
+    x, scale, bias, mean, variance, training, axes=(0, 2, 3), epsilon=1e-5, old=0.9, batch=None, moved=None, ddof=0
+):
+    """A right answer; the arguments behind `training` make the mistakes."""
+    m, v = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    if not (training if batch is None else batch):
+        m, v = mean.reshape(1, -1, 1, 1), variance.reshape(1, -1, 1, 1)
+    y = (x - m) / np.sqrt(v + epsilon) * scale.reshape(1, -1, 1, 1) + bias.reshape(1, -1, 1, 1)
+    if training if moved is None else moved:
+        mean = old * mean + (1 - old) * x.mean((0, 2, 3))
+        variance = old * variance + (1 - old) * x.var((0, 2, 3), ddof=ddof)
+    return y, mean, variance
+
+
+RIGHT["6.5"] = [by_paddle, normalised]
+
+WRONG["6.5"] = [
+    (partial(normalised, axes=(2, 3)), "each image by itself"),
+    (partial(normalised, axes=(0,)), "each place by itself"),
+    (partial(normalised, axes=(0, 1, 2, 3)), "mixes the channels"),
+    (partial(normalised, epsilon=0), "epsilon is missing"),
+    (partial(normalised, old=0.1), "exchanged"),
+    (partial(normalised, moved=False), "running averages stay"),
+    (partial(normalised, moved=True), "running averages move"),
+    (partial(normalised, batch=True), "normalises by the batch"),
+    (partial(normalised, batch=False), "by the running averages; the batch"),
+    (partial(normalised, ddof=1), "one less"),
+    (lambda *arguments: normalised(*arguments)[0], "three arrays"),
+]
+
+# 6.6 ------------------------------------------------------------------------------------------
+
+
+def falls(score, image, side, stride, sign=1, value=0, end=1, channels=slice(None)):
+    tops = range(0, image.shape[1] - side + end, stride)
+    lefts = range(0, image.shape[2] - side + end, stride)
+    images = np.stack([image] * (len(tops) * len(lefts)))
+    for i, (top, left) in enumerate((top, left) for top in tops for left in lefts):
+        images[i, channels, top : top + side, left : left + side] = value
+    return sign * (score(image[None]) - score(images)).reshape(len(tops), len(lefts))
+
+
+RIGHT["6.6"] = [falls, lambda *arguments: paddle.to_tensor(falls(*arguments))]
+
+WRONG["6.6"] = [
+    (partial(falls, sign=-1), "sign is wrong"),
+    (partial(falls, value=1), "0 is mid-grey"),
+    (partial(falls, channels=0), "only the first channel"),
+    (partial(falls, end=0), "too few places"),
+    (partial(falls, end=3), "too many places"),
+    (lambda *arguments: falls(*arguments).T, "exchanged"),
+    (lambda *arguments: falls(*arguments) * 2, "the values are not"),
 ]
 
 # 6.4 ------------------------------------------------------------------------------------------
