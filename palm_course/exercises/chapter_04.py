@@ -1,4 +1,4 @@
-"""The exercises of chapter 4, VGG: what a stack of convolutions costs and sees, and networks from a list."""
+"""The exercises of chapter 4, VGG: a small one that sees as far, what a stack sees, and networks from a list."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,65 +7,60 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
-from palm_course.exercises.student_values import describe, describe_call, is_tensor
-from palm_course.exercises.trial import Case, Mistake, Trial
-from palm_course.exercises.value_check import NumberExercise
+from palm_course.exercises.student_values import as_numbers, describe, describe_call, is_tensor
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
-
 # 4.1 ------------------------------------------------------------------------------------------
-def _cost(kernels, channels, side, *, of_kernel=2, of_map=2, bias="out", shrinks=False, bias_work=0, fixed=False):
-    """Return parameters and multiply-adds. of_kernel, of_map: powers; fixed: all have the input's channels."""
-    parameters = work = 0
-    for kernel, inputs, outputs in zip(kernels, channels[:-1], channels[1:], strict=True):
-        if fixed:
-            inputs = outputs = channels[0]
-        if shrinks:
-            side = side - kernel + 1
-        weights = kernel**of_kernel * inputs * outputs
-        biases = {"out": outputs, "in": inputs, "none": 0, "one": 1}[bias]
-        parameters += weights + biases
-        work += (weights + bias_work * biases) * side**of_map
-    return parameters, work
+MOST_LAYERS, MOST_PARAMETERS, SEEN = 11, 1_000_000, 212
 
 
-def _stacks(rng: np.random.Generator) -> list[Case]:
-    cases = [Case(([3, 3], [64, 64, 64], 56)), Case(([5], [64, 64], 56)), Case(([7, 1], [3, 64, 20], 112))]
-    for _ in range(6):
-        kernels = rng.choice([1, 3, 5, 7, 11], rng.integers(1, 5)).tolist()
-        # No two alike, so that an answer that takes the wrong one is found out.
-        channels = rng.permutation(np.arange(2, 300))[: len(kernels) + 1].tolist()
-        cases.append(Case((kernels, channels, int(rng.integers(14, 120)))))
-    return cases
+def _judge_small(trial: Trial, answer: Any) -> None:
+    blocks, came = _blocks(trial.call(answer, ()))
+    if not blocks:
+        fault = tr("it should return five pairs of whole numbers, all at least 1: layers and channels of each block.")
+        trial.fail(fault, expected="((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))", came=came)
+    counts = [layers for layers, _ in blocks]
+    if sum(counts) > MOST_LAYERS:
+        fault, expected = tr("it has too many convolutional layers."), tr("at most {most}", most=MOST_LAYERS)
+        trial.fail(fault, expected=expected, came=describe(sum(counts)))
+    # A block's layers and its pooling reach 2 * layers + 1 steps further, and each block doubles the step.
+    seen = 1 + sum((2 * layers + 1) * 2**block for block, layers in enumerate(counts))
+    if seen != SEEN:
+        fault = tr("it does not see as much as VGG-16.")
+        hint = tr("a layer in block 1 adds 2 pixels, one in block 5 adds 32; what must the layers add together?")
+        came, expected = (tr("{h} × {w} pixels", h=side, w=side) for side in (seen, SEEN))
+        trial.fail(fault, tried=tr("one pixel after block 5"), expected=expected, came=came, hint=hint)
+    parameters, before = 0, 3
+    for layers, channels in blocks:
+        parameters += (9 * before + 1) * channels + (layers - 1) * (9 * channels + 1) * channels
+        before = channels
+    if parameters >= MOST_PARAMETERS:
+        expected = tr("fewer than {most:,} parameters", most=MOST_PARAMETERS)
+        hint = tr("a layer from C to C channels has 9 C² weights: half of the channels leave a quarter of them.")
+        trial.fail(tr("it is still too large."), expected=expected, came=f"{parameters:,}", hint=hint)
 
 
-COST = NumberExercise(
+def _blocks(value: Any) -> tuple[list[tuple[int, int]], str]:
+    """Return the five pairs, or none where `value` is something else, and how it is described."""
+    pairs = [as_numbers(pair, 2) for pair in value] if isinstance(value, (list, tuple, np.ndarray)) else []
+    fits = len(pairs) == 5 and all(pair is not None and (pair >= 1).all() and (pair % 1 == 0).all() for pair in pairs)
+    return [(int(layers), int(channels)) for layers, channels in pairs] if fits else [], describe(value)
+
+
+SMALL = Exercise(
     number="4.1",
-    name="conv_stack_cost",
-    title=mark("the price of a stack"),
-    success=mark("you can tell what a stack of convolutions costs before you build it."),
-    hint=mark(
-        "how many weights make one output channel of one convolution? How often is each weight used on a map of "
-        "`side` × `side` pixels?"
-    ),
+    name="small_vgg",
+    title=mark("a smaller VGG ★★"),
+    success=mark("fewer layers and a fraction of the parameters, and it sees as much of the eye as VGG-16."),
+    hint=mark("how many pixels does one more layer add to the last receptive field, in each of the five blocks?"),
     stronger_hint=mark(
-        "A convolution from C to D channels has kernel · kernel · C · D weights and D biases. Each weight is used "
-        "once at every pixel of the output map. Walk through zip(kernels, channels, channels[1:]) and add up."
+        "A layer in block b adds 2^b pixels: 2, 4, 8, 16 or 32; the poolings and the first pixel make 32. So the layers"
+        " must add 180 together, with at least one in each block. Begin with block 5. Then choose thin blocks, such as"
+        " 16 channels that double."
     ),
-    cases=_stacks,
-    reference=_cost,
-    count=2,
-).with_mistakes(
-    Mistake("the biases are missing: each convolution has one per output channel.", bias="none"),
-    Mistake("it counts a bias for each input channel; there is one for each output channel.", bias="in"),
-    Mistake("it counts one bias for a whole convolution; there is one for each output channel.", bias="one"),
-    Mistake("a kernel of size k has k · k weights per channel pair, not k.", of_kernel=1),
-    Mistake("each weight is used at every pixel of the map: side · side times, not side times.", of_map=1),
-    Mistake("the multiply-adds are those of a single pixel; each weight is used at every pixel of the map.", of_map=0),
-    Mistake("the additions of the biases are not multiply-adds.", bias_work=1),
-    Mistake("the padding keeps the maps as large as they were; yours shrink.", shrinks=True),
-    Mistake("it uses the input's channels for every convolution; they may change from one to the next.", fixed=True),
-    Mistake("the two numbers are exchanged: the parameters come first.", lambda *a: _cost(*a)[::-1]),
+    also=_judge_small,
 )
 
 
@@ -95,7 +90,7 @@ def _windows(rng: np.random.Generator) -> list[Case]:
 WINDOW = NumberExercise(
     number="4.2",
     name="input_window",
-    title=mark("where does it look?"),
+    title=mark("where does it look? ★★"),
     success=mark("you can point at the part of a photograph that any feature comes from."),
     hint=mark(
         "start at the output with first = last = index; which pixels of the map below does one layer need for them?"
@@ -213,7 +208,7 @@ def _wrong_maps(output: Any, shape: Shape) -> Fault:
 FEATURES = LayerExercise(
     number="4.3",
     name="make_features",
-    title=mark("a whole family from lists"),
+    title=mark("a whole family from lists ★"),
     success=mark("with this one function VGG-11, 13, 16 and 19 are four lists."),
     hint=mark("what must you remember from one convolution to the next? And what becomes of it at a pooling?"),
     stronger_hint=mark(
@@ -243,4 +238,51 @@ FEATURES = LayerExercise(
     Mistake("there is a ReLU at the end of each block only; one belongs after every convolution.", relu="pooling"),
     Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
     *(Mistake("the activation is not a ReLU.", activation=name) for name in ("sigmoid", "tanh", "leaky_relu")),
+)
+
+
+# 4.4 ------------------------------------------------------------------------------------------
+def _growing(layers, *, first=1, dilate=True, strides=True, late=False, wide=0, then=None):
+    """Return the sides after each layer. late: a layer's stride counts for itself; wide: added to each kernel."""
+    sides, side, step = [], first, 1
+    for kernel, stride, dilation in layers:
+        step *= stride if late and strides else 1
+        side += (kernel - 1 + wide) * (dilation if dilate else 1) * step
+        step *= stride if strides and not late else 1
+        sides.append(side)
+    return np.array(sides if then is None else then(sides))
+
+
+def _any_stacks(rng: np.random.Generator) -> list[Case]:
+    conv, pool = (3, 1, 1), (2, 2, 1)
+    cases = [Case(([conv, conv, pool, (3, 1, 2)],)), Case(([(11, 4, 1), pool, (5, 1, 1)],)), Case(([(1, 3, 1), conv],))]
+    cases.append(Case(([*[conv] * 2, pool, *[conv] * 2, pool, *([conv] * 3 + [pool]) * 3],)))
+    for _ in range(6):
+        layers = [tuple(int(rng.integers(*end)) for end in ((1, 8), (1, 4), (1, 4))) for _ in range(rng.integers(2, 6))]
+        cases.append(Case((layers,)))
+    return cases
+
+
+GROWING = ArrayExercise(
+    number="4.4",
+    name="growing_field",
+    title=mark("the field grows, layer by layer ★★"),
+    success=mark("one pass through any stack, and you know what every layer sees."),
+    hint=mark("after a stride of 2, how many pixels of the photograph does the next layer's kernel jump at each step?"),
+    stronger_hint=mark(
+        "Begin with side = 1 and step = 1. A layer adds (kernel - 1) · dilation · step to the side; after that, its "
+        "stride multiplies the step. Append the side to a list after each layer."
+    ),
+    cases=_any_stacks,
+    reference=_growing,
+    wrong_shape=lambda shape, right, layers: tr("it should return a list with one number for each layer."),
+    unknown=mark("some of the sides are not those of the receptive field."),
+    show=lambda sides: describe([int(side) if float(side).is_integer() else float(side) for side in sides]),
+).with_mistakes(
+    Mistake("it leaves out the dilation, which pulls the kernel apart.", dilate=False),
+    Mistake("it leaves out the strides.", strides=False),
+    Mistake("a layer's own stride changes the steps of the layers behind it, not its own.", late=True),
+    Mistake("each layer adds one step too many: a kernel of k pixels reaches k - 1 steps further.", wide=1),
+    Mistake("one pixel is seen before the first layer: the side begins with 1, not with 0.", first=0),
+    Mistake("the fields are in the wrong order: input side first.", then=lambda sides: sides[::-1]),
 )

@@ -15,57 +15,20 @@ RIGHT, WRONG = {}, {}
 # 4.1 ------------------------------------------------------------------------------------------
 
 
-def cost_by_layers(kernels, channels, side):
-    parameters = multiply_adds = 0
-    for position, kernel in enumerate(kernels):
-        layer = nn.Conv2D(channels[position], channels[position + 1], kernel, padding=kernel // 2)
-        parameters += sum(int(np.prod(p.shape)) for p in layer.parameters())
-        multiply_adds += int(np.prod(layer.weight.shape)) * side**2
-    return [parameters, multiply_adds]
+def blocks(layers=(2, 2, 1, 2, 4), channels=(16, 32, 64, 96, 96)):
+    return lambda: tuple(zip(layers, channels, strict=True))
 
 
-def cost(kernels, channels, side, biases=lambda before, after: after, kernel_power=2, map_power=2):
-    total = work = 0
-    for kernel, before, after in zip(kernels, channels[:-1], channels[1:], strict=True):
-        weights = kernel**kernel_power * before * after
-        total += weights + biases(before, after)
-        work += weights * side**map_power
-    return total, work
-
-
-RIGHT["4.1"] = [cost_by_layers, cost]
-
-
-def cost_with_biases_as_work(kernels, channels, side):
-    parameters, _ = cost(kernels, channels, side)
-    return parameters, parameters * side**2
-
-
-def cost_without_padding(kernels, channels, side):
-    work = 0
-    for position, kernel in enumerate(kernels):
-        side = side - kernel + 1
-        work += kernel**2 * channels[position] * channels[position + 1] * side**2
-    return cost(kernels, channels, side)[0], work
-
-
-def cost_of_equal_channels(kernels, channels, side):
-    return cost(kernels, [channels[0]] * len(channels), side)
-
+RIGHT["4.1"] = [blocks(), lambda: np.array(blocks()()), lambda: [list(pair) for pair in blocks(channels=[8] * 5)()]]
 
 WRONG["4.1"] = [
-    (partial(cost, biases=lambda before, after: 0), "biases are missing"),
-    (partial(cost, biases=lambda before, after: before), "bias for each input channel"),
-    (partial(cost, biases=lambda before, after: 1), "one bias for a whole convolution"),
-    (partial(cost, kernel_power=1), "k · k weights"),
-    (partial(cost, map_power=1), "side · side times"),
-    (partial(cost, map_power=0), "those of a single pixel"),
-    (cost_with_biases_as_work, "biases are not multiply-adds"),
-    (cost_without_padding, "yours shrink"),
-    (cost_of_equal_channels, "input's channels for every convolution"),
-    (lambda *a: cost(*a)[::-1], "exchanged"),
-    (lambda *a: cost(*a)[0], "2 numbers"),
-    (lambda *a: (cost(*a), a[1].pop())[0], "changes its input"),
+    (lambda: 12, "five pairs"),
+    (blocks((2, 2, 1, 2), (8, 8, 8, 8)), "five pairs"),
+    (blocks((0, 3, 1, 2, 4)), "all at least 1"),
+    (blocks((2, 2, 1.5, 2, 4)), "whole numbers"),
+    (blocks((2, 2, 3, 3, 3)), "too many convolutional layers"),
+    (blocks((2, 2, 2, 2, 3)), r"as much as VGG-16(.|\n)*212 × 212(.|\n)*188 × 188"),
+    (blocks(channels=(64, 128, 256, 512, 512)), "too large"),
 ]
 
 # 4.2 ------------------------------------------------------------------------------------------
@@ -224,6 +187,45 @@ WRONG["4.3"] = [
     (lambda plan, in_channels=3: make(plan), r"channels do not follow(.|\n)*in_channels=2(.|\n)*\[6, 2, 3, 3\]"),
     (without_leading_pooling, "maps are too large: not every pooling"),
     (PoolsLast, "not those of the plan's layers"),
+]
+
+# 4.4 ------------------------------------------------------------------------------------------
+
+
+def growing(layers, first=1, own=False, dilated=True, strides=True, more=0):
+    sides, side, step = [], first, 1
+    for kernel, stride, dilation in layers:
+        jump = step * stride if own else step
+        side += (kernel - 1 + more) * jump * (dilation if dilated else 1)
+        step *= stride if strides else 1
+        sides.append(side)
+    return sides
+
+
+def growing_by_the_formula(layers):
+    """The chapter's way, back from each layer."""
+    sides = []
+    for end in range(1, len(layers) + 1):
+        side = 1
+        for kernel, stride, dilation in layers[:end][::-1]:
+            side = (side - 1) * stride + (kernel - 1) * dilation + 1
+        sides.append(side)
+    return np.array(sides)
+
+
+RIGHT["4.4"] = [growing, growing_by_the_formula, lambda layers: tuple(growing(layers))]
+
+WRONG["4.4"] = [
+    (partial(growing, dilated=False), "leaves out the dilation"),
+    (partial(growing, strides=False), "leaves out the strides"),
+    (partial(growing, own=True), "own stride"),
+    (partial(growing, more=1), "one step too many"),
+    (partial(growing, first=0), "begins with 1"),
+    (lambda layers: growing(layers)[::-1], "wrong order"),
+    (lambda layers: growing(layers)[-1:], "one number for each layer"),
+    (lambda layers: growing(layers[::-1]), "some of the sides"),
+    (lambda layers: "3, 5", "array of numbers"),
+    (lambda layers: (growing(layers), layers.pop())[0], "changes its input"),
 ]
 
 test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)
