@@ -141,3 +141,9 @@ def test_a_damaged_comparison_in_pytorch_is_told(course, changes):
     in_pytorch(**changes)
     with pytest.raises(DataError, match=r"Large-pytorch\.json: not a stored result"):
         candidates.table("03_small:Large")
+
+
+def test_differences_are_those_within_a_part_with_their_standard_error(capsys):
+    candidates.paired("03_alexnet:AlexNet")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "rate-3e-4 - rate-1e-4: 0.020 ± 0.003   (0.019, 0.014, 0.017, 0.029)" and len(lines) == 2
