@@ -44,22 +44,22 @@ def occlusion_map(
 def overlay(
     ax, image: np.ndarray, heat: np.ndarray, *, title: str = "", reach: float = 0.5, limit: float | None = None
 ):
-    """Draw an image with a map over it, and return what plt.colorbar takes; red: positive, blue: negative.
+    """Draw an image in grey with a map over it, and return what plt.colorbar takes; red: positive, blue: negative.
 
     heat: [rows, columns] of any size, its places evenly over the image. reach: how far the outermost places are from
     the image's border, in steps of the map: 0.5 where they tile the image, as in Grad-CAM; side / 2 / stride for an
     occlusion map, 1 with its defaults. limit: the end of the colour scale; by default the largest absolute value. The
-    stronger a value, the less of the image is seen.
+    scale begins at 0 where nothing is negative. The stronger a value, the less of the image is seen.
     """
     height, width = image.shape[1:]
     limit = limit or float(np.abs(heat).max()) or 1.0
-    ax.imshow(as_rgb(image))
+    ax.imshow(as_rgb(image).mean(axis=2), cmap="gray", vmin=0, vmax=255)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     rows = (rows + 0.5) / height * (heat.shape[0] - 1 + 2 * reach) - reach
     columns = (columns + 0.5) / width * (heat.shape[1] - 1 + 2 * reach) - reach
     large = cv2.remap(heat.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    strength = np.clip(np.abs(large) / limit, 0, 1)
-    drawn = ax.imshow(large, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.75 * strength)
+    colours = {"cmap": "Reds", "vmin": 0} if heat.min() >= 0 else {"cmap": "RdBu_r", "vmin": -limit}
+    drawn = ax.imshow(large, vmax=limit, alpha=0.75 * np.clip(np.abs(large) / limit, 0, 1), **colours)
     ax.set_title(title, fontsize=10)
     ax.axis("off")
     return drawn

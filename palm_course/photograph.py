@@ -78,7 +78,7 @@ def logit(model, img: np.ndarray) -> float:
     from palm_utils.layers import evaluating
 
     with evaluating(model), paddle.no_grad():
-        return float(model(paddle.to_tensor(transform_img(img)[None])))
+        return model(paddle.to_tensor(transform_img(img)[None])).item()
 
 
 def show(model, img: np.ndarray, *, title: str, stride: int = 16):
@@ -136,7 +136,9 @@ def run(args: argparse.Namespace) -> int:
         if args.maps:
             args.maps.mkdir(parents=True, exist_ok=True)
             picture = args.maps / f"{file.stem}.map.png"
-            show(model, img, title=file.name).savefig(picture, dpi=120)
+            fig = show(model, img, title=file.name)
+            fig.savefig(picture, dpi=120)
+            fig.clear()
             print("  " + tr("where it looks: {picture}", picture=picture))
     print(tr("This is an exercise and no diagnosis: only a doctor can tell whether an eye is ill."))
     return int(failed > 0)
