@@ -115,8 +115,11 @@ AUC_INTERVAL = NumberExercise(
     Mistake("ties count as right; a tie is half right.", tie=1.0),
     Mistake("it draws the logits anew, but not the labels that belong to them.", way="labels stay"),
     Mistake("a draw with one class has no AUC: leave it out.", way="kept"),
-    Mistake("5 % lie outside on each side; it should be 2.5 %.", ends=(5, 95)),
-    Mistake("the interval reaches from the least to the largest value; leave out 2.5 % on each side.", ends=(0, 100)),
+    Mistake("one draw in twenty is left out on each side; take the 2.5th and the 97.5th percentile.", ends=(5, 95)),
+    Mistake(
+        "the interval reaches from the least to the largest value; take the 2.5th and the 97.5th percentile.",
+        ends=(0, 100),
+    ),
     Mistake("it takes the mean ± 1.96 standard deviations; take the percentiles.", way="normal"),
 )
 

@@ -69,7 +69,7 @@ def interval_by_ranks(logits, labels, rows):
 RIGHT["8.2"] = [interval, interval_by_ranks]
 
 WRONG["8.2"] = [
-    (lambda *a: interval(*a, ends=(5, 95)), "2.5 %"),
+    (lambda *a: interval(*a, ends=(5, 95)), "one draw in twenty"),
     (lambda *a: interval(*a, ends=(0, 100)), "least to the largest"),
     (lambda *a: interval(*a, own=False), "not the labels"),
     (lambda logits, labels, rows: roc_auc_score(labels, logits), "2 numbers"),
