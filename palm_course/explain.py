@@ -1,4 +1,4 @@
-"""Where a network looks: occlusion maps, masks of parts of an eye, and changes of a photograph's colours (chapter 6).
+"""Where a network looks: occlusion maps, masks of parts of an eye, changes of a photograph's colours (chapter 6).
 
 An `image` is what transform_img makes of a photograph: float32 [3, H, W] in [-1, 1], channels blue, green, red.
 """
@@ -8,10 +8,9 @@ import numpy as np
 
 from palm_utils.figures import as_rgb
 from palm_utils.layers import evaluating
-from palm_utils.messages import WrongArgument
+from palm_utils.messages import WrongArgument, mark
 
-BLACK = -0.9  # darker than this in all channels: the border around the eye
-RADIUS = 40  # pixels of 224: the optic disc with its surroundings
+BLACK, RADIUS = -0.9, 40  # darker is border, in all channels; pixels of 224: the optic disc with its surroundings
 
 
 def occlusion_map(
@@ -28,7 +27,7 @@ def occlusion_map(
 
     _, height, width = image.shape
     if not 0 < side <= min(height, width) or stride < 1:
-        template = "a square of {side} pixels, moved by {stride}, does not fit into {height} × {width} pixels"
+        template = mark("a square of {side} pixels, moved by {stride}, does not fit into {height} × {width} pixels")
         raise WrongArgument(template, side=side, stride=stride, height=height, width=width)
     tops, lefts = range(0, height - side + 1, stride), range(0, width - side + 1, stride)
     images = np.stack([image] * (1 + len(tops) * len(lefts))).astype(np.float32)  # the first one is not covered
@@ -75,9 +74,7 @@ def border_mask(image: np.ndarray) -> np.ndarray:
 
 
 def find_disc(image: np.ndarray) -> tuple[int, int]:
-    """Return row and column of the optic disc's centre: of the round region that is brightest against its own
-    surroundings. A guess by brightness, which large bright patches of atrophy can mislead.
-    """
+    """Return row and column of the optic disc: the round region that is brightest against its surroundings, a guess."""
     height, width = image.shape[1:]
     border = border_mask(image)
     grey = image[1:].mean(axis=0)  # green and red: the disc is yellow
@@ -96,10 +93,7 @@ def disc_mask(image: np.ndarray, radius: int = RADIUS) -> np.ndarray:
 
 
 def control_mask(image: np.ndarray, radius: int = RADIUS) -> np.ndarray:
-    """Return a circle of the same size on the opposite side of the image's middle, bool [H, W].
-
-    Where the disc is in the middle, the circle is moved away until the two do not overlap.
-    """
+    """Return such a circle on the opposite side of the image's middle, as far as needed not to overlap, bool [H, W]."""
     disc, middle = np.array(find_disc(image), float), (np.array(image.shape[1:]) - 1) / 2
     way = middle - disc
     distance = np.hypot(*way)
@@ -119,8 +113,8 @@ def covered(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def eye_colour(image: np.ndarray) -> np.ndarray:
     """Return the mean of each channel over the eye, without its border: float32 [3], blue, green, red."""
-    border = border_mask(image)
-    return image[:, ~border].mean(axis=1) if not border.all() else image.mean(axis=(1, 2))
+    eye = ~border_mask(image)
+    return image[:, eye if eye.any() else ~eye].mean(axis=1)
 
 
 def greyed(image: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ def show(model, img: np.ndarray, *, title: str, stride: int = 16):
     left.imshow(as_rgb(image))
     left.axis("off")
     left.set_title(f"probability of PM {sigmoid(logit(model, img)):.2f}", fontsize=10)
-    drawn = explain.overlay(right, image, heat, title="covered here, the logit falls by", reach=16 / stride)
+    drawn = explain.overlay(right, image, heat, title="occlusion map", reach=16 / stride)
     fig.colorbar(drawn, ax=right, shrink=0.8)
     fig.suptitle(title)
     return fig

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from palm_utils.figures import BLUE, GREY, INK, RED
-from palm_utils.messages import WrongArgument
+from palm_utils.messages import WrongArgument, mark
 from palm_utils.metrics import Scores, score
 
 PEOPLE = 10_000
@@ -22,7 +22,7 @@ def threshold_for(scores: Scores, sensitivity: float) -> float:
     """
     ill = np.sort(scores.probabilities[scores.labels == 1])[::-1]
     if not 0 < sensitivity <= 1 or not len(ill):
-        template = "a sensitivity of {sensitivity} of {count} diseased eyes: it must be above 0 and at most 1"
+        template = mark("a sensitivity of {sensitivity} of {count} diseased eyes: it must be above 0 and at most 1")
         raise WrongArgument(template, sensitivity=sensitivity, count=len(ill))
     must_find = int(np.ceil(sensitivity * len(ill) - 1e-9))
     return float(ill[must_find - 1])

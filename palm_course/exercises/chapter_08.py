@@ -19,12 +19,12 @@ def _plan(probabilities, labels, sensitivity, prevalence, *, take="highest", rat
     ill, well = np.sort(probabilities[labels == 1]), probabilities[labels == 0]
     must_find = {"all": len(ill), "fewer": int(np.floor(sensitivity * len(ill) - 1e-9))}
     threshold = ill[-max(1, must_find.get(take, int(np.ceil(sensitivity * len(ill) - 1e-9))))]
-    if take == "of all":
+    if take == "quantile":
         threshold = np.quantile(probabilities, 1 - sensitivity)
     raised = (lambda p: p > threshold) if strict else (lambda p: p >= threshold)
     found, false = np.mean(raised(ill)), np.mean(raised(well))
     found = sensitivity if rates == "wanted" else found
-    share = np.mean(labels) if rates == "of the eyes" else prevalence
+    share = np.mean(labels) if rates == "sample" else prevalence
     if rates == "cleared":
         return threshold, (1 - false) * (1 - share) / ((1 - false) * (1 - share) + (1 - found) * share)
     if rates == "forgotten":
@@ -50,8 +50,8 @@ PLAN = NumberExercise(
     success=mark("you choose the threshold by what a programme needs, and know what its alarms are worth."),
     hint=mark("which diseased eye is the last one that has to be found? Its probability is the threshold."),
     stronger_hint=mark(
-        "sort the probabilities of the diseased eyes, the largest first. math.ceil(sensitivity * their number - 1e-9) "
-        "of them must be found. Then take both rates at this threshold, and put them into the formula of section 8.5."
+        "sort the probabilities of the n diseased eyes, the largest first. np.ceil(sensitivity * n - 1e-9) of them must"
+        " be found. Then take both rates at this threshold, and put them into the formula of section 8.5."
     ),
     cases=_programmes,
     reference=_plan,
@@ -60,9 +60,9 @@ PLAN = NumberExercise(
 ).with_mistakes(
     Mistake("the threshold finds every diseased eye; the highest one that finds enough is asked for.", take="all"),
     Mistake("the threshold finds one diseased eye too few: round the number that must be found up.", take="fewer"),
-    Mistake("the threshold is a quantile of all eyes; sensitivity is a share of the diseased ones.", take="of all"),
+    Mistake("the threshold is a quantile of all eyes; sensitivity is a share of the diseased ones.", take="quantile"),
     Mistake("the predictive value uses the wanted sensitivity, not the one that is reached.", rates="wanted"),
-    Mistake("the predictive value uses the share of diseased eyes among these, not `prevalence`.", rates="of the eyes"),
+    Mistake("the predictive value uses the share of diseased eyes among these, not `prevalence`.", rates="sample"),
     Mistake("the predictive value leaves the prevalence out.", rates="forgotten"),
     Mistake("that is the share of the cleared eyes that are healthy; the share of true alarms is asked for.",
             rates="cleared"),
