@@ -89,7 +89,7 @@ def _interval(logits, labels, rows, *, ends=(2.5, 97.5), way="percentiles", tie=
 
 def _draws(rng: np.random.Generator) -> list[Case]:
     cases = []
-    for count, draws in ((6, 8), (5, 300), (40, 120), (61, 150), (6, 250)):
+    for count, draws in ((6, 8), (5, 60), (40, 30), (61, 40), (6, 60)):
         logits, labels = _eyes(rng, count)
         logits = np.round(logits, 0 if count > 30 else 1)  # with ties
         cases.append(Case((logits, labels, rng.integers(0, count, (draws, count)))))
@@ -109,6 +109,7 @@ AUC_INTERVAL = NumberExercise(
     cases=_draws,
     reference=_interval,
     count=2,
+    seconds=20.0,
     tolerance=1e-6,
 ).with_mistakes(
     Mistake("ties count nothing; a tie is half right.", tie=0.0),
