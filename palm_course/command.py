@@ -18,6 +18,7 @@ COMMANDS = {
     "update": ("students.update", mark("get the course's newest version and keep your answers")),
     "run": ("chapters", mark("execute chapters from top to bottom, without a browser")),
     "course": ("rebuild", mark("execute the chapters on the real data and store their outputs")),
+    "predict": ("photograph", mark("say what a trained network makes of your own photographs")),
     "train": ("results.train", mark("train a chapter's network on iChallenge-PM")),
     "results": ("results.measure", mark("measure both recipes of each network over several seeds")),
     "choose": ("results.candidates", mark("compare candidate recipes by cross-validation on the training photographs")),

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from palm_course.exercises import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07
+from palm_course.exercises import (
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_07,
+    chapter_08,
+)
 from palm_course.exercises.student_values import shorten
 from palm_course.exercises.trial import Exercise, Status
 from palm_course.terminal import pad
 from palm_utils.messages import CHINESE, CourseError, current, mark, tr
 
-_CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07)
+_CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08)
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"
 _NOT_RUN = mark("not run yet")
 _MARKS = {Status.RIGHT.value: "✓", Status.NOT_ATTEMPTED.value: "·", _NOT_RUN: "·"}

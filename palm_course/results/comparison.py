@@ -30,7 +30,6 @@ class Row(NamedTuple):
     epochs: int
     accuracies: tuple[float, ...]  # on validation, in per cent, at the last epoch, one for each seed; () before any run
     auc: float  # mean over the seeds
-    seconds: float  # the fastest epoch of all runs, which the machine's other work slowed least; nan before any run
     claim: float | None  # the tutorial's, in per cent
 
 
@@ -50,9 +49,8 @@ def rows(networks: Sequence[str] = tuple(NETWORKS)) -> list[Row]:
             histories = stored.load(network, recipe).values()
             accuracies = tuple(100 * history.last["valid_accuracy"] for history in histories)
             auc = mean(history.last["valid_auc"] for history in histories) if histories else float("nan")
-            seconds = min((s for history in histories for s in history["seconds"]), default=float("nan"))
             epochs = RECIPES[recipe][network].epochs
-            found.append(Row(network, title, recipe, epochs, accuracies, auc, seconds, claim))
+            found.append(Row(network, title, recipe, epochs, accuracies, auc, claim))
     return found
 
 
@@ -69,20 +67,27 @@ def table(compared: Sequence[Row], costs: dict[str, Cost]) -> None:
     """Print the rows, each network's cost at its first one; what is not stored is a gap that says so."""
 
     def line(*cells) -> None:
-        print(*map(format, cells, ("11", "8", ">7", ">9", ">5", ">6", ">5", "14", ">6", ">5")), sep="  ")
+        print(*map(format, cells, ("11", "8", ">7", ">9", ">6", "14", ">6", ">5")), sep="  ")
 
-    line("", "", "params", "mult-adds", "s an", "", "", "accuracy, %")
-    line("network", "recipe", "million", "billion", "epoch", "epochs", "seeds", "mean ± sd", "AUC", "claim")
+    line("", "", "params", "mult-adds", "", "accuracy, %,", "", "")
+    line("network", "recipe", "million", "billion", "epochs", "run by run", "AUC", "claim")
     left = dict(costs)
     for row in compared:
         its = left.pop(row.network, None)
         size = (f"{its.parameters / 1e6:.1f}", f"{its.multiply_adds / 1e9:.2f}") if its else ("", "")
         claim = "-" if row.claim is None else f"{row.claim:.0f} %"
-        seconds, seeds, reached, auc = "-", "-", "not measured", "-"
-        if row.accuracies:
-            seconds, seeds, auc = f"{row.seconds:.0f}", len(row.accuracies), f"{row.auc:.4f}"
-            reached = stored.spread(list(row.accuracies)).partition(" (")[0]
-        line(row.title, row.recipe, *size, seconds, row.epochs, seeds, reached, auc, claim)
+        reached = " ".join(f"{accuracy:.1f}" for accuracy in row.accuracies) or "not measured"
+        auc = f"{row.auc:.4f}" if row.accuracies else "-"
+        line(row.title, row.recipe, *size, row.epochs, reached, auc, claim)
+
+
+def steady() -> dict[str, dict[int, Scores]]:
+    """Return how each stored run of a steady recipe scores on the validation photographs, by title and seed."""
+    found, labels = {}, stored.valid_labels()
+    for network in (network for network in NETWORKS if network in RECIPES["steady"]):
+        if logits := stored.valid_logits(network, "steady"):
+            found[NETWORKS[network][0]] = {seed: score(its, labels) for seed, its in logits.items()}
+    return found
 
 
 def answers(networks: Sequence[str] = tuple(NETWORKS)) -> dict[str, Scores]:
