@@ -7,9 +7,8 @@ _TEXT = {
         "intro": "Every figure here is read from the files in `results/`, one for each training run on the real "
         "photographs (chapter 1: on the real MNIST; chapter 7: on the real CIFAR-10). Chapter 8 compares the networks.",
         "columns": ("chapter", "network", "recipe", "epochs", "seeds", "accuracy, %", "AUC", "tutorial"),
-        "spread": "Accuracies are those of the validation images after the last epoch, mean ± standard deviation "
-        "over the seeds (lowest to highest), where the standard deviation of $n$ accuracies $a_i$ is\n\n"
-        "$$s = \\sqrt{\\frac{1}{n - 1} \\sum_{i=1}^{n} (a_i - \\bar{a})^2}.$$",
+        "spread": "Accuracies are those of the validation images after the last epoch, one for each seed. The AUC is "
+        "the mean over the seeds.",
         "missing": "not measured yet",
         "runs": "Epoch by epoch",
         "run_columns": ("epoch", "training loss", "validation loss", "accuracy, %", "AUC", "seconds"),
@@ -22,9 +21,7 @@ _TEXT = {
         "intro": "本页所有数字都取自 `results/` 中的文件，每个文件记录一次在真实照片上的训练"
         "（第 1 章用真实的 MNIST，第 7 章用真实的 CIFAR-10）。第 8 章对各个网络作了比较。",
         "columns": ("章", "网络", "训练方案", "轮数", "随机种子", "准确率（%）", "AUC", "教程"),
-        "spread": "准确率是最后一轮之后在验证图像上的准确率，写作各随机种子的均值 ± 标准差（最低至最高）。"
-        "$n$ 个准确率 $a_i$ 的标准差为\n\n"
-        "$$s = \\sqrt{\\frac{1}{n - 1} \\sum_{i=1}^{n} (a_i - \\bar{a})^2}.$$",
+        "spread": "准确率是最后一轮之后在验证图像上的准确率，每个随机种子一个数字；AUC 是各种子的均值。",
         "missing": "尚未测量",
         "runs": "逐轮结果",
         "run_columns": ("轮次", "训练损失", "验证损失", "准确率（%）", "AUC", "秒"),
@@ -59,7 +56,7 @@ def page(edition: str, title: str, chapters: dict[str, str]) -> str:
             summary.append((*head, "", "", text["missing"], "", claim))
             continue
         last = [history.last for history in histories.values()]
-        accuracy = stored.spread([100 * row["valid_accuracy"] for row in last])
+        accuracy = stored.each(histories.values())
         auc = _number(mean(row["valid_auc"] for row in last), 4)
         seeds = ", ".join(map(str, histories))
         summary.append((*head, len(histories[min(histories)]), seeds, accuracy, auc, claim))

@@ -142,9 +142,9 @@ def texts(cell) -> list[str]:
 
 def summary(network, recipe):
     """The accuracies of a recipe as the README states them."""
-    last = [100 * history.last["valid_accuracy"] for history in results.load(network, recipe).values()]
+    histories = results.load(network, recipe).values()
     name = "tutorial's recipe" if recipe == "tutorial" else f"{recipe} recipe"
-    return f"{name} {results.spread(last).partition(' (')[0]} %" if last else f"{name} not measured yet"
+    return f"{name} {results.each(histories)} %" if histories else f"{name} not measured yet"
 
 
 README_ROW = re.compile(r"^\| \d \| \[.+?\]\((notebooks/\S+)\) \|.*\|([^|]*)\|$", re.M)
@@ -156,7 +156,7 @@ def test_figures_in_the_readme_are_those_stored_in_the_chapter(path, measured):
     book = read_committed(chapter) or nbformat.read(chapter, as_version=4)
     measured_networks = [network for network in recipes.STEADY if network.startswith(chapter.stem)]
     if measured_networks:
-        assert measured.strip() == ", ".join(summary(*measured_networks, recipe) for recipe in ("tutorial", "steady"))
+        assert measured.strip() == "; ".join(summary(*measured_networks, recipe) for recipe in ("tutorial", "steady"))
         return
     if not list((results.FOLDER / chapter.stem).glob("*.json")):
         assert not re.search(r"\d", measured), "figures that no stored result has"

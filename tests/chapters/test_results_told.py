@@ -104,13 +104,13 @@ def test_chapter_6(edition):
     ends = [last("06_resnet:ResNet", name) for name in ("tutorial", "steady")]
     assert_told(told, *ends[0])
     assert_told(told, *ends[1])
-    assert np.mean(ends[1]) - np.mean(ends[0]) == pytest.approx(2, abs=0.05)
+    assert np.mean(ends[1]) - np.mean(ends[0]) == pytest.approx(3, abs=0.05)
     assert min(ends[1]) > 96, "each above the tutorial's claim"
     jumps = [math.floor(max(abs(np.diff(run))) + 0.5) for run in tutorial.values()]
     assert re.search(rf"{min(jumps)} (to|至) {max(jumps)} ", told)
     assert np.argmin(steady[1]) == 4
     assert_told(told, steady[1][4], decimals=0)
     late = [run[7:] for run in steady.values()]
-    assert min(map(min, late)) >= 96 and max(max(abs(np.diff(run))) for run in late) <= 1.25
+    assert min(map(min, late)) >= 93 and max(max(abs(np.diff(run))) for run in late) <= 2.5
     best = sorted(max(run) for run in steady.values())
     assert_told(told, best[0], best[-1])
