@@ -18,7 +18,7 @@ def _held_out(groups: np.ndarray, count: int, *, by: str = "group", more: bool =
         return np.arange(len(groups)) < count
     held_out = np.zeros(len(groups), bool)
     for done, group in enumerate(np.unique(groups)):
-        if (done if by == "number of groups" else held_out.sum() - more) >= count:
+        if (done if by == "groups" else held_out.sum() - more) >= count:
             break
         held_out |= groups == group
     return held_out
@@ -52,7 +52,7 @@ HOLD_OUT = ArrayExercise(
     show=lambda array: str(array.tolist()),
 ).with_mistakes(
     Mistake("it takes the first photographs and tears groups apart.", by="photograph"),
-    Mistake("it holds out `count` groups; `count` is a number of photographs.", by="number of groups"),
+    Mistake("it holds out `count` groups; `count` is a number of photographs.", by="groups"),
     Mistake("it holds out a group too many: exactly `count` photographs are enough.", more=True),
     Mistake("it has the two sides exchanged: True means held out.", lambda *a: ~_held_out(*a)),
 )

@@ -40,20 +40,18 @@ def assert_told(told, *percentages, decimals=None):
     assert re.search(rf"(?<![\d.]){listed} ?%", told), f"{names} not in: {told}"
 
 
-def test_chapter_3(edition):
-    told = text(edition, "03_alexnet", "ch03-071")
+def test_chapter_3():
+    """The text names no figures here; that they bear it out is what is tested."""
     tutorial, steady = (reached("03_alexnet:AlexNet", name) for name in ("tutorial", "steady"))
-    assert_told(told, *last("03_alexnet:AlexNet", "tutorial"), decimals=0)
-    assert_told(told, tutorial[2][1], decimals=0)
-    assert set(last("03_alexnet:AlexNet", "steady")) == {95.5}
-    assert_told(told, 95.5)
-    assert min(min(run[4:]) for run in steady.values()) >= 93
-    assert_told(told, 93, decimals=0)
+    lowest, *others = sorted(last("03_alexnet:AlexNet", "tutorial"))
+    assert lowest < 60 and min(others) > 90, "one seed ends far below the others"
+    assert min(tutorial[2]) < 75, "another one dives on the way"
+    assert min(last("03_alexnet:AlexNet", "steady")) > 94, "above what the tutorial claims"
     truth = stored.valid_labels() == 1
     wrong = [(logits >= 0) != truth for logits in stored.valid_logits("03_alexnet:AlexNet", "steady").values()]
-    common = [int((wrong[a] & wrong[b]).sum()) for a, b in ((0, 1), (0, 2), (1, 2))]
-    assert [int(eyes.sum()) for eyes in wrong] == [18, 18, 18] and "18" in told
-    assert min(common) == 16 and "16" in told
+    assert [int(eyes.sum()) for eyes in wrong] == [18, 18, 18], "the same number of eyes wrong"
+    assert min((wrong[a] & wrong[b]).sum() for a, b in ((0, 1), (0, 2), (1, 2))) >= 16, "largely the same eyes"
+    assert min(min(run[4:]) for run in steady.values()) >= 93
 
 
 def test_chapter_4(edition):
