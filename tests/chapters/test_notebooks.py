@@ -114,6 +114,7 @@ def test_the_stored_outputs_are_those_of_the_code_on_the_real_data(path):
     assert notebooks.stamp_of(book) == course.digest(book, path.stem), "run `make course`"
 
 
+READS = re.compile(r"(results|stored)\.(load|table|valid_logits|FOLDER)\b|(choose|candidates)\.table\(")
 SHOWING = [path for path in CHAPTERS if any(network.startswith(path.stem) for network in recipes.STEADY)]
 
 
@@ -125,7 +126,7 @@ def test_cells_that_show_stored_results_say_what_these_are_now(path, tmp_path):
     readers = [
         c
         for c in code
-        if re.search(r"(results|stored)\.(load|table|valid_logits|FOLDER)\b|(choose|candidates)\.table\(", c.source)
+        if READS.search(c.source)
     ]
     showing = [c for c in code if course.TAG in c.metadata.get("tags", [])]
     assert {c.id for c in readers} <= {c.id for c in showing}
