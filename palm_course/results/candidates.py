@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 
 from palm_course.results import stored
 from palm_course.results.recipes import STEADY
@@ -88,6 +88,23 @@ def table(network: str) -> None:
             found = f"{mean(loss):6.4f}  {mean(auc):6.4f}  {accuracy}   ({epochs} epochs)"
         lines.append(f"{name:{width}}  {found}")
     print(*lines, *source, sep="\n")
+
+
+def paired(network: str) -> None:
+    """Print by how much each candidate's held-out loss is above the lowest one's, run by run, with its standard error.
+
+    Runs of the same part (and seed) are compared, so that what makes a part hard cancels; DataError as `stored.read`.
+    """
+    rows, _ = (_measured_here if network in CANDIDATES else _measured_in_pytorch)(network)
+    losses = {name: [row["valid_loss"] for row in last] for name, _, last in rows if len(last) >= FOLDS}
+    if not losses:
+        return
+    best = min(losses, key=lambda name: mean(losses[name]))
+    for name in (name for name in losses if name != best and len(losses[name]) == len(losses[best])):
+        apart = [its - lowest for its, lowest in zip(losses[name], losses[best], strict=True)]
+        error = stdev(apart) / len(apart) ** 0.5
+        each = ", ".join(f"{difference:.3f}" for difference in apart)
+        print(f"{name} - {best}: {mean(apart):.3f} ± {error:.3f}   ({each})")
 
 
 def _measured_here(network: str) -> tuple[list[tuple], list[str]]:
