@@ -292,9 +292,10 @@ HEAD = LayerExercise(
 
 
 # 5.4 ------------------------------------------------------------------------------------------
-_STEM = ("conv1", "pool1", "conv2_1", "conv2_2", "pool2")
-_TRUNK = (*_STEM, *"block3_1 block3_2 pool3 block4_1 block4_2 block4_3 block4_4 block4_5 pool4".split())
-_TRUNK += ("block5_1", "block5_2", "pool5")
+_TRUNK = (
+    *("conv1", "pool1", "conv2_1", "conv2_2", "pool2", "block3_1", "block3_2", "pool3"),
+    *("block4_1", "block4_2", "block4_3", "block4_4", "block4_5", "pool4", "block5_1", "block5_2", "pool5"),
+)
 
 
 def _small_parts(rng: np.random.Generator) -> tuple[Any, Any, Any]:

@@ -245,6 +245,9 @@ WRONG["5.3"] = [
 
 # 5.4 ------------------------------------------------------------------------------------------
 
+AFTER_THE_STEM = ("block3_1", "block3_2", "pool3", "block4_1", "block4_2", "block4_3", "block4_4", "block4_5", "pool4")
+AFTER_THE_STEM += ("block5_1", "block5_2")
+
 
 class WithHeads(nn.Layer):
     """A right GoogLeNetWithHeads with the places where the wrong ones below differ."""
@@ -259,9 +262,7 @@ class WithHeads(nn.Layer):
     def forward(self, x):
         n, relu, seen = self.network, type(self).stem_relu, {}
         x = n.pool2(relu(n.conv2_2(relu(n.conv2_1(n.pool1(relu(n.conv1(x))))))))
-        for (
-            name
-        ) in "block3_1 block3_2 pool3 block4_1 block4_2 block4_3 block4_4 block4_5 pool4 block5_1 block5_2".split():
+        for name in AFTER_THE_STEM:
             x = seen[name] = getattr(n, name)(x)
         main = n.fc(paddle.flatten(n.pool5(x), 1))
         return self.join(
