@@ -16,15 +16,16 @@ from palm_utils.messages import mark, tr
 
 
 # 5.1 ------------------------------------------------------------------------------------------
-def _widest(c0, c1, c2, c3, c4, budget, *, price=1, weights=25, ratio=4, ends=(1, 1), up=0, floor=0):
+def _widest(c0, c1, c2, c3, c4, budget, *, price=1, weights=25, ratio=4, ends=(1, 1), up=False, floor=0):
     """Return the widest reduction.
 
     price: of a channel of the reductions themselves; weights: of a 5 × 5 kernel for a channel; ratio: of the two
-    reductions; ends: whether the 1 × 1 and the pooling branch count; up: added to the result; floor: the least result.
+    reductions; ends: whether the 1 × 1 and the pooling branch count; up: whether it is rounded up; floor: the least result.
     """
     fixed = c0 * (c1 * ends[0] + c4 * ends[1])
     each = price * (ratio + 1) * c0 + ratio * 9 * c2 + weights * c3
-    return max((budget - fixed) // each + up, floor)
+    left = budget - fixed
+    return max(-(-left // each) if up else left // each, floor)
 
 
 def _budgets(rng: np.random.Generator) -> list[Case]:
@@ -57,7 +58,7 @@ BUDGET = NumberExercise(
 ).with_mistakes(
     Mistake("where not even r = 1 fits, the answer is 0; it should not be negative.", floor=-(10**12)),
     Mistake("the answer is at least 1, even where that costs more than the budget.", floor=1),
-    Mistake("it is rounded up: one channel more than the budget allows.", up=1),
+    Mistake("it is rounded up: one channel more than the budget allows.", up=True),
     Mistake("the two reductions cost something too: c0 for each of their channels.", price=0),
     Mistake("the third branch's layer has 5 × 5 kernels, you count 3 × 3.", weights=9),
     Mistake("the 5 × 5 kernels have 25 weights for each channel, you count 5.", weights=5),
