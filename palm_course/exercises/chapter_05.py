@@ -20,7 +20,7 @@ def _widest(c0, c1, c2, c3, c4, budget, *, price=1, weights=25, ratio=4, ends=(1
     """Return the widest reduction.
 
     price: of a channel of the reductions themselves; weights: of a 5 × 5 kernel for a channel; ratio: of the two
-    reductions; ends: whether the 1 × 1 and the pooling branch count; up: whether it is rounded up; floor: the least result.
+    reductions; ends: whether the 1 × 1 and the pooling branch count; up: rounded up; floor: the least.
     """
     fixed = c0 * (c1 * ends[0] + c4 * ends[1])
     each = price * (ratio + 1) * c0 + ratio * 9 * c2 + weights * c3
