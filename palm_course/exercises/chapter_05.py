@@ -2,90 +2,82 @@
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from palm_course.exercises.layer_check import LayerExercise, Shape, create, normalise, norms_of
-from palm_course.exercises.student_values import describe
-from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.student_values import describe, is_tensor
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
 from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
+
 # 5.1 ------------------------------------------------------------------------------------------
-Module = tuple[int, tuple[int, int], tuple[int, int], int]  # c1, c2, c3, c4
+def _widest(c0, c1, c2, c3, c4, budget, *, price=1, weights=25, ratio=4, ends=(1, 1), up=False, floor=0):
+    """Return the widest reduction.
 
-
-def _convolutions(c0: int, module: Module) -> list[tuple[int, int, int]]:
-    """Return channels in, channels out and kernel of the six convolutions."""
-    c1, c2, c3, c4 = module
-    return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
-
-
-def _chain(c0, modules, *, bias=1, chained=True, skipped=(), kernel=5, straight=False, ends=(0, 2, 4, 5)):
-    """Return channels out and parameters.
-
-    chained: each module gets the channels of the one before; skipped, ends: convolutions without parameters,
-    and those that are concatenated; kernel: of the third branch; straight: the 3 × 3 and the 5 × 5 see c0 channels.
+    price: of a channel of the reductions themselves; weights: of a 5 × 5 kernel for a channel; ratio: of the two
+    reductions; ends: whether the 1 × 1 and the pooling branch count; up: rounded up; floor: the least.
     """
-    channels, parameters = c0, 0
-    for module in modules:
-        entering = channels if chained else c0
-        convolutions = _convolutions(entering, module)
-        for i, (fan_in, fan_out, size) in enumerate(convolutions):
-            size = kernel if i == 4 else size
-            fan_in = entering if straight and i in (2, 4) else fan_in
-            if i not in skipped:
-                parameters += (fan_in * size**2 + bias) * fan_out
-        channels = sum(convolutions[i][1] for i in ends)
-    return channels, parameters
+    fixed = c0 * (c1 * ends[0] + c4 * ends[1])
+    each = price * (ratio + 1) * c0 + ratio * 9 * c2 + weights * c3
+    left = budget - fixed
+    return max(-(-left // each) if up else left // each, floor)
 
 
-def _chains(rng: np.random.Generator) -> list[Case]:
-    first, second = (64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64)
-    cases = [Case((192, [first])), Case((192, [first, second]))]
-    for count in (1, 2, 3, 5, 8, 5, 9):
-        drawn = [rng.integers(1, 200, 6).tolist() for _ in range(count)]
-        modules = [(c1, (c2, c3), (c4, c5), c6) for c1, c2, c3, c4, c5, c6 in drawn]
-        cases.append(Case((int(rng.integers(1, 500)), modules)))
+def _budgets(rng: np.random.Generator) -> list[Case]:
+    cases = [
+        Case((192, 64, 128, 32, 32, 163328)),
+        Case((832, 384, 384, 128, 128, 1443056)),
+        Case((64, 8, 8, 8, 8, 900)),
+    ]
+    for _ in range(24):
+        c0, *ends = (int(n) for n in rng.integers(8, 400, 5))
+        least = c0 * (ends[0] + ends[3])
+        cases.append(Case((c0, *ends, least + int(rng.integers(0, 60) * rng.integers(1, 400) * c0 // 4))))
     return cases
 
 
-CHAIN = NumberExercise(
+BUDGET = NumberExercise(
     number="5.1",
-    name="inception_chain",
-    title=mark("channels along a chain"),
-    success=mark("you can lay out a row of Inception modules on paper, and know what it will cost."),
-    hint=mark("write down the six convolutions of one module: channels in, channels out, kernel."),
+    name="widest_reduction",
+    title=mark("an Inception module under a budget"),
+    success=mark("you can design a module for a budget before any of it is built."),
+    hint=mark("write down the multiply-adds of the six layers at one place; in four of them r occurs."),
     stronger_hint=mark(
-        "a k × k convolution from a to b channels has (k · k · a + 1) · b parameters. Four of the six see c0 "
-        "channels; the 3 × 3 and the 5 × 5 see what their reduction leaves. Only the ends of the branches are "
-        "concatenated: c1, c2[1], c3[1] and c4. Their sum is the c0 of the next module."
+        "at one place a layer with k × k kernels from a to b channels takes k · k · a · b multiply-adds. The 1 × 1 and "
+        "the pooling branch take c0 · (c1 + c4), whatever r is. Each unit of r adds 5 · c0 for the two reductions, "
+        "4 · 9 · c2 for the 3 × 3 and 25 · c3 for the 5 × 5. So r is what is left of the budget, divided by that and "
+        "rounded down, and never below 0."
     ),
-    cases=_chains,
-    reference=_chain,
-    count=2,
+    cases=_budgets,
+    reference=_widest,
 ).with_mistakes(
-    Mistake("the biases are missing.", bias=0),
-    Mistake("every module is given the c0 of the first; each gets what the one before it puts out.", chained=False),
-    Mistake("the third branch's convolution is 5 × 5, you count 3 × 3 (as the tutorial's docstring says).", kernel=3),
-    Mistake("the reductions are concatenated as well; only the ends of the branches are.", ends=(0, 1, 2, 3, 4, 5)),
-    Mistake("it takes the channels of the reductions for those of the branches' ends.", ends=(0, 1, 3, 5)),
-    Mistake("the pooling branch ends in a convolution to c4 channels, which is missing.", skipped=[5], ends=(0, 2, 4)),
-    Mistake("the pooling branch ends in a 1 × 1 convolution, whose parameters are missing.", skipped=[5]),
-    Mistake("the parameters of the two reductions are missing.", skipped=[1, 3]),
-    Mistake("the 3 × 3 and the 5 × 5 see what their reduction leaves, not all c0 channels.", straight=True),
-    Mistake(
-        "the parameters are those of the last module alone; those of all are asked for.",
-        lambda c0, modules: (_chain(c0, modules)[0], _chain(_chain(c0, modules[:-1])[0], modules[-1:])[1]),
-    ),
-    Mistake("the two numbers are exchanged: the channels come first.", lambda *a: _chain(*a)[::-1]),
+    Mistake("where not even r = 1 fits, the answer is 0; it should not be negative.", floor=-(10**12)),
+    Mistake("the answer is at least 1, even where that costs more than the budget.", floor=1),
+    Mistake("it is rounded up: one channel more than the budget allows.", up=True),
+    Mistake("the two reductions cost something too: c0 for each of their channels.", price=0),
+    Mistake("the third branch's layer has 5 × 5 kernels, you count 3 × 3.", weights=9),
+    Mistake("the 5 × 5 kernels have 25 weights for each channel, you count 5.", weights=5),
+    Mistake("the reduction before the 3 × 3 kernels has 4 * r channels, not r.", ratio=1),
+    Mistake("the 1 × 1 layer behind the pooling is missing.", ends=(1, 0)),
+    Mistake("the 1 × 1 branch is missing.", ends=(0, 1)),
+    Mistake("the 1 × 1 branch and the layer behind the pooling are missing.", ends=(0, 0)),
 )
 
 
 # 5.2 ------------------------------------------------------------------------------------------
+Module = tuple[int, tuple[int, int], tuple[int, int], int]  # c1, c2, c3, c4
 _BRANCHES = ("1 × 1", "3 × 3", "5 × 5", mark("pooling"))
+
+
+def _convolutions(c0: int, module: Module) -> list[tuple[int, int, int]]:
+    """Return channels in, channels out and kernel of the six convolutional layers."""
+    c1, c2, c3, c4 = module
+    return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
 
 
 def _module_parameters(c0: int, *module: Any) -> dict[str, Shape | int]:
@@ -264,7 +256,7 @@ def _measure_dropout(trial: Trial, answer: Any) -> None:
 HEAD = LayerExercise(
     number="5.3",
     name="AuxiliaryHead",
-    title=mark("an auxiliary classifier"),
+    title=mark("an auxiliary head"),
     success=mark("you can hang a second output on a network, whatever the size of the maps it is given."),
     hint=mark("print the shape after each step of `forward` in evaluation mode, and hold it against the table."),
     stronger_hint=mark(
@@ -297,4 +289,127 @@ HEAD = LayerExercise(
     Mistake("dropout scales the values in evaluation mode; it should leave them.", scale=1 - _DROPPED),
     Mistake("the output went through a sigmoid; logits are the last layer's bare values.", end="sigmoid"),
     Mistake("a ReLU follows the last layer; logits may be negative.", end="relu"),
+)
+
+
+# 5.4 ------------------------------------------------------------------------------------------
+_TRUNK = (
+    *("conv1", "pool1", "conv2_1", "conv2_2", "pool2", "block3_1", "block3_2", "pool3"),
+    *("block4_1", "block4_2", "block4_3", "block4_4", "block4_5", "pool4", "block5_1", "block5_2", "pool5"),
+)
+
+
+def _small_parts(rng: np.random.Generator) -> tuple[Any, Any, Any]:
+    """Return a small network whose layers have GoogLeNet's names, and two heads for it."""
+    import paddle
+
+    nn, network, channels, wide = paddle.nn, paddle.nn.Layer(), 3, {}
+    for name in _TRUNK:
+        if name.startswith("pool"):
+            layer = nn.AdaptiveAvgPool2D(1) if name == "pool5" else nn.MaxPool2D(3, 2, 1)
+        else:
+            layer, channels = nn.Conv2D(channels, channels + 1, 1, bias_attr=False), channels + 1
+            weight = rng.standard_normal(layer.weight.shape).astype(np.float32)
+            # Modules have their ReLU inside: here they give nothing negative, so that one more changes nothing.
+            layer.weight.set_value(np.abs(weight) / channels if name.startswith("block") else weight)
+        wide[name] = channels
+        setattr(network, name, layer)
+    network.fc = nn.Linear(channels, 1)
+    taps = ("block4_1", "block4_4")
+    heads = [nn.Sequential(nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(wide[tap], 1)) for tap in taps]
+    for number, linear in enumerate((network.fc, heads[0][2], heads[1][2]), start=1):
+        linear.bias.set_value(np.full([1], number, np.float32))
+    return network, *heads
+
+
+def _three_logits(network, head1, head2, x, *, order=(0, 1, 2), after_stem=True, sigmoid=False, weights=(1, 1, 1)):
+    """Return the three logits, [N, 3]. after_stem: whether ReLU follows the first three layers."""
+    import paddle
+    import paddle.nn.functional as F
+
+    logits = {}
+    for name in _TRUNK:
+        x = getattr(network, name)(x)
+        x = F.relu(x) if after_stem and name.startswith("conv") else x
+        head = {"block4_1": head1, "block4_4": head2}.get(name)
+        if head is not None:
+            logits[len(logits) + 1] = head(x)
+    logits[0] = network.fc(paddle.flatten(x, 1))
+    joined = paddle.concat([weights[i] * logits[i] for i in order], axis=1)
+    return F.sigmoid(joined) if sigmoid else joined
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadsExercise(Exercise):
+    """An exercise whose answer joins a network and two heads that it is given."""
+
+    def judge(self, trial: Trial, answer: Any) -> None:
+        import paddle
+
+        if not (isinstance(answer, type) and issubclass(answer, paddle.nn.Layer)):
+            fault = tr("{name} should be a class derived from paddle.nn.Layer.", name=self.name)
+            trial.fail(fault, came=describe(answer))
+        parts = _small_parts(self.rng)
+        model = trial.call(functools.partial(answer, *parts), name=self.name)
+        self._need_parts(trial, model, parts)
+        calls: list[int] = []
+        for head in parts[1:]:
+            head.register_forward_post_hook(lambda *_: calls.append(1))
+        x = paddle.to_tensor(self.rng.standard_normal([3, 3, 64, 64]).astype(np.float32))
+        for training in (True, False):
+            model.train() if training else model.eval()
+            calls.clear()
+            output, used = trial.call(model, (x,), name=self.name), len(calls)
+            tried = tr("three photographs in training mode") if training else tr("three photographs after model.eval()")
+            self._compare(trial, tried, output, parts, x, training)
+            if used and not training:
+                trial.fail(tr("the heads are computed in evaluation mode too, where nobody needs them."), tried=tried)
+
+    def _need_parts(self, trial: Trial, model: Any, parts: Sequence[Any]) -> None:
+        """Refuse a model that lacks a parameter of its parts, or has one of its own."""
+        given, found = ({id(p) for layer in layers for p in layer.parameters()} for layers in (parts, [model]))
+        if given - found:
+            hint = tr("keep the network and both heads as attributes of self; a plain list hides layers.")
+            trial.fail(tr("some of the parameters of network and heads would not be trained."), hint=hint)
+        if found - given:
+            trial.fail(tr("it has parameters of its own; only the layers that are given should be used."))
+
+    def _compare(self, trial: Trial, tried: str, output: Any, parts: Sequence[Any], x: Any, training: bool) -> None:
+        columns = 3 if training else 1
+        expected = tr("a tensor of shape {shape}", shape=[3, columns])
+        if not is_tensor(output) or list(output.shape) != [3, columns]:
+            fault = tr("in training mode it should return three logits for each photograph, as one tensor.")
+            if not training:
+                fault = tr("in evaluation mode it should return the network's own logit alone.")
+            trial.fail(fault, tried=tried, expected=expected, came=describe(output))
+
+        def agrees(way: Callable) -> bool:
+            return np.allclose(way(*parts, x).numpy()[:, :columns], output.numpy(), rtol=1e-3, atol=1e-3)
+
+        if not agrees(_three_logits):
+            faults = (str(mistake) for mistake in self.mistakes if agrees(mistake.made_by(_three_logits)))
+            fault = next(faults, tr("the logits are not those of the network and of the heads at 4a and 4d."))
+            right = describe(_three_logits(*parts, x).numpy()[0, :columns])
+            trial.fail(fault, tried=tried, expected=right, came=describe(output.numpy()[0]))
+
+
+WITH_HEADS = HeadsExercise(
+    number="5.4",
+    name="GoogLeNetWithHeads",
+    title=mark("GoogLeNet with its auxiliary heads"),
+    success=mark("three losses in training, one logit in use: that is the whole of the paper's GoogLeNet."),
+    hint=mark("write out the chapter's `features` line by line, and stop where a head looks at the maps."),
+    stronger_hint=mark(
+        "keep network, head1 and head2 as attributes. In `forward`, x goes through the layers as in "
+        "GoogLeNetFeatures.features, with F.relu after conv1, conv2_1 and conv2_2. Right after block4_1 and block4_4: "
+        "if self.training, keep head1(x) and head2(x). At the end paddle.concat([main, first, second], axis=1), or "
+        "main alone."
+    ),
+    seconds=20,
+).with_mistakes(
+    Mistake("the three logits come in another order.", order=(0, 2, 1)),
+    Mistake("the three logits come in another order.", order=(1, 2, 0)),
+    Mistake("no ReLU follows conv1, conv2_1 and conv2_2; modules have theirs inside.", after_stem=False),
+    Mistake("the logits went through a sigmoid; return them bare.", sigmoid=True),
+    Mistake("the heads' logits are multiplied by 0.3; it is their losses that get this weight.", weights=(1, 0.3, 0.3)),
 )

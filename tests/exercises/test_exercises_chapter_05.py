@@ -1,7 +1,5 @@
 """Exercises of chapter 5: right answers written in several ways pass; in wrong ones the fault is named."""
 
-from functools import partial
-
 import paddle
 from exercise_verdicts import answer_tests, fixed, then, variant
 
@@ -13,64 +11,41 @@ RIGHT, WRONG = {}, {}
 # 5.1 ------------------------------------------------------------------------------------------
 
 
-def convolutions(c0, module):
-    """Return (channels in, channels out, kernel) of the six convolutions."""
-    c1, c2, c3, c4 = module
-    return [(c0, c1, 1), (c0, c2[0], 1), (*c2, 3), (c0, c3[0], 1), (*c3, 5), (c0, c4, 1)]
+def work(c0, c1, c2, c3, c4, r, **change):
+    """Add the multiply-adds of the six layers at one place; the options make the usual mistakes."""
+    it = {"kernel": 25, "ratio": 4, "reductions": 1, "first": 1, "last": 1} | change
+    three, five = it["ratio"] * r, r
+    reductions = it["reductions"] * c0 * (three + five)
+    return it["first"] * c0 * c1 + reductions + 9 * three * c2 + it["kernel"] * five * c3 + it["last"] * c0 * c4
 
 
-def parameters(c0, module, bias=1, largest=5, reduced=True, without=()):
-    """Count them; the options make the usual mistakes."""
-    counted = [one for i, one in enumerate(convolutions(c0, module)) if i not in without]
-    return sum(((a if reduced else c0) * min(k, largest) ** 2 + bias) * b for a, b, k in counted)
-
-
-def leaving(module):
-    return module[0] + module[1][1] + module[2][1] + module[3]
-
-
-def by_lists(c0, modules):
-    entering = [c0] + [leaving(module) for module in modules]
-    return [entering[-1], float(sum(map(parameters, entering, modules)))]
-
-
-def by_paddle(c0, modules):
-    total = 0
-    for module in modules:
-        for a, b, k in convolutions(c0, module):
-            total += sum(p.size for p in paddle.nn.Conv2D(a, b, k).parameters())
-        c0 = leaving(module)
-    return c0, total
-
-
-RIGHT["5.1"] = [by_lists, by_paddle]
-
-
-def walk(count=parameters, leave=leaving, chained=True):
-    """Return an answer with another way to count, or to pass on the channels."""
-
-    def answer(c0, modules):
-        channels, total = c0, 0
-        for module in modules:
-            total += count(channels if chained else c0, module)
-            channels = leave(module)
-        return channels, total
+def search(**change):
+    def answer(*channels_and_budget):
+        *channels, budget = channels_and_budget
+        r = 0
+        while work(*channels, r + 1, **change) <= budget:
+            r += 1
+        return r
 
     return answer
 
 
+def solved(c0, c1, c2, c3, c4, budget):
+    return max(0, int((budget - c0 * (c1 + c4)) / (5 * c0 + 36 * c2 + 25 * c3)))
+
+
+RIGHT["5.1"] = [search(), solved]
 WRONG["5.1"] = [
-    (walk(partial(parameters, bias=0)), "biases are missing"),
-    (walk(chained=False), "every module is given the c0 of the first"),
-    (walk(partial(parameters, largest=3)), "5 × 5, you count 3 × 3"),
-    (walk(leave=lambda m: m[0] + sum(m[1]) + sum(m[2]) + m[3]), "reductions are concatenated as well"),
-    (walk(leave=lambda m: m[0] + m[1][0] + m[2][0] + m[3]), "channels of the reductions for those"),
-    (walk(partial(parameters, reduced=False)), "what their reduction leaves"),
-    (walk(partial(parameters, without=[5])), "1 × 1 convolution, whose parameters are missing"),
-    (walk(partial(parameters, without=[5]), leave=lambda m: m[0] + m[1][1] + m[2][1]), "c4 channels, which is missing"),
-    (walk(partial(parameters, without=[1, 3])), "two reductions are missing"),
-    (lambda c0, modules: walk()(c0, modules)[::-1], "exchanged"),
-    (lambda c, m: (leaving(m[-1]), parameters([c, *map(leaving, m)][-2], m[-1])), "those of the last module alone"),
+    (lambda c0, c1, c2, c3, c4, b: max(0, -((c0 * (c1 + c4) - b) // (5 * c0 + 36 * c2 + 25 * c3))), "rounded up"),
+    (search(reductions=0), "cost something too"),
+    (search(kernel=9), "you count 3 × 3"),
+    (search(kernel=5), "you count 5"),
+    (search(ratio=1), "4 . r channels"),
+    (search(last=0), "behind the pooling is missing"),
+    (search(first=0), "the 1 × 1 branch is missing"),
+    (search(first=0, last=0), "and the layer behind the pooling are missing"),
+    (lambda *a: max(1, solved(*a)), "at least 1"),
+    (lambda c0, c1, c2, c3, c4, b: (b - c0 * (c1 + c4)) // (5 * c0 + 36 * c2 + 25 * c3), "should not be negative"),
 ]
 
 # 5.2 ------------------------------------------------------------------------------------------
@@ -266,6 +241,100 @@ WRONG["5.3"] = [
         r"\[1024, 3\](.|\n)*came: .*\[1024, 1\]",
     ),
     (then(Head, lambda y: y.squeeze(-1)), r"one row of logits per image(.|\n)*expected: +a tensor of shape \[3, 1\]"),
+]
+
+# 5.4 ------------------------------------------------------------------------------------------
+
+AFTER_THE_STEM = ("block3_1", "block3_2", "pool3", "block4_1", "block4_2", "block4_3", "block4_4", "block4_5", "pool4")
+AFTER_THE_STEM += ("block5_1", "block5_2")
+
+
+class WithHeads(nn.Layer):
+    """A right GoogLeNetWithHeads with the places where the wrong ones below differ."""
+
+    taps = ("block4_1", "block4_4")
+    stem_relu = F.relu
+
+    def __init__(self, network, head1, head2):
+        super().__init__()
+        self.network, self.heads = network, nn.LayerList([head1, head2])
+
+    def forward(self, x):
+        n, relu, seen = self.network, type(self).stem_relu, {}
+        x = n.pool2(relu(n.conv2_2(relu(n.conv2_1(n.pool1(relu(n.conv1(x))))))))
+        for name in AFTER_THE_STEM:
+            x = seen[name] = getattr(n, name)(x)
+        main = n.fc(paddle.flatten(n.pool5(x), 1))
+        return self.join(
+            [main, *(h(seen[t]) for h, t in zip(self.heads, self.taps, strict=True))] if self.training else [main]
+        )
+
+    def join(self, logits):
+        return paddle.concat(logits, axis=1)
+
+
+class ByHooks(nn.Layer):
+    """Leaves the way through the network to a function, and listens with hooks."""
+
+    def __init__(self, network, head1, head2):
+        super().__init__()
+        self.network, self.head1, self.head2, self.kept = network, head1, head2, []
+        for layer, head in ((network.block4_1, head1), (network.block4_4, head2)):
+            layer.register_forward_post_hook(lambda layer, x, y, head=head: self.keep(head, y))
+
+    def keep(self, head, y):
+        if self.training:
+            self.kept.append(head(y))
+
+    def forward(self, x):
+        self.kept = []
+        n = self.network
+        x = n.pool2(F.relu(n.conv2_2(F.relu(n.conv2_1(n.pool1(F.relu(n.conv1(x))))))))
+        x = n.pool3(n.block3_2(n.block3_1(x)))
+        x = n.block4_5(n.block4_4(n.block4_3(n.block4_2(n.block4_1(x)))))
+        x = n.pool5(n.block5_2(n.block5_1(n.pool4(x))))
+        return paddle.concat([n.fc(x.flatten(1)), *self.kept], axis=1)
+
+
+class InAPlainList(WithHeads):
+    def __init__(self, network, head1, head2):
+        nn.Layer.__init__(self)
+        self.network, self.heads = network, (head1, head2)
+
+
+class OwnLayer(WithHeads):
+    def __init__(self, *parts):
+        super().__init__(*parts)
+        self.more = nn.Linear(1, 1)
+
+
+class AlwaysAll(WithHeads):
+    def forward(self, x):
+        mode, self.training = self.training, True
+        logits = super().forward(x)
+        self.training = mode
+        return logits if mode else logits[:, :1]
+
+
+RIGHT["5.4"] = [WithHeads, ByHooks]
+WRONG["5.4"] = [
+    (InAPlainList, "would not be trained"),
+    (OwnLayer, "parameters of its own"),
+    (AlwaysAll, "computed in evaluation mode too"),
+    (variant(WithHeads, join=lambda self, logits: logits), "three logits for each photograph, as one tensor"),
+    (
+        variant(WithHeads, join=lambda self, logits: paddle.concat(logits * 3, 1)[:, :3]),
+        "the network's own logit alone",
+    ),
+    (variant(WithHeads, join=lambda self, logits: paddle.concat(logits[::-1], 1)), "the logits are not those"),
+    (variant(WithHeads, join=lambda self, z: paddle.concat(z[1:] + z[:1], 1)), "in another order"),
+    (
+        variant(WithHeads, join=lambda self, z: paddle.concat(z[:1] + [0.3 * y for y in z[1:]], 1)),
+        "their losses that get",
+    ),
+    (variant(WithHeads, join=lambda self, z: F.sigmoid(paddle.concat(z, 1))), "through a sigmoid"),
+    (variant(WithHeads, stem_relu=lambda x: x), "no ReLU follows conv1"),
+    (lambda *parts: None, "a class derived from"),
 ]
 
 test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)
