@@ -123,11 +123,7 @@ def test_cells_that_show_stored_results_say_what_these_are_now(path, tmp_path):
     """They run without the chapter's training, and print what is stored in the chapter, in both editions."""
     stored = read_committed(path) or nbformat.read(path, as_version=4)
     code = [c for c in stored.cells if c.cell_type == "code"]
-    readers = [
-        c
-        for c in code
-        if READS.search(c.source)
-    ]
+    readers = [c for c in code if READS.search(c.source)]
     showing = [c for c in code if course.TAG in c.metadata.get("tags", [])]
     assert {c.id for c in readers} <= {c.id for c in showing}
     assert all(c in readers or "STEADY[" in c.source for c in showing)
