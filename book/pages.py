@@ -24,8 +24,8 @@ PICTURES = {
     "02_ichallenge_pm": "ch02-012",
     "03_alexnet": "ch03-053",
     "04_vgg": "ch04-027",
-    "05_googlenet": "ch05-012",
-    "06_resnet": "ch06-008",
+    "05_googlenet": "ch05-201",
+    "06_resnet": "ch06-227",
     "07_highlevel_api_cifar10": "ch07-061",
     "08_summary": "ch08-045",
 }

@@ -114,7 +114,7 @@ def test_the_stored_outputs_are_those_of_the_code_on_the_real_data(path):
     assert notebooks.stamp_of(book) == course.digest(book, path.stem), "run `make course`"
 
 
-READS = re.compile(r"(results|stored)\.(load|table|valid_logits|FOLDER)\b|(choose|candidates)\.table\(")
+READS = re.compile(r"(results|stored)\.(load|table|valid_logits|FOLDER)\b|(choose|candidates)\.(table|paired)\(")
 SHOWING = [path for path in CHAPTERS if any(network.startswith(path.stem) for network in recipes.STEADY)]
 
 

@@ -130,7 +130,7 @@ def test_an_error_is_made_of_a_text_that_is_translated_and_values_that_fill_it(p
 
 
 # What claims print and diagrams say is the same in both editions; what set-up says comes before anything is installed.
-DRAWINGS = ("diagrams", "curves", "drawings", "dropout_drawing", "eyes", "screening", "timeline")
+DRAWINGS = ("diagrams", "curves", "drawings", "dropout_drawing", "eyes", "inception_drawings", "screening", "timeline")
 SAME = {COURSE / f"{name}.py" for name in ("claims", *DRAWINGS, "installed", "supported")}
 SPEAKING = sorted({path for path in FILES if path.is_relative_to(COURSE)} - {*ENGLISH, *SAME})
 
