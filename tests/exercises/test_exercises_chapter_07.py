@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
 import pytest
 from exercise_verdicts import answer_tests, assert_right, reference, variant
 
@@ -15,11 +14,12 @@ RIGHT, WRONG = {}, {}
 
 
 def smoothed(logits, labels, epsilon, *, rest=None, right=None):
-    """By PaddlePaddle; the options make usual mistakes: the shares of a wrong and of the right class."""
+    """The right loss; the options make usual mistakes: the shares of a wrong and of the right class."""
     count = logits.shape[1]
     shares = np.full(logits.shape, epsilon / count if rest is None else rest(epsilon, count))
     shares[np.arange(len(labels)), labels] = 1 - epsilon + epsilon / count if right is None else right(epsilon, count)
-    log_p = F.log_softmax(paddle.to_tensor(logits.astype("float64"))).numpy()
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return -(shares * log_p).sum(axis=1).mean()
 
 
