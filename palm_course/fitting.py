@@ -17,7 +17,7 @@ def retell(history: History, epochs: int) -> None:
     Losses are means over all images, where fit prints that of the last batch. Prints nothing for an empty history.
     """
     for row in history.epochs:
-        print(f"Epoch {row['epoch'] + 1}/{epochs}, from the logbook")
+        print(f"Epoch {row['epoch'] + 1}/{epochs} (logbook)")
         for part in ("train", "valid"):
             shares = {name.removeprefix(f"{part}_"): row[name] for name in row if name.startswith(f"{part}_acc_")}
             told = [f"loss: {row[f'{part}_loss']:.4f}", *(f"{name}: {share:.4f}" for name, share in shares.items())]

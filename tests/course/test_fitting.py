@@ -20,7 +20,7 @@ def test_a_log_is_told_again(history, capsys):
     fitting.retell(history, 4)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [
-        "Epoch 1/4, from the logbook",
+        "Epoch 1/4 (logbook)",
         "train - loss: 1.5000 - acc_top1: 0.5000",
         "valid - loss: 1.2500 - acc_top1: 0.6000 - acc_top5: 0.9000",
     ]
