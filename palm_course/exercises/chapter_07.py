@@ -9,82 +9,64 @@ import numpy as np
 
 from palm_course.exercises.student_values import describe
 from palm_course.exercises.trial import Case, Mistake, Trial
-from palm_course.exercises.value_check import ArrayExercise, NumberExercise
+from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
 
 # 7.1 ------------------------------------------------------------------------------------------
-def _batches(rng: np.random.Generator) -> list[Case]:
-    """Return batches made from pictures, and with values that no picture has."""
-    cases = []
-    for shape, mean, std, beyond in [
-        ((2, 3, 4, 4), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), False),
-        ((1, 3, 5, 3), (0.2, 0.5, 0.7), (0.1, 0.3, 0.5), True),
-        ((4, 3, 6, 6), [0.61, 0.33, 0.12], [0.2, 0.4, 0.25], True),
-        ((3, 3, 8, 2), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), False),
-    ]:
-        scale, shift = (np.array(v, np.float32).reshape(3, 1, 1) for v in (std, mean))
-        # A third of a step away from whole numbers, where rounding and cutting off differ and nothing is in the middle.
-        pixels = rng.integers(0, 256, shape) + rng.choice([-0.34, 0.34], shape)
-        if beyond:
-            pixels += rng.choice([0.0, 0.0, 0.0, -300.0, 300.0], shape)
-        cases.append(Case((((pixels.astype(np.float32) / 255 - shift) / scale).astype(np.float32), mean, std)))
+def _smoothed(logits, labels, epsilon, *, others=None, right=None, mean=np.mean, sign=-1, stable=True):
+    """Return the cross-entropy; others, right: (epsilon, C) -> the shares asked for, of a wrong and the right class."""
+    count = logits.shape[1]
+    shares = np.full(logits.shape, others(epsilon, count) if others else epsilon / count)
+    asked = right(epsilon, count) if right else 1 - epsilon + epsilon / count
+    shares[np.arange(len(labels)), labels] = asked
+    shifted = logits.astype(np.float64) - (logits.max(axis=1, keepdims=True) if stable else 0)
+    with np.errstate(all="ignore"):
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return float(mean((sign * shares * log_p).sum(axis=1)))
+
+
+def _doubts(rng: np.random.Generator) -> list[Case]:
+    example = np.array([[0.0, 0.0], [2.0, 0.0]])
+    cases = [Case((example, np.array([0, 0]), epsilon)) for epsilon in (0.0, 0.1)]
+    for count, classes, epsilon, scale in [(6, 10, 0.1, 2.0), (9, 3, 0.3, 1.0), (5, 7, 0.2, 4.0), (4, 5, 0.1, 1000.0)]:
+        logits = rng.normal(0, scale, (count, classes)).astype(np.float32)
+        cases.append(Case((logits, rng.integers(0, classes, count), epsilon)))
     return cases
 
 
-def _pictures(batch, mean, std, *, undo=lambda x, m, s: x * s + m, scale=255, rounded=np.rint, wraps=False, step=1):
-    pixels = undo(batch.transpose(0, 2, 3, 1).astype(np.float64), np.array(mean), np.array(std))
-    values = rounded(pixels * scale)
-    return (values % 256 if wraps else values.clip(0, 255)).astype(np.uint8)[..., ::step]
+_OVERFLOW = mark(
+    "exp of a large logit is infinite; subtract each row's largest logit first, which changes no probability."
+)
 
-
-def _wrong_pictures(shape: tuple, right: tuple, batch: np.ndarray, *args: Any) -> str:
-    count, height, width, _ = right
-    if shape == (count, width, height, 3):
-        return tr("rows and columns are exchanged.")
-    if shape == batch.shape:
-        return tr("the channels are still in front; plt.imshow wants them last.")
-    return tr("the shape is wrong.")
-
-
-UNDO = ArrayExercise(
+SMOOTHED = NumberExercise(
     number="7.1",
-    name="undo_normalise",
-    title=mark("back to a picture"),
-    success=mark("you can look at what a network sees, and notice when it is not what you meant it to see."),
-    hint=mark("undo the steps in the opposite order, and print the smallest and largest value after each."),
+    name="smoothed_cross_entropy",
+    title=mark("labels with a doubt"),
+    success=mark("you can write the loss that many of the best recipes train with."),
+    hint=mark("first make the array of the shares that are asked for, [N, C], and see that each row adds up to 1."),
     stronger_hint=mark(
-        "reshape mean and std to [3, 1, 1] so that they meet the channels: (batch * std + mean) * 255. np.rint rounds"
-        " and np.clip sets limits, both before astype(np.uint8), which would cut off the digits and wrap 256 around "
-        "to 0. transpose(0, 2, 3, 1) puts the channels last."
+        "shares = np.full(logits.shape, epsilon / C), and shares[np.arange(N), labels] += 1 - epsilon. Subtract each "
+        "row's largest logit first; then log p = logits - log(sum of exp(logits)), row by row with keepdims=True. The "
+        "loss is the mean over the rows of -(shares * log_p).sum(axis=1)."
     ),
-    cases=_batches,
-    reference=_pictures,
-    wrong_shape=_wrong_pictures,
-    wrong_dtype=mark("the dtype is wrong: plt.imshow takes floats for values between 0 and 1."),
-    unknown=mark("the values are not those of the pictures."),
-    show=lambda p: tr("first pixels {pixels}", pixels=" ".join(str(rgb.tolist()) for rgb in p[0].reshape(-1, 3)[:3])),
+    cases=_doubts,
+    reference=_smoothed,
+    tolerance=1e-3,
 ).with_mistakes(
-    Mistake("the digits are cut off instead of rounded: 99.9 became 99.", rounded=np.trunc),
-    Mistake("values beyond 0 and 255 wrap around: 256 became 0. Set limits before you make it uint8.", wraps=True),
+    Mistake(_OVERFLOW, stable=False),
+    Mistake(_OVERFLOW, lambda z, y, e: _smoothed(z, y, e) if np.abs(z).max() < 700 else np.nan),
+    Mistake("the labels are not smoothed.", others=lambda e, c: 0.0, right=lambda e, c: 1.0),
+    Mistake("the right class gets 1 - ε; its part of the spread share, ε/C, is missing.", right=lambda e, c: 1 - e),
     Mistake(
-        "the mean is added before the deviation is multiplied; it is the other way round.",
-        undo=lambda x, m, s: (x + m) * s,
+        "ε is spread over the wrong classes alone; here all C classes share it.",
+        others=lambda e, c: e / (c - 1),
+        right=lambda e, c: 1 - e,
     ),
-    Mistake("it normalises once more instead of undoing it.", undo=lambda x, m, s: (x - m) / s),
-    Mistake("the mean is missing.", undo=lambda x, m, s: x * s),
-    Mistake("the deviation is missing.", undo=lambda x, m, s: x + m),
-    Mistake("the factor 255 is missing.", scale=1),
-    Mistake("all channels get the same mean and deviation.", undo=lambda x, m, s: x * s.mean() + m.mean()),
-    Mistake(
-        "mean and deviation meet the wrong channels: their order is turned round.",
-        undo=lambda x, m, s: x * s[::-1] + m[::-1],
-    ),
-    Mistake("the colours are turned round; their order should stay.", step=-1),
-    Mistake(
-        "each batch is stretched to fill 0…255; mean and std say what the pixels were.",
-        undo=lambda x, m, s: (x - x.min()) / np.ptp(x),
-    ),
+    Mistake("every wrong class gets ε; they share it.", others=lambda e, c: e),
+    Mistake("it is the sum over the rows; the mean is asked for.", mean=np.sum),
+    Mistake("the sign is wrong: log p is negative, the cross-entropy is not.", sign=1),
+    Mistake("it is divided by the number of classes as well.", lambda z, y, e: _smoothed(z, y, e) / z.shape[1]),
 )
 
 

@@ -158,5 +158,7 @@ STEADY = {
 _WAY = {"nesterov": True, "warmup": 0.2, "label_smoothing": 0.1, "held_out": 5000, "normalised": True}
 _WAY |= {"augment": ("crop", "flip"), "small_first": 0.65, "mirrored": True}
 IMPROVED = {"07_highlevel_api_cifar10:SmallResNet": CifarRecipe(0.1, 5e-4, epochs=11, batch_size=128, **_WAY)}
+# Eyes of 32 x 32 pixels, from random weights.
+EYES = {"07_highlevel_api_cifar10:SmallResNet": CifarRecipe(0.01, 1e-4, epochs=8, batch_size=20, normalised=True)}
 BOTH = ("tutorial", "steady")  # recipes for photographs
-RECIPES = {"tutorial": TUTORIAL, "steady": STEADY, "improved": IMPROVED}
+RECIPES = {"tutorial": TUTORIAL, "steady": STEADY, "improved": IMPROVED, "eyes": EYES}

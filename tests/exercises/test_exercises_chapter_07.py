@@ -8,51 +8,44 @@ import paddle
 import pytest
 from exercise_verdicts import answer_tests, assert_right, reference, variant
 
-from palm_utils import highlevel
-
 RIGHT, WRONG = {}, {}
 
 # 7.1 ------------------------------------------------------------------------------------------
 
 
-def exact(batch, mean, std):
-    return (batch.transpose(0, 2, 3, 1) * np.array(std) + np.array(mean)) * 255
+def smoothed(logits, labels, epsilon, *, rest=None, right=None):
+    """The right loss; the options make usual mistakes: the shares of a wrong and of the right class."""
+    count = logits.shape[1]
+    shares = np.full(logits.shape, epsilon / count if rest is None else rest(epsilon, count))
+    shares[np.arange(len(labels)), labels] = 1 - epsilon + epsilon / count if right is None else right(epsilon, count)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -(shares * log_p).sum(axis=1).mean()
 
 
-def by_adding_a_half(batch, mean, std):
-    return np.floor(np.clip(exact(batch, mean, std), 0, 255) + 0.5).astype("uint8")
+def by_two_parts(logits, labels, epsilon):
+    """(1 - ε) times the plain loss, and ε times the mean of all classes' losses."""
+    shifted = logits.astype("float64") - logits.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(shifted).sum(axis=1, keepdims=True)) - shifted
+    return np.mean((1 - epsilon) * losses[np.arange(len(labels)), labels] + epsilon * losses.mean(axis=1))
 
 
-def by_the_package(batch, mean, std):
-    return highlevel.undo_normalise(batch, mean, std).transpose(0, 2, 3, 1)
+def overflowing(logits, labels, epsilon):
+    with np.errstate(all="ignore"):
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        return -np.mean((1 - epsilon) * np.log(p[np.arange(len(labels)), labels]) + epsilon * np.log(p).mean(axis=1))
 
 
-RIGHT["7.1"] = [by_adding_a_half, by_the_package]
-
-
-def finish(values):
-    return np.rint(values).clip(0, 255).astype(np.uint8)
-
-
-def wrapping(batch, mean, std):
-    return (np.rint(exact(batch, mean, std)).astype(int) % 256).astype(np.uint8)
-
-
+RIGHT["7.1"] = [smoothed, by_two_parts]
 WRONG["7.1"] = [
-    (lambda b, m, s: np.clip(exact(b, m, s), 0, 255).astype(np.uint8), "cut off instead of rounded"),
-    (wrapping, "wrap around"),
-    (lambda b, m, s: finish((b.transpose(0, 2, 3, 1) + np.array(m)) * s * 255), "mean is added before"),
-    (lambda b, m, s: finish((b.transpose(0, 2, 3, 1) - np.array(m)) / s * 255), "normalises once more"),
-    (lambda b, m, s: finish(exact(b, m, s) / 255), "factor 255 is missing"),
-    (lambda b, m, s: finish(exact(b, m, s))[..., ::-1], "colours are turned round"),
-    (lambda b, m, s: finish(exact(b, m[::-1], s[::-1])), "wrong channels"),
-    (lambda b, m, s: finish(exact(b, (0, 0, 0), s)), "mean is missing"),
-    (lambda b, m, s: finish(exact(b, m, (1, 1, 1))), "deviation is missing"),
-    (lambda b, m, s: finish(exact(b, m, s)).transpose(0, 3, 1, 2), "channels are still in front"),
-    (lambda b, m, s: finish(exact(b, m, s)).transpose(0, 2, 1, 3), "rows and columns are exchanged"),
-    (lambda b, m, s: finish(exact(b, m, s)).astype("float32"), "dtype is wrong"),
-    (lambda b, m, s: finish(exact(b, m, s)[0]), "shape is wrong"),
-    (lambda b, m, s: finish(exact(b, (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616))), "not those of the pictures"),
+    (overflowing, "exp of a large logit is infinite"),
+    (lambda z, y, e: smoothed(z, y, 0.0), "not smoothed"),
+    (partial(smoothed, right=lambda e, c: 1 - e), "is missing"),
+    (partial(smoothed, rest=lambda e, c: e / (c - 1), right=lambda e, c: 1 - e), "wrong classes alone"),
+    (partial(smoothed, rest=lambda e, c: e), "they share it"),
+    (lambda z, y, e: len(z) * smoothed(z, y, e), "sum over the rows"),
+    (lambda z, y, e: -smoothed(z, y, e), "sign is wrong"),
+    (lambda z, y, e: smoothed(z, y, e) / z.shape[1], "number of classes as well"),
 ]
 
 # 7.2 ------------------------------------------------------------------------------------------

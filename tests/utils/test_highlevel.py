@@ -40,6 +40,12 @@ def test_epochs_depend_on_the_machine_and_the_data(monkeypatch, is_real, device,
     assert highlevel.epochs_here(highlevel.TUTORIAL, data, device, on_gpu=50) == expected
 
 
+def test_a_result_that_is_stored_need_not_be_made_again(monkeypatch):
+    monkeypatch.setenv("PALM_KEEP_RESULTS", "1")
+    data = SimpleNamespace(is_real=True)
+    assert highlevel.epochs_here(highlevel.TUTORIAL, data, "cpu", known=True) == 1
+
+
 def test_batches_hold_every_image_once_with_its_label(images, labels):
     def found(batches):
         return np.concatenate([y.numpy()[:, 0] for _, y in batches])
@@ -155,12 +161,16 @@ def test_a_result_is_kept_and_read_again(tmp_path, monkeypatch, capsys):
     run.keep(history, data)
     assert "stored, on the real pictures: 0.9000 after 2 epochs, test 0.9100" in capsys.readouterr().out
     assert run.load().to_dict() == history.to_dict()
+    run.keep(History(history.epochs[:1], history.about), data)  # a shorter run leaves the stored one alone
+    assert len(run.load()) == 2
     content = json.loads(run.path.read_text(encoding="utf-8"))
     assert run.path.name == "SmallResNet-improved-seed0.json"
     assert content["network"] == "07_highlevel_api_cifar10:SmallResNet" and content["recipe"]["name"] == "improved"
 
 
-@pytest.mark.parametrize(("network", "recipe"), [("resnet50", "tutorial"), ("SmallResNet", "improved")])
+@pytest.mark.parametrize(
+    ("network", "recipe"), [("resnet50", "tutorial"), ("SmallResNet", "improved"), ("SmallResNet", "eyes")]
+)
 def test_what_the_repository_keeps_is_of_today_s_recipes(network, recipe):
     run = CifarRun.of(network, recipe)
     history = run.load()
