@@ -40,14 +40,8 @@ __all__ = [  # noqa: RUF022 - in the tutorial's order
     "evaluation",
 ]
 
-_HOME = {
-    "transform_img": "readers",
-    "data_loader": "readers",
-    "valid_data_loader": "readers",
-    "train_pm": "training",
-    "evaluation": "training",
-    "EPOCH_NUM": "training",
-}
+_HOME = dict.fromkeys(("transform_img", "data_loader", "valid_data_loader"), "readers")
+_HOME |= dict.fromkeys(("train_pm", "evaluation", "EPOCH_NUM"), "training")
 # Modules, and names of modules, that moved: older notebooks import them from here.
 _MOVED = {
     "choose": "palm_course.results.candidates",
