@@ -41,7 +41,7 @@ __all__ = [  # noqa: RUF022 - in the tutorial's order
 ]
 
 _HOME = dict.fromkeys(("transform_img", "data_loader", "valid_data_loader"), "readers")
-_HOME |= dict.fromkeys(("train_pm", "evaluation", "EPOCH_NUM"), "training")
+_HOME.update(dict.fromkeys(("train_pm", "evaluation", "EPOCH_NUM"), "training"))
 # Modules, and names of modules, that moved: older notebooks import them from here.
 _MOVED = {
     "choose": "palm_course.results.candidates",
