@@ -1,10 +1,12 @@
 """What the book adds to Sphinx: formulas without scripts, bilingual search, plain docstrings, the other edition."""
 
+import html
 import posixpath
 import re
 from xml.etree.ElementTree import ParseError, fromstring
 
 from docutils import nodes
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.search.en import SearchEnglish
 from sphinx.util import logging
@@ -24,6 +26,10 @@ def setup(app):
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
+# docutils names some characters as HTML does (&ApplyFunction; behind ln), which XML does not know.
+_ENTITY = re.compile(r"&(?!lt;|gt;|amp;)\w+;")
+
+
 # Browsers set MathML themselves: no script, no font to load, and it prints.
 def visit_math(translator, node):
     translator.body.append(_mathml(node, block=False))
@@ -38,9 +44,9 @@ def visit_math_block(translator, node):
 def _mathml(node, block: bool) -> str:
     tex = node.astext()
     try:
-        text = tex2mathml(tex, as_block=block)
+        text = _ENTITY.sub(lambda found: html.unescape(found[0]), tex2mathml(tex, as_block=block))
         fromstring(text)
-    except (SyntaxError, ParseError) as error:
+    except (SyntaxError, ParseError, MathError) as error:
         log.warning("formula that docutils cannot set: %s (%s)", tex, error, location=node)
         return f"<code>{nodes.unescape(tex)}</code>"
     return text
