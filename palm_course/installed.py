@@ -83,6 +83,10 @@ def rivals_of(name: str, found: dict) -> list[str]:
 def faults(requirements: list[Requirement]) -> dict[str, list[str]]:
     """Return what is missing or of another version, damaged (with its version), and in the way of what is required."""
     found = distributions()
+    if "paddlepaddle-gpu" in found and "paddlepaddle" not in found:
+        # A build from PaddlePaddle's own index, for newer GPUs, was put there on purpose, and stays.
+        build = Requirement("paddlepaddle-gpu>=2.6.2,<3.4")
+        requirements = [build if name_of(one.name).startswith("paddlepaddle") else one for one in requirements]
     names = {name_of(one.name): one for one in requirements}
     missing = [
         name

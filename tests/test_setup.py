@@ -294,6 +294,13 @@ def test_two_distributions_in_one_place(site_packages):
     assert found["damaged"] == ["opencv-python-headless==1.0"]  # since taking one away takes files of the other
 
 
+@pytest.mark.parametrize("required", ["paddlepaddle>=2.6.2,<3.4", "paddlepaddle-gpu==2.6.2"])
+@pytest.mark.parametrize(("version", "missing"), [("3.3.1", []), ("2.5.2", ["paddlepaddle-gpu"])])
+def test_a_gpu_build_from_paddlepaddle_s_own_index_stays(site_packages, required, version, missing):
+    site_packages("paddlepaddle-gpu", version)
+    assert faults(required) == {"missing": missing, "damaged": [], "rivals": []}
+
+
 def test_requirements_files_are_read_with_what_they_include(tmp_path):
     (tmp_path / "more.txt").write_text("six>=1\nwinpty; sys_platform == 'nothing'\n")
     (tmp_path / "all.txt").write_text("# why\n-r more.txt\n--extra-index-url http://x\nnumpy<2  # why\n")

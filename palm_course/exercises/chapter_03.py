@@ -100,7 +100,7 @@ def _last_true(holds: Any) -> int:
 SHRINK = Exercise(
     number="3.1",
     name="ShrunkAlexNet",
-    title=mark("a smaller AlexNet that sees as far ★★"),
+    title=mark("a smaller AlexNet that sees as far"),
     success=mark("less than a fourteenth of the parameters, and each feature still sees 167 × 167 pixels."),
     hint=mark("look at the table of parameters: which layers hold most of them, and do these decide how far it sees?"),
     stronger_hint=mark(
@@ -145,7 +145,7 @@ def _first_row(image: np.ndarray) -> str:
 FLIP_AND_BRIGHTEN = ArrayExercise(
     number="3.2",
     name="flip_and_brighten",
-    title=mark("mirror and brighten ★"),
+    title=mark("mirror and brighten"),
     success=mark("each epoch can now see a slightly different photograph of the same eye."),
     hint=mark("which axis of [3, H, W] runs from left to right? And where on the scale from -1 to 1 does black lie?"),
     stronger_hint=mark(
@@ -329,7 +329,7 @@ def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, resul
 DROPOUT = Exercise(
     number="3.3",
     name="MyDropout",
-    title=mark("dropout by hand ★★"),
+    title=mark("dropout by hand"),
     success=mark("your layer could take the place of drop1 and drop2, and evaluation needs no correction."),
     hint=mark("try it on paddle.ones([1000]): how many zeros come, what are the others, and what is their mean?"),
     stronger_hint=mark(
@@ -454,7 +454,7 @@ def _check_modes(trial: Trial, calls: list) -> None:
 LOOP = Exercise(
     number="3.4",
     name="my_train_pm",
-    title=mark("train_pm in 20 lines ★★"),
+    title=mark("train_pm in 20 lines"),
     success=mark("your loop trains, validates and counts as train_pm does; the rest of train_pm is care."),
     hint=mark(
         "write down the five things that happen to each batch, and the two things that change before validation."
@@ -494,7 +494,7 @@ def _judge_bugs(trial: Trial, answer: Any) -> None:
 BUGS = Exercise(
     number="3.5",
     name="find_the_bugs",
-    title=mark("find the bug: five broken loops ★★"),
+    title=mark("find the bug: five broken loops"),
     success=mark("these five are behind most networks that do not learn, and none of them raises an error."),
     hint=mark("read each loop line by line beside the one in chapter 2."),
     stronger_hint=mark(

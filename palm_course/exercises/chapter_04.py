@@ -52,7 +52,7 @@ def _blocks(value: Any) -> tuple[list[tuple[int, int]], str]:
 SMALL = Exercise(
     number="4.1",
     name="small_vgg",
-    title=mark("a smaller VGG ★★"),
+    title=mark("a smaller VGG"),
     success=mark("fewer layers and a fraction of the parameters, and it sees as much of the eye as VGG-16."),
     hint=mark("how many pixels does one more layer add to the last receptive field, in each of the five blocks?"),
     stronger_hint=mark(
@@ -90,7 +90,7 @@ def _windows(rng: np.random.Generator) -> list[Case]:
 WINDOW = NumberExercise(
     number="4.2",
     name="input_window",
-    title=mark("where does it look? ★★"),
+    title=mark("where does it look?"),
     success=mark("you can point at the part of a photograph that any feature comes from."),
     hint=mark(
         "start at the output with first = last = index; which pixels of the map below does one layer need for them?"
@@ -208,7 +208,7 @@ def _wrong_maps(output: Any, shape: Shape) -> Fault:
 FEATURES = LayerExercise(
     number="4.3",
     name="make_features",
-    title=mark("a whole family from lists ★"),
+    title=mark("a whole family from lists"),
     success=mark("with this one function VGG-11, 13, 16 and 19 are four lists."),
     hint=mark("what must you remember from one convolution to the next? And what becomes of it at a pooling?"),
     stronger_hint=mark(
@@ -266,7 +266,7 @@ def _any_stacks(rng: np.random.Generator) -> list[Case]:
 GROWING = ArrayExercise(
     number="4.4",
     name="growing_field",
-    title=mark("the field grows, layer by layer ★★"),
+    title=mark("the field grows, layer by layer"),
     success=mark("one pass through any stack, and you know what every layer sees."),
     hint=mark("after a stride of 2, how many pixels of the photograph does the next layer's kernel jump at each step?"),
     stronger_hint=mark(

@@ -46,7 +46,7 @@ def _programmes(rng: np.random.Generator) -> list[Case]:
 PLAN = NumberExercise(
     number="8.1",
     name="screening_plan",
-    title=mark("a threshold for a programme ★★"),
+    title=mark("a threshold for a programme"),
     success=mark("you choose the threshold by what a programme needs, and know what its alarms are worth."),
     hint=mark("which diseased eye is the last one that has to be found? Its probability is the threshold."),
     stronger_hint=mark(
@@ -99,7 +99,7 @@ def _draws(rng: np.random.Generator) -> list[Case]:
 AUC_INTERVAL = NumberExercise(
     number="8.2",
     name="auc_interval",
-    title=mark("bootstrap interval of an AUC ★★"),
+    title=mark("bootstrap interval of an AUC"),
     success=mark("a single number from 400 eyes now comes with the interval that it deserves."),
     hint=mark("a row of `rows` says which eyes one draw consists of: logits[row] and labels[row] belong together."),
     stronger_hint=mark(
@@ -168,7 +168,7 @@ def _first_rows(table: np.ndarray) -> str:
 RELIABILITY = ArrayExercise(
     number="8.3",
     name="reliability",
-    title=mark("a reliability diagram ★★"),
+    title=mark("a reliability diagram"),
     success=mark("you can say now whether a probability of 0.8 is one."),
     hint=mark("which numbers go into the bins, and what does a bin hold when no eye falls into it?"),
     stronger_hint=mark(

@@ -1,8 +1,8 @@
 """Open exercises: a figure to beat within a number of steps, and a table of the student's tries.
 
-The student writes a function that trains and returns the network and what train_pm returned. The figure is computed
-anew from the network, on held-out training photographs, so it cannot be typed in; the steps are those of the history.
-What keeps the held-out photographs out of the training is the student's own interest: they decide what to trust.
+The student writes a function that trains and returns the network and the History of its training. The figure is
+computed anew from the network, on held-out training photographs, so it cannot be typed in; the steps are those of the
+history. What keeps the held-out photographs out of the training is the student's own interest: they decide what to trust.
 """
 
 import json
@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from palm_utils.files import replacing
 from palm_utils.history import History
 from palm_utils.messages import CourseError, mark, tr
 from palm_utils.readers import Reader
+
+if TYPE_CHECKING:
+    from palm_utils.highlevel import Batches  # imports PaddlePaddle
 
 TRIES = Path("checkpoints") / "open_exercises.json"  # beside the notebook; git ignores the folder
 
@@ -36,6 +40,10 @@ class OpenExercise:
     recipe: str
     steps: int
     fold: int = 0
+    column: ClassVar[str] = "valid_loss"  # of a History; what counts
+    goal: ClassVar[str] = mark(
+        "to beat within {steps} steps on the real photographs: {loss:.4f} (accuracy {accuracy:.4f})"
+    )
 
     def readers(self, loader: Reader) -> tuple[Reader, Reader]:
         """Return readers of the photographs to train with and of those held out, from one of all of them."""
@@ -47,13 +55,68 @@ class OpenExercise:
 
     def to_beat(self) -> dict:
         """Return the stored epoch that is to be beaten: valid_loss, valid_accuracy, …, on the real photographs."""
-        from palm_course.results import candidates, stored
+        from palm_course.results import candidates
 
-        path = candidates.paths(self.network, self.recipe)[self.fold]
-        return stored.read(path, lambda content: content["history"]["epochs"][-1])
+        return candidates.held_out(self.network, self.recipe, self.fold)
+
+    def score(self, network, held_out) -> dict[str, float]:
+        """Return valid_loss and valid_accuracy of a network on the held-out photographs."""
+        from palm_utils.training import predict
+
+        scores = predict(network, held_out)
+        return {"valid_loss": scores.loss, "valid_accuracy": scores.accuracy}
+
+    def is_better(self, row: dict, goal: dict) -> bool:
+        return row["loss"] < goal["valid_loss"]
 
 
-EXERCISES = {"3.6": OpenExercise(number="3.6", network="03_alexnet:AlexNet", recipe="rate-1e-4", steps=300)}
+@dataclass(frozen=True, kw_only=True)
+class CifarExercise(OpenExercise):
+    """The same on CIFAR-10: what counts is the accuracy on the pictures that the recipe of chapter 7 holds out."""
+
+    column: ClassVar[str] = "valid_accuracy"  # losses with smoothed labels and without do not compare
+    goal: ClassVar[str] = mark("to beat within {steps} steps on the real photographs: accuracy {accuracy:.4f}")
+
+    def readers(self, loader: "Batches") -> tuple["Batches", "Batches"]:
+        """Return batches to train with, in a new order each time, and those held out, as in section 7.6."""
+        from palm_utils.highlevel import Batches
+
+        order = np.random.RandomState(0).permutation(len(loader.images))
+        split = min(self._run.arguments.held_out, len(order) // 10)
+        images, labels, size = loader.images, loader.labels, loader.batch_size
+        train = Batches(images[order[split:]], labels[order[split:]], size, shuffle=True)
+        return train, Batches(images[order[:split]], labels[order[:split]], 500)
+
+    def to_beat(self) -> dict:
+        return self._run.load().last
+
+    def score(self, network, held_out: "Batches") -> dict[str, float]:
+        import paddle
+
+        network.eval()
+        with paddle.no_grad():
+            logits = np.concatenate([network(x).numpy() for x, _ in held_out])
+        loss = paddle.nn.functional.cross_entropy(paddle.to_tensor(logits), paddle.to_tensor(held_out.labels))
+        return {"valid_loss": float(loss), "valid_accuracy": float(np.mean(logits.argmax(1) == held_out.labels))}
+
+    def is_better(self, row: dict, goal: dict) -> bool:
+        return row["accuracy"] > goal["valid_accuracy"]
+
+    @property
+    def _run(self):
+        from palm_course.results.stored import CifarRun
+
+        return CifarRun.of(self.network, self.recipe)
+
+
+_ALL = (
+    OpenExercise(number="3.6", network="03_alexnet:AlexNet", recipe="rate-1e-4", steps=300),
+    OpenExercise(number="4.5", network="04_vgg:VGG", recipe="adam-1e-4", steps=300),
+    OpenExercise(number="5.5", network="05_googlenet:GoogLeNet", recipe="adam-3e-4", steps=360),
+    OpenExercise(number="6.7", network="06_resnet:ResNet", recipe="adam-1e-3", steps=360),
+    CifarExercise(number="7.5", network="SmallResNet", recipe="improved", steps=3872),
+)
+EXERCISES = {exercise.number: exercise for exercise in _ALL}
 
 
 def find(number: str) -> OpenExercise:
@@ -62,14 +125,12 @@ def find(number: str) -> OpenExercise:
     return EXERCISES[number]
 
 
-def compete(number: str, train_my_way: Callable, loader: Reader, *, real: bool = True) -> None:
+def compete(number: str, train_my_way: Callable, loader: "Reader | Batches", *, real: bool = True) -> None:
     """Train by the student's function, compute its figure anew, keep the try and print the table of all tries.
 
     train_my_way: (train_loader, held_out) -> (network, History). loader: of all training photographs. real: whether
     they are the real ones, of which alone the figure to beat speaks. Raises CourseError for anything else returned.
     """
-    from palm_utils.training import predict
-
     exercise = find(number)
     train_loader, held_out = exercise.readers(loader)
     try:
@@ -78,18 +139,18 @@ def compete(number: str, train_my_way: Callable, loader: Reader, *, real: bool =
         return say(remark(number, tr("not attempted yet.")))
     network, history = returned if isinstance(returned, tuple) and len(returned) == 2 else (None, None)
     if not isinstance(history, History) or not len(history):
-        raise CourseError("train_my_way should return two things: the network, and what train_pm returned.")
-    scores = predict(network, held_out)
-    if not np.isclose(scores.loss, history.last["valid_loss"], rtol=1e-2, atol=1e-3):
-        told = {"found": scores.loss, "said": history.last["valid_loss"]}
+        raise CourseError("train_my_way should return two things: the network, and the history of its training.")
+    found, column = exercise.score(network, held_out), exercise.column
+    if not np.isclose(found[column], history.last[column], rtol=1e-2, atol=1e-3):
+        told = {"what": column.removeprefix("valid_"), "found": found[column], "said": history.last[column]}
         template = mark(
-            "On the held-out photographs the network has a loss of {found:.4f}, and its history says {said:.4f}: give "
-            "train_pm valid_loader=held_out, and return the network that it trained."
+            "On the held-out photographs the network has a {what} of {found:.4f}, and its history says {said:.4f}: "
+            "validate with held_out while it trains, and return the network that was trained."
         )
         raise CourseError(template, **told)
-    batches = -(-len(train_loader.files) // (history.about["batch_size"] or 1))
+    batches = -(-len(train_loader.labels) // (history.about["batch_size"] or 1))
     steps = len(history) * min(batches, history.about.get("batches", batches))
-    row = {"steps": steps, "loss": scores.loss, "accuracy": scores.accuracy, "real": real}
+    row = {"steps": steps, "loss": found["valid_loss"], "accuracy": found["valid_accuracy"], "real": real}
     _print(exercise, _keep(number, row))
     return None
 
@@ -109,8 +170,8 @@ def _print(exercise: OpenExercise, tries: list[dict]) -> None:
     goal = exercise.to_beat()
     say("try  steps  held-out loss  accuracy")
     for i, row in enumerate(tries, 1):
-        beaten = row["real"] and row["steps"] <= exercise.steps and row["loss"] < goal["valid_loss"]
+        beaten = row["real"] and row["steps"] <= exercise.steps and exercise.is_better(row, goal)
         note = "★" if beaten else "" if row["real"] else tr("sample")
         say(f"{i:3}  {row['steps']:5}  {row['loss']:13.4f}  {row['accuracy']:8.4f}  {note}".rstrip())
-    template = mark("to beat within {steps} steps on the real photographs: {loss:.4f} (accuracy {accuracy:.4f})")
-    say(tr(template, steps=exercise.steps, loss=goal["valid_loss"], accuracy=goal["valid_accuracy"]))
+    told = {"steps": exercise.steps, "loss": goal["valid_loss"], "accuracy": goal["valid_accuracy"]}
+    say(tr(exercise.goal, **told))

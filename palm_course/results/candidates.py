@@ -2,7 +2,7 @@
 
 The training photographs are split into four parts; each candidate is trained four times on three of them and scored on
 the fourth. The chosen one is measured once on the validation photographs: that figure is no luckier than it should be.
-Only AlexNet's candidates are measured here; the others' were in PyTorch on a GPU (benchmarks/attic), with figures in
+Those of the small networks are measured here; the others' were in PyTorch on a GPU (benchmarks/attic), with figures in
 results/CHAPTER/choice/NETWORK-pytorch.json. What candidates share follows trials on the validation photographs.
 """
 
@@ -10,22 +10,27 @@ import argparse
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
 from palm_course import groups
 from palm_course.results import stored
-from palm_course.results.recipes import STEADY
+from palm_course.results.recipes import STEADY, Recipe
 from palm_utils.messages import CourseError
 from palm_utils.readers import Reader
 
 FOLDS = 4  # parts of the training photographs; each is held out once
 _COLUMNS = ("valid_loss", "valid_auc", "valid_accuracy")
+_lenet = partial(
+    Recipe, "Adam", epochs=10, schedule="cosine", warmup_epochs=1, augment=("flip", "brightness", "rotate")
+)
 CANDIDATES = {
     "03_alexnet:AlexNet": {
         f"rate-{rate}": replace(STEADY["03_alexnet:AlexNet"], learning_rate=float(rate))
         for rate in ("1e-3", "3e-4", "1e-4")
-    }
+    },
+    "02_ichallenge_pm:LeNetReLU": {f"rate-{rate}": _lenet(float(rate)) for rate in ("3e-3", "1e-3", "3e-4")},
 }
 
 
@@ -96,6 +101,18 @@ def table(network: str, grouped: bool = False) -> None:
             found = f"{mean(loss):6.4f}  {mean(auc):6.4f}  {accuracy}   ({epochs} epochs)"
         lines.append(f"{name:{width}}  {found}")
     print(*lines, *source, sep="\n")
+
+
+def held_out(network: str, candidate: str, fold: int) -> dict[str, float]:
+    """Return the means of a candidate's last rows on one part (over its seeds); DataError as `stored.read`."""
+    if network in CANDIDATES:
+        return stored.read(paths(network, candidate)[fold], lambda content: content["history"]["epochs"][-1])
+
+    def take(content: dict) -> dict[str, float]:
+        runs = [run for run in content["candidates"][candidate]["runs"] if run["fold"] == fold]
+        return {column: mean(run[column][-1] for run in runs) for column in _COLUMNS}
+
+    return stored.read(_file(network, "pytorch"), take)
 
 
 def paired(network: str) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from palm_course.results import stored, train, weights
-from palm_course.results.recipes import BOTH, STEADY
+from palm_course.results.recipes import BOTH, LEFT_OUT, STEADY
 from palm_course.results.stored import Run
 from palm_utils import datasets, machine
 from palm_utils.files import replacing
@@ -21,8 +21,8 @@ RESUMES = "Stopped, it goes on with the last epoch that was finished."
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = f"Train what has no file in results/ yet, on the real photographs. {RESUMES}"
-    parser.add_argument("networks", nargs="*", metavar="CHAPTER:NETWORK", help="by default all of chapters 3 to 6")
-    parser.add_argument("--recipe", choices=BOTH, help="one of the two only")
+    parser.add_argument("networks", nargs="*", metavar="CHAPTER:NETWORK", help="by default all of chapters 2 to 6")
+    parser.add_argument("--recipe", choices=[*BOTH, *LEFT_OUT], help="one of them only")
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the usual ones")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, one core each (default 1)")
     parser.add_argument("--nproc", type=int, default=1, help="processes that share each run, a core each (default 1)")

@@ -1,7 +1,7 @@
 """How each chapter's network is trained: arguments of the tutorial's training, and of a better one."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from palm_utils.readers import Augment, brightness, compose, flip, rotate
 
@@ -160,5 +160,14 @@ _WAY |= {"augment": ("crop", "flip"), "small_first": 0.65, "mirrored": True}
 IMPROVED = {"07_highlevel_api_cifar10:SmallResNet": CifarRecipe(0.1, 5e-4, epochs=11, batch_size=128, **_WAY)}
 # Eyes of 32 x 32 pixels, from random weights.
 EYES = {"07_highlevel_api_cifar10:SmallResNet": CifarRecipe(0.01, 1e-4, epochs=8, batch_size=20, normalised=True)}
+# AlexNet's steady recipe with one of its ingredients left out, or as the tutorial has it.
+_ALEXNET = STEADY["03_alexnet:AlexNet"]
+_LEFT_OUT = {
+    "constant-rate": replace(_ALEXNET, schedule="constant"),
+    "high-rate": replace(_ALEXNET, learning_rate=1e-3),
+    "no-augmentation": replace(_ALEXNET, augment=()),
+    "half-as-long": replace(_ALEXNET, epochs=5),
+}
+LEFT_OUT = {name: {"03_alexnet:AlexNet": recipe} for name, recipe in _LEFT_OUT.items()}
 BOTH = ("tutorial", "steady")  # recipes for photographs
 RECIPES = {"tutorial": TUTORIAL, "steady": STEADY, "improved": IMPROVED, "eyes": EYES}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from palm_course.results.recipes import BOTH, RECIPES, CifarRecipe, Recipe
+from palm_course.results.recipes import BOTH, LEFT_OUT, RECIPES, CifarRecipe, Recipe
 from palm_utils.datasets import DataSet
 from palm_utils.files import replacing
 from palm_utils.history import History
@@ -44,11 +44,11 @@ class Run(NamedTuple):
 
     @property
     def arguments(self) -> Recipe | CifarRecipe:
-        found = RECIPES[self.recipe].get(self.network)
-        if found is None:
-            known = ", ".join(network for of in RECIPES.values() for network in of)
-            raise CourseError("{run}: there is no such recipe; recipes are of {known}", run=self, known=known)
-        return found
+        of = (RECIPES | LEFT_OUT)[self.recipe]
+        if self.network not in of:
+            known = ", ".join(of)
+            raise CourseError("{run}: there is no such recipe; it is there for {known}", run=self, known=known)
+        return of[self.network]
 
 
 def write(path: Path, content: dict, indent: int | None = 1) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import paddle
 import pytest
 
 from palm_course import chapters
@@ -163,6 +164,30 @@ def test_a_result_is_what_the_chapter_s_cells_give(course, palm_folder, tmp_path
     assert stored.load(NETWORK, recipe)[5]["train_loss"] == expected["train_loss"]
     loss = score(stored.valid_logits(NETWORK, recipe)[5], LABELS).loss
     assert loss == pytest.approx(expected.last["valid_loss"], rel=1e-6)
+
+
+def test_weights_of_a_release_are_downloaded_where_it_names_them(course, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(weights, "RELEASE", tmp_path / "weights.json")
+    file, made = weights.path(Run(NETWORK, "steady", 0)), train.find_network(NETWORK)[1]()
+    file.parent.mkdir()
+    asked = []
+
+    def download(files):
+        asked.extend(files)
+        paddle.save(made.state_dict(), str(files[0].destination))
+
+    monkeypatch.setattr(weights, "download", download)
+    for url, listed in ((None, file.name), ("https://example.org/v1", "another.pdparams")):
+        weights.RELEASE.write_text(json.dumps({"url": url, "sha256": {listed: "0" * 64}}))
+        with pytest.raises(DataNotFound):
+            weights.load(NETWORK)
+    weights.RELEASE.write_text(json.dumps({"url": "https://example.org/v1", "sha256": {file.name: "0" * 64}}))
+    model, history = weights.trained(NETWORK, "steady")
+    assert [(one.url, one.checksum) for one in asked] == [(f"https://example.org/v1/{file.name}", "0" * 64)]
+    assert len(history) == 0 and not model.training
+    for name, value in made.state_dict().items():
+        np.testing.assert_array_equal(model.state_dict()[name].numpy(), value.numpy())
 
 
 def test_trained_weights_are_kept_where_asked_and_give_the_stored_logits(course, palm_folder, monkeypatch, tmp_path):
