@@ -4,6 +4,7 @@ import ast
 import importlib
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -384,8 +385,8 @@ def test_packages_are_compiled_even_where_python_keeps_nothing(tmp_path, monkeyp
 
 def call(*command, encoding="utf-8", **variables):
     """Run a program as from a shell, also when the tests themselves were started by make."""
-    own = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
-    env = {name: value for name, value in (os.environ | variables).items() if name not in own}
+    own = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", *runpy.run_path(str(ROOT / "course.py"))["VARIABLES"]}
+    env = {name: value for name, value in os.environ.items() if name not in own} | variables
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, encoding=encoding, errors="replace")
 
 

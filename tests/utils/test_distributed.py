@@ -13,7 +13,7 @@ from networks import Tiny, adam_with_schedule, figures
 
 from palm_course.command import main
 from palm_course.results import train
-from palm_utils import training
+from palm_utils import machine, training
 from palm_utils.readers import data_loader, valid_data_loader
 from palm_utils.seeds import seed_everything
 
@@ -158,6 +158,7 @@ def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch, s
     launcher = Mock(**{"return_value.wait.return_value": 0})
     monkeypatch.setattr("joblib.cpu_count", lambda: 5)
     monkeypatch.setattr("subprocess.Popen", launcher)
+    monkeypatch.setattr(machine, "_omp_threads", "")  # what was asked for when these tests began
     for name in ("PALM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in said.items():
