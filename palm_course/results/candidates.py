@@ -10,27 +10,24 @@ import argparse
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
 from palm_course import groups
 from palm_course.results import stored
-from palm_course.results.recipes import STEADY, Recipe
+from palm_course.results.recipes import STEADY
 from palm_utils.messages import CourseError
 from palm_utils.readers import Reader
 
 FOLDS = 4  # parts of the training photographs; each is held out once
 _COLUMNS = ("valid_loss", "valid_auc", "valid_accuracy")
-_lenet = partial(
-    Recipe, "Adam", epochs=10, schedule="cosine", warmup_epochs=1, augment=("flip", "brightness", "rotate")
-)
+_RATES = {
+    "02_ichallenge_pm:LeNetReLU": ("3e-3", "1e-3", "3e-4"),
+    "03_alexnet:AlexNet": ("1e-3", "3e-4", "1e-4"),
+}
 CANDIDATES = {
-    "03_alexnet:AlexNet": {
-        f"rate-{rate}": replace(STEADY["03_alexnet:AlexNet"], learning_rate=float(rate))
-        for rate in ("1e-3", "3e-4", "1e-4")
-    },
-    "02_ichallenge_pm:LeNetReLU": {f"rate-{rate}": _lenet(float(rate)) for rate in ("3e-3", "1e-3", "3e-4")},
+    network: {f"rate-{rate}": replace(STEADY[network], learning_rate=float(rate)) for rate in rates}
+    for network, rates in _RATES.items()
 }
 
 

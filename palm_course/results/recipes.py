@@ -150,6 +150,7 @@ TUTORIAL = {
 # measured on the validation photographs once per seed.
 _PHOTOS = ("flip", "brightness", "rotate")
 STEADY = {
+    "02_ichallenge_pm:LeNetReLU": Recipe("Adam", 3e-3, epochs=10, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
     "03_alexnet:AlexNet": Recipe("Adam", 1e-4, epochs=10, schedule="cosine", augment=("flip", "brightness")),
     "04_vgg:VGG": Recipe("Adam", 1e-4, epochs=10, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
     "05_googlenet:GoogLeNet": Recipe("Adam", 3e-4, epochs=12, schedule="cosine", warmup_epochs=1, augment=_PHOTOS),
