@@ -28,7 +28,8 @@ WORDS = words.WORDS
         ("zh", "glossary", "[1](../notebooks/01_lenet_mnist.ipynb)", "[1](01_lenet_mnist.ipynb)"),
         ("en", "index", "[1](notebooks/zh/01_lenet_mnist.ipynb)", '<a href="zh/01_lenet_mnist.html">1</a>'),
         ("en", "solutions/03_alexnet", "[3](../zh/03_alexnet.ipynb)", '<a href="../zh/03_alexnet.html">3</a>'),
-        ("zh", "index", "[data](data/README.md)", '<a href="../data.html">data</a>'),
+        ("zh", "index", "[data](data/README.zh-CN.md)", "[data](data.md)"),
+        ("en", "index", "[data](data/README.zh-CN.md)", '<a href="zh/data.html">data</a>'),
         ("en", "01_lenet_mnist", "[`LICENSE`](../LICENSE) and [tests](../tests/)", "`LICENSE` and tests"),
     ],
 )  # fmt: skip
