@@ -112,12 +112,12 @@ def held_out(network: str, candidate: str, fold: int) -> dict[str, float]:
     return stored.read(_file(network, "pytorch"), take)
 
 
-def paired(network: str) -> None:
+def paired(network: str, grouped: bool = False) -> None:
     """Print by how much each candidate's held-out loss is above the lowest one's, run by run, with its standard error.
 
     Runs of the same part (and seed) are compared, so that what makes a part hard cancels; DataError as `stored.read`.
     """
-    rows, _ = (_measured_here if network in CANDIDATES else _measured_in_pytorch)(network)
+    rows, _ = _measured_here(network, grouped) if network in CANDIDATES else _measured_in_pytorch(network)
     losses = {name: [row["valid_loss"] for row in last] for name, _, last in rows if len(last) >= FOLDS}
     if not losses:
         return
