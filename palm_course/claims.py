@@ -2,7 +2,7 @@
 
 import os
 
-from palm_utils.messages import CourseError, tr
+from palm_utils.messages import CourseError, mark, tr
 
 
 class ClaimFailed(CourseError, AssertionError):
@@ -17,14 +17,21 @@ def claim(
     real: measured on the real data; the sample is not checked. Raises ClaimFailed when a real figure is out of bounds
     (nan always is), and on the sample where the environment variable PALM_REQUIRE_REAL is set.
     """
-    # Printed in chapters, whose outputs are the same in both languages; only what stops one is translated.
-    bounds = [f"at least {at_least:g}"] if at_least is not None else []
-    bounds += [f"at most {at_most:g}"] if at_most is not None else []
-    line = f"{what}: {measured:.4f} (stated: {' and '.join(bounds)})"
+
+    def line(end: str = "") -> str:
+        told = {"what": what, "measured": measured, "bounds": bounds, "end": end}
+        return tr("{what}: {measured:.4f} (stated: {bounds}){end}", **told)
+
+    stated = mark("at least {least:g} and at most {most:g}")
+    if at_most is None:
+        stated = mark("at least {least:g}")
+    elif at_least is None:
+        stated = mark("at most {most:g}")
+    bounds = tr(stated, least=at_least, most=at_most)
     if not real and os.environ.get("PALM_REQUIRE_REAL"):
-        raise ClaimFailed(tr("{claim} - PALM_REQUIRE_REAL is set, but this is the sample", claim=line))
+        raise ClaimFailed(tr("{claim} - PALM_REQUIRE_REAL is set, but this is the sample", claim=line()))
     above = at_least is None or measured >= at_least
     below = at_most is None or measured <= at_most
     if real and not (above and below):
-        raise ClaimFailed(tr("{claim} - it does not hold on this machine", claim=line))
-    print(f"{line} ✓" if real else f"{line} - not checked on the sample")
+        raise ClaimFailed(tr("{claim} - it does not hold on this machine", claim=line()))
+    print(line(" ✓" if real else tr(" - not checked on the sample")))

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 
+from palm_course.terminal import width as columns_of
+from palm_course.words import word, worded
 from palm_utils.figures import BLUE, CYCLE, GREEN, GREY, INK, ORANGE, RED, image_grid
 from palm_utils.metrics import Scores
 
@@ -53,6 +55,7 @@ def _slab(ax, x: float, tall: float, thick: float, slant: float, color: str) -> 
         ax.add_patch(Polygon(corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8))
 
 
+@worded
 def flow(
     boxes: dict[str, tuple[float, float, str, str]],
     arrows: Sequence[tuple],
@@ -69,17 +72,17 @@ def flow(
     fig, ax = plt.subplots(figsize=(size[0], size[1] + 0.4))
     half = {}
     for name, (x, y, text, kind) in boxes.items():
-        lines, color = text.split("\n"), _COLORS.get(kind, GREY)
-        half[name] = (max(map(len, lines)) * _LETTER / 2 + _PAD, len(lines) * _LINE / 2 + _PAD)
+        lines, color = word(text).split("\n"), _COLORS.get(kind, GREY)
+        half[name] = (max(map(columns_of, lines)) * _LETTER / 2 + _PAD, len(lines) * _LINE / 2 + _PAD)
         corner, (width, height) = (x - half[name][0], y - half[name][1]), (2 * side for side in half[name])
         for look in ({"facecolor": color, "alpha": 0.18, "linewidth": 0}, {"fill": False, "edgecolor": color}):
             look = {"boxstyle": "round,pad=0,rounding_size=0.08", "linewidth": 1.2} | look
             ax.add_patch(FancyBboxPatch(corner, width, height, **look))
-        ax.text(x, y, text, ha="center", va="center", fontsize=10, linespacing=1.25)
+        ax.text(x, y, word(text), ha="center", va="center", fontsize=10, linespacing=1.25)
     for start, end, *bend in arrows:
         _arrow(ax, boxes[start][:2], half[start], boxes[end][:2], half[end], bend[0] if bend else 0.0)
     ax.set(xlim=(0, size[0]), ylim=(0, size[1]), aspect="equal")
-    ax.set_title(title, fontsize=11)
+    ax.set_title(word(title), fontsize=11)
     ax.axis("off")
     return fig
 

@@ -196,7 +196,7 @@ def check_data(name: str) -> list[Line]:
         from palm_utils.readers import valid_data_loader
 
         valid_data_loader(found.DATADIR2, found.CSVFILE)  # reads the label table
-    return [("OK" if found.is_real else "WARN", what, found.describe())]
+    return [("OK" if found.is_real else "WARN", what, str(found))]
 
 
 def check_memory() -> Iterator[Line]:

@@ -8,12 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.lib.stride_tricks import sliding_window_view
 
+from palm_course.words import word, worded
 from palm_utils.figures import BLUE, GREEN, GREY, INK, ORANGE, RED
 from palm_utils.messages import CourseError
 
 _TINTS = (BLUE, ORANGE, GREEN, RED)  # of the regions of a pooling
 
 
+@worded
 def convolution(
     image: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: int = 0, *, at: tuple[int, int] = (0, 0)
 ) -> Figure:
@@ -39,13 +41,13 @@ def convolution(
     _frame(ax, beyond + at[1], down + at[0], 1, 1)
     for x, sign in ((apart - 0.7, "∗"), (beyond - 0.7, "=")):
         ax.text(x, len(padded) / 2, sign, ha="center", va="center", fontsize=18)
-    sized = "image" if padding == 0 else "image with zeros around it"
-    for x, name, of in ((0, sized, padded), (apart, "kernel", kernel), (beyond, "map", sums)):
+    sized = word("image") if padding == 0 else word("image with zeros around it")
+    for x, name, of in ((0, sized, padded), (apart, word("kernel"), kernel), (beyond, word("map"), sums)):
         ax.text(x + len(of[0]) / 2, -0.35, f"{name}\n{len(of)} × {len(of[0])}", ha="center", va="bottom")
     terms = " + ".join(f"{_factor(w)}·{_factor(v)}" for v, w in zip(patch.flat, np.ravel(kernel), strict=True))
     told = f"{terms} = {_text(sums[at])}"
     ax.text((beyond + len(sums[0])) / 2, len(padded) + 0.55, told, ha="center", va="center", fontsize=9.5, color=RED)
-    ax.set_title(f"stride {stride}, padding {padding}", pad=14)
+    ax.set_title(word("stride {stride}, padding {padding}", stride=stride, padding=padding), pad=14)
     return fig
 
 
@@ -58,6 +60,7 @@ def convolve(image: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: in
     return np.einsum("ijuv,uv->ij", windows, kernel)
 
 
+@worded
 def channels(image: np.ndarray, kernels: np.ndarray) -> Figure:
     """Draw how kernels [K, C, k, k] make K maps of an image [C, H, W].
 
@@ -71,7 +74,8 @@ def channels(image: np.ndarray, kernels: np.ndarray) -> Figure:
     for channel, plane in enumerate(image):
         top = channel * down
         _numbers(ax, plane, (0, top), lambda row, column: "#C9DDEC")
-        ax.text(-0.3, top + side / 2, f"channel {channel}", ha="right", va="center", rotation=90)
+        name = word("channel {number}", number=channel)
+        ax.text(-0.3, top + side / 2, name, ha="right", va="center", rotation=90)
         for k, kernel in enumerate(kernels):
             x, y, layer = side + 1.6 + k * step + (step - 1.6 - size) / 2, top + (side - size) / 2, kernel[channel]
             _numbers(ax, layer, (x, y), lambda row, column, layer=layer: _signed(layer[row, column]))
@@ -81,9 +85,10 @@ def channels(image: np.ndarray, kernels: np.ndarray) -> Figure:
         sums = sum(convolve(plane, layer) for plane, layer in zip(image, kernel, strict=True))
         x = side + 1.6 + k * step + (step - 1.6 - out) / 2
         _numbers(ax, sums, (x, down * len(image)), lambda row, column: "#F3F3F3")
-        ax.text(x + out / 2, -0.35, f"kernel {k}", ha="center", va="bottom")
-        ax.text(x + out / 2, down * len(image) + out + 0.15, f"map {k}", ha="center", va="top")
-    ax.text(side / 2, -0.35, "image", ha="center", va="bottom")
+        ax.text(x + out / 2, -0.35, word("kernel {number}", number=k), ha="center", va="bottom")
+        name = word("map {number}", number=k)
+        ax.text(x + out / 2, down * len(image) + out + 0.15, name, ha="center", va="top")
+    ax.text(side / 2, -0.35, word("image"), ha="center", va="bottom")
     return fig
 
 
@@ -145,6 +150,7 @@ def descent(rates: Sequence[float], steps: int = 8) -> Figure:
     return fig
 
 
+@worded
 def kernel_and_map(image: np.ndarray, kernel: np.ndarray) -> Figure:
     """Draw an image [H, W], a kernel [k, k] with its numbers, and the kernel's map: red positive, blue negative."""
     sums = convolve(image, kernel)
@@ -157,7 +163,7 @@ def kernel_and_map(image: np.ndarray, kernel: np.ndarray) -> Figure:
     limit = max(float(np.abs(sums).max()), 1e-9)
     drawn = right.imshow(sums, cmap="RdBu_r", vmin=-limit, vmax=limit)
     fig.colorbar(drawn, ax=right, shrink=0.8)
-    for ax, name, of in ((left, "image", image), (middle, "kernel", kernel), (right, "map", sums)):
+    for ax, name, of in ((left, word("image"), image), (middle, word("kernel"), kernel), (right, word("map"), sums)):
         ax.set_title(f"{name} {len(of)} × {len(of[0])}")
         ax.axis("off")
     return fig

@@ -4,11 +4,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from palm_course.words import word, worded
 from palm_utils.figures import BLUE, GREY, RED
 
 _UNITS = (4, 6, 6, 1)  # of each layer; the two in the middle have dropout
 
 
+@worded
 def draw(p: float = 0.5, seed: int = 3) -> Figure:
     """Draw a network of four layers with all units, and twice with each inner unit dropped with probability `p`.
 
@@ -17,7 +19,7 @@ def draw(p: float = 0.5, seed: int = 3) -> Figure:
     rng = np.random.default_rng(seed)
     everything = [np.ones(units, bool) for units in _UNITS]
     fig, axes = plt.subplots(1, 3, figsize=(9, 3.4))
-    titles = ("evaluation: all units", "training, one step", "training, the next step")
+    titles = (word("evaluation: all units"), word("training, one step"), word("training, the next step"))
     for ax, title in zip(axes, titles, strict=True):
         stays = everything
         if ax is not axes[0]:

@@ -8,13 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from palm_course.diagrams import flow
+from palm_course.words import word, worded
 from palm_utils.figures import BLUE, GREEN, GREY, INK, ORANGE, RED
 from palm_utils.layers import LayerRow
+from palm_utils.messages import mark
 
 _COLORS = {"Conv2D": BLUE, "Inception": RED, "Linear": GREEN, "MaxPool2D": ORANGE, "AdaptiveAvgPool2D": ORANGE}
 _X = (1.15, 3.05, 4.95, 6.85)  # of the four branches, in inches from the left
 
 
+@worded
 def both(c0: int, c1: int, c2: tuple[int, int], c3: tuple[int, int], c4: int, side: int) -> Figure:
     """Draw a naive Inception module (a) above the real one (b), with shapes and multiply-adds for one photograph.
 
@@ -23,20 +26,20 @@ def both(c0: int, c1: int, c2: tuple[int, int], c3: tuple[int, int], c4: int, si
     boxes, arrows = {}, []
 
     def box(name: str, x: float, y: float, what: str, channels: int, work: int = 0, kind: str = "Conv2D") -> int:
-        lines = [what, f"{channels}×{side}×{side}", *([f"{work * side**2 / 1e6:.0f} M"] if work else [])]
+        lines = [word(what), f"{channels}×{side}×{side}", *([f"{work * side**2 / 1e6:.0f} M"] if work else [])]
         boxes[name] = (x, y, "\n".join(lines), kind)
         return work
 
     def ends(name: str, y: float, work: int, channels: int, above: Sequence[str], below: Sequence[str]) -> None:
-        box(f"{name} in", 4.0, y, "from the layer before", c0, kind="")
-        box(f"{name} out", 4.0, y - (3.3 if name == "a" else 4.65), "concatenate", channels, work, "concat")
+        box(f"{name} in", 4.0, y, mark("from the layer before"), c0, kind="")
+        box(f"{name} out", 4.0, y - (3.3 if name == "a" else 4.65), mark("concatenate"), channels, work, "concat")
         arrows.extend((f"{name} in", f"{name}{start}") for start in above)
         arrows.extend((f"{name}{end}", f"{name} out") for end in below)
 
-    work = box("a1", _X[0], 8.2, "1×1 conv", c1, c0 * c1)
-    work += box("a2", _X[1], 8.2, "3×3 conv", c2[1], 9 * c0 * c2[1])
-    work += box("a3", _X[2], 8.2, "5×5 conv", c3[1], 25 * c0 * c3[1])
-    box("a4", _X[3], 8.2, "3×3 pool", c0, kind="MaxPool2D")
+    work = box("a1", _X[0], 8.2, mark("1×1 conv"), c1, c0 * c1)
+    work += box("a2", _X[1], 8.2, mark("3×3 conv"), c2[1], 9 * c0 * c2[1])
+    work += box("a3", _X[2], 8.2, mark("5×5 conv"), c3[1], 25 * c0 * c3[1])
+    box("a4", _X[3], 8.2, mark("3×3 pool"), c0, kind="MaxPool2D")
     ends("a", 9.8, work, c1 + c2[1] + c3[1] + c0, "1234", "1234")
 
     work = box("b1", 0.85, 3.1, "1×1 conv", c1, c0 * c1)
@@ -48,13 +51,14 @@ def both(c0: int, c1: int, c2: tuple[int, int], c3: tuple[int, int], c4: int, si
     arrows += [(f"b{i}r", f"b{i}") for i in (2, 3, 4)]
     ends("b", 5.0, work, c1 + c2[1] + c3[1] + c4, ("1", "2r", "3r", "4r"), "1234")
 
-    fig = flow(boxes, arrows, title="M: million multiply-adds for one photograph", size=(8.0, 10.2))
+    fig = flow(boxes, arrows, title=mark("M: million multiply-adds for one photograph"), size=(8.0, 10.2))
     fig.axes[0].set_ylim(-0.2, 10.3)
-    for text, y in (("(a) naive", 9.8), ("(b) real", 5.0)):
-        fig.axes[0].text(0.1, y, text, fontsize=13, weight="bold", va="center")
+    for text, y in ((mark("(a) naive"), 9.8), (mark("(b) real"), 5.0)):
+        fig.axes[0].text(0.1, y, word(text), fontsize=13, weight="bold", va="center")
     return fig
 
 
+@worded
 def whole(rows: Sequence[LayerRow], heads: dict[str, str], *, title: str) -> Figure:
     """Draw the layers of GoogLeNet, a new line of boxes after each pooling that follows modules.
 
@@ -76,7 +80,7 @@ def whole(rows: Sequence[LayerRow], heads: dict[str, str], *, title: str) -> Fig
             _box(ax, x, y, wide, f"{_short(row.name)}\n{'×'.join(map(str, _shape(row)))}", _COLORS[row.kind])
             _arrow(ax, (x - gap, y), (x, y))
             if row.name in heads:
-                _box(ax, x - 0.1, y - 1.05, wide + 0.2, heads[row.name], GREEN, "--")
+                _box(ax, x - 0.1, y - 1.05, wide + 0.2, word(heads[row.name]), GREEN, "--")
                 _arrow(ax, (x + wide / 2, y - 0.33), (x + wide / 2, y - 0.72))
         y -= high * (1.9 if any(row.name in heads for row in line) else 1.0)
     ax.set(xlim=(0, width), ylim=(y + 0.5, 0.6), aspect="equal")
@@ -106,7 +110,7 @@ def _short(name: str) -> str:
     """Return a name for figures: block3_1 is 3a, as in the paper."""
     if name.startswith("block"):
         return f"{name[5]}{'abcde'[int(name[7]) - 1]}"
-    return {"pool5": "global avg", "conv2_1": "conv2.1", "conv2_2": "conv2.2"}.get(name, name)
+    return {"pool5": word("global avg"), "conv2_1": "conv2.1", "conv2_2": "conv2.2"}.get(name, name)
 
 
 def _shape(row: LayerRow) -> list[int]:

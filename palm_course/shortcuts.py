@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from palm_course.diagrams import flow
+from palm_course.words import word, worded
 from palm_utils.figures import BLUE, GREY, INK, ORANGE, RED
 
 _END = (("+", "add"), ("ReLU", ""))
@@ -35,6 +36,7 @@ def blocks(columns: Sequence[tuple], *, title: str, size: tuple[float, float], r
     return flow(boxes, arrows, title=title, size=size)
 
 
+@worded
 def network(stages: Sequence[tuple[str, Sequence[str], Sequence[bool]]], *, title: str) -> Figure:
     """Draw a ResNet from top to bottom, a stage in each row.
 
@@ -46,14 +48,14 @@ def network(stages: Sequence[tuple[str, Sequence[str], Sequence[bool]]], *, titl
     fig, ax = plt.subplots(figsize=(width, high * len(stages) + 0.3))
     for row, (name, texts, shortcuts) in enumerate(stages):
         y = -row * high
-        ax.text(0.05, y, name, ha="left", va="center", fontsize=10)
+        ax.text(0.05, y, word(name), ha="left", va="center", fontsize=10)
         for i, text in enumerate(texts):
             x = 1.75 + i * (wide + gap)
             color = BLUE if shortcuts else ORANGE
             for look in ({"facecolor": color, "alpha": 0.18, "linewidth": 0}, {"fill": False, "edgecolor": color}):
                 look = {"boxstyle": "round,pad=0,rounding_size=0.08", "linewidth": 1.2} | look
                 ax.add_patch(FancyBboxPatch((x, y - 0.33), wide, 0.66, **look))
-            ax.text(x + wide / 2, y, text, ha="center", va="center", fontsize=9, linespacing=1.15)
+            ax.text(x + wide / 2, y, word(text), ha="center", va="center", fontsize=9, linespacing=1.15)
             arrow = {"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0}
             ax.annotate(
                 "",
@@ -68,6 +70,6 @@ def network(stages: Sequence[tuple[str, Sequence[str], Sequence[bool]]], *, titl
                 ax.annotate("", xy=end, xytext=start, arrowprops=arrow | look | {"linewidth": 1.6})
                 ax.text(x + wide + 0.12, y, "+", ha="center", va="center", fontsize=11, color=RED, weight="bold")
     ax.set(xlim=(0, width), ylim=(-high * (len(stages) - 1) - 0.6, 0.7), aspect="equal")
-    ax.set_title(title, fontsize=11)
+    ax.set_title(word(title), fontsize=11)
     ax.axis("off")
     return fig

@@ -11,9 +11,8 @@ layout::
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -58,20 +57,16 @@ class DataSet:
         return [Text("{file} is missing", file=file) for file in self.files_needed if not (self.root / file).is_file()]
 
     def __str__(self) -> str:
-        # Always English, and without a folder: notebooks store it, and both editions have the same outputs.
-        return self.describe(str.format)
+        # Without a folder: notebooks store it.
+        *more, last = (tr("{count:,} {split}", count=n, split=tr(s)) for s, n in self.counts().items())
+        first = reduce(lambda one, other: tr("{first}, {last}", first=one, last=other), more)
+        numbers = tr("{first} and {last}", first=first, last=last)
+        template = mark("{title}: SAMPLE (generated, not the real {images}), {numbers} {images}")
+        if self.is_real:
+            template = mark("{title}: real data, {numbers} {images}")
+        return tr(template, title=self.title, numbers=numbers, images=tr(self.noun))
 
     __repr__ = __str__
-
-    def describe(self, fill: Callable[..., str] = tr) -> str:
-        """Return one line about it; `fill` fills a template and by default translates it too."""
-        kind, noun = mark("real data"), fill(self.noun)
-        if not self.is_real:
-            kind = mark("SAMPLE (generated, not the real {images})")
-        *first, last = (fill(mark("{count:,} {split}"), count=n, split=fill(s)) for s, n in self.counts().items())
-        numbers = fill(mark("{first} and {last}"), first=", ".join(first), last=last)
-        template = mark("{title}: {kind}, {numbers} {images}")
-        return fill(template, title=self.title, kind=fill(kind, images=noun), numbers=numbers, images=noun)
 
 
 class PalmData(DataSet):

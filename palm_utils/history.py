@@ -7,7 +7,7 @@ from pathlib import Path
 
 from palm_utils.files import replacing
 from palm_utils.machine import describe_machine, machine_line  # noqa: F401 - notebooks import both from here
-from palm_utils.messages import DataError, DataNotFound
+from palm_utils.messages import DataError, DataNotFound, tr
 
 
 @dataclass
@@ -59,7 +59,9 @@ class History:
     def __str__(self) -> str:
         # With more than two classes there is no AUC, and its column is left out.
         with_auc = any(not math.isnan(row["valid_auc"]) for row in self.epochs)
-        lines = [f"epoch  train loss  valid loss  accuracy{'     AUC' if with_auc else ''}  seconds"]
+        lines = [tr("epoch  train loss  valid loss  accuracy  seconds")]
+        if with_auc:
+            lines = [tr("epoch  train loss  valid loss  accuracy     AUC  seconds")]
         for row in self.epochs:
             auc = f"  {row['valid_auc']:6.4f}" if with_auc else ""
             lines.append(

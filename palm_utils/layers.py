@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from palm_utils import old_name
+from palm_utils.messages import tr
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,13 @@ def layer_table(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> 
     rows = layer_rows(model, input_shape, whole)
     width = max(len("layer"), *(len(row.name) for row in rows))
     kinds = max(len("class"), *(len(row.kind) for row in rows))
-    print(f"{'layer':{width}}  {'class':{kinds}}  {'output shape':20}  {'parameters':>12}")
-    print(f"{'input':{width}}  {'':{kinds}}  {input_shape!s:20}")
+    # Texts of five letters in columns that may be wider; translations have spaces where they are shorter.
+    gap, gap2 = (" " * (column - 5) for column in (width, kinds))
+    print(tr("layer{gap}  class{gap2}  output shape            parameters", gap=gap, gap2=gap2))
+    print(tr("input{gap}{shape:20}", gap=gap + gap2 + " " * 9, shape=str(input_shape)))
     for row in rows:
         print(f"{row.name:{width}}  {row.kind:{kinds}}  {row.output_shape!s:20}  {row.parameters:12,}")
-    print(f"{'total':{width}}  {'':{kinds}}  {'':20}  {count_parameters(model):12,}")
+    print(tr("total{gap}{parameters:12,}", gap=gap + gap2 + " " * 31, parameters=count_parameters(model)))
 
 
 __getattr__ = partial(old_name, __name__)

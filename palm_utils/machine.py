@@ -18,7 +18,7 @@ import warnings
 import numpy as np
 
 from palm_utils import cpu
-from palm_utils.messages import CourseError, WrongArgument, mark
+from palm_utils.messages import CourseError, WrongArgument, mark, tr
 
 os.environ.setdefault("GLOG_minloglevel", "1")  # PaddlePaddle logs that its executor runs
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # the readers report a photograph that cannot be read
@@ -146,8 +146,8 @@ def describe_machine() -> dict[str, str]:
 
 def machine_line() -> str:
     """Return `describe_machine` as one line for the top of a chapter."""
-    line = "Python {python}, PaddlePaddle {paddle}, numpy {numpy}, {device}, {threads} thread(s)"
-    return line.format(**describe_machine())
+    line = mark("Python {python}, PaddlePaddle {paddle}, numpy {numpy}, {device}, {threads} thread(s)")
+    return tr(line, **describe_machine())
 
 
 def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:

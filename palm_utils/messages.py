@@ -8,9 +8,9 @@ The environment variable PALM_LANG (en or zh) sets the language. Without it, a n
 folders solutions, has the language of its edition. All else, such as the command line and a kernel that was started in
 another folder, has that of the locale (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
 
-Both editions run the same code, and tests compare their outputs. So a notebook translates only errors, progress, and
-the verdicts and hints of exercises. All other output stays English: tables, results, claims, train_pm's lines, names
-of data sets, texts in figures, and the few errors that a chapter raises on purpose.
+Both editions run the same code. What the package prints is translated, and so are the words of diagrams where the
+machine has a font for them (palm_course.words). train_pm's lines, recipes, curves, and what the code of a chapter
+prints itself stay English. tools/zh_outputs.py translates the outputs that are stored in English notebooks.
 """
 
 from __future__ import annotations  # `python -m palm_utils doctor` runs on any Python

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palm_utils.messages import WrongArgument
+from palm_utils.messages import WrongArgument, tr
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -90,9 +90,11 @@ class Scores:
         return false_positive, true_positive
 
     def __str__(self) -> str:
-        return (
-            f"{len(self.labels)} images: loss={self.loss:.4f}, acc={self.accuracy:.4f}, AUC={self.auc:.4f}, "
-            f"sensitivity={self.sensitivity:.4f}, specificity={self.specificity:.4f}"
+        return tr(
+            "{count} images: loss={its.loss:.4f}, acc={its.accuracy:.4f}, AUC={its.auc:.4f}, "
+            "sensitivity={its.sensitivity:.4f}, specificity={its.specificity:.4f}",
+            count=len(self.labels),
+            its=self,
         )
 
 

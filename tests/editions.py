@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"
 sys.path.append(str(ROOT / "tools"))
-sync_zh, zh_form, zh_speech, zh_texts = (
-    importlib.import_module(name) for name in ("sync_zh", "zh_form", "zh_speech", "zh_texts")
+sync_zh, zh_form, zh_outputs, zh_speech, zh_texts = (
+    importlib.import_module(name) for name in ("sync_zh", "zh_form", "zh_outputs", "zh_speech", "zh_texts")
 )
 
 # Below the folder of the notebooks: those of the English edition, and those that the Chinese one has as well.

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = "tr trn:1,2 mark Mistake Text CourseError DataError DataNotFound DownloadError WrongArgument"
+WORDS = "tr trn:1,2 mark word Mistake Text CourseError DataError DataNotFound DownloadError WrongArgument"
 WORDS += " TrainingDiverged NotSaved UnsafePickle UnreadableNotebook NotebookFailed GitFailed ClaimFailed"
 
 

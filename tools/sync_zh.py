@@ -9,7 +9,8 @@ What is translated are markdown cells, comments and docstrings. In its cell's me
 keeps a digest of the English that it was translated from. By that it is found again wherever this English
 stands: texts follow when a cell moves or the code around them changes, and the same English has the same
 Chinese everywhere, that of the first notebook in which it occurs. What checks of exercises print is made
-anew, in Chinese.
+anew, in Chinese, and so are diagrams of words where the machine has a font for them. Of other outputs, the
+lines that the package prints are translated.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Any
 
 import nbformat
 import zh_form
+import zh_outputs
 import zh_speech
 import zh_texts
 from zh_texts import CHANGED, DONE, NEW, Entry, digest, name_of, program, substitute, texts
@@ -95,11 +97,18 @@ class Edition:
         Raises CourseError as `sync` does.
         """
         books = {path: self._translate(path) for path in paths}
-        said = zh_speech.listen(books)
+        listened = zh_speech.listen(books)
         for path, book in books.items():
+            said, drawn = listened[path]
             for cell in book.cells:
-                if cell.id in said[path] and cell.outputs:
-                    cell.outputs = [nbformat.v4.new_output("stream", text=said[path][cell.id])]
+                if cell.id in said and cell.outputs:
+                    cell.outputs = [nbformat.v4.new_output("stream", text=said[cell.id])]
+                    continue
+                for output in cell.get("outputs", []):
+                    if output.output_type == "stream":
+                        output.text = zh_outputs.translated(output.text)
+                    elif cell.id in drawn and "image/png" in output.get("data", {}):
+                        output.data["image/png"] = drawn[cell.id]
         return books
 
     def _translate(self, path: Path) -> Any:

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     data, is_new = _get(args)
     told = mark("in {folder}") if is_new else mark("in {folder}: already there; --force gets it again")
-    print(data.describe(), tr(told, folder=data.root), sep="\n")
+    print(data, tr(told, folder=data.root), sep="\n")
     return 0
 
 

@@ -16,7 +16,7 @@ from statistics import mean, stdev
 from palm_course import groups
 from palm_course.results import stored
 from palm_course.results.recipes import STEADY
-from palm_utils.messages import CourseError
+from palm_utils.messages import CourseError, tr
 from palm_utils.readers import Reader
 
 FOLDS = 4  # parts of the training photographs; each is held out once
@@ -89,14 +89,15 @@ def table(network: str, grouped: bool = False) -> None:
     """Print each candidate's mean and range over the held-out parts, at the last epoch; DataError as `stored.read`."""
     rows, source = _measured_here(network, grouped) if network in CANDIDATES else _measured_in_pytorch(network)
     width = max(18, *(len(name) for name, _, _ in rows))
-    lines = [f"{'candidate':{width}}  {'loss':>6}  {'AUC':>6}  accuracy, %"]
+    lines = [tr("candidate{gap}    loss     AUC  accuracy, %", gap=" " * (width - len("candidate")))]
     for name, epochs, last in rows:
-        found = f"({len(last)} of {FOLDS} parts measured)"
-        if len(last) >= FOLDS:
-            loss, auc, accuracies = ([row[column] for row in last] for column in _COLUMNS)
-            accuracy = stored.spread([100 * share for share in accuracies])
-            found = f"{mean(loss):6.4f}  {mean(auc):6.4f}  {accuracy}   ({epochs} epochs)"
-        lines.append(f"{name:{width}}  {found}")
+        told = {"candidate": f"{name:{width}}", "epochs": epochs, "count": len(last), "parts": FOLDS}
+        if len(last) < FOLDS:
+            lines.append(tr("{candidate}  ({count} of {parts} parts measured)", **told))
+            continue
+        loss, auc, accuracies = ([row[column] for row in last] for column in _COLUMNS)
+        told |= {"loss": mean(loss), "auc": mean(auc), "spread": stored.spread([100 * it for it in accuracies])}
+        lines.append(tr("{candidate}  {loss:6.4f}  {auc:6.4f}  {spread}   ({epochs} epochs)", **told))
     print(*lines, *source, sep="\n")
 
 
@@ -148,7 +149,8 @@ def _measured_in_pytorch(network: str) -> tuple[list[tuple], list[str]]:
             last = [{column: run[column][-1] for column in _COLUMNS} for run in its["runs"]]
             rows.append((name, its["recipe"]["epochs"], last))
             seeds |= {run["seed"] for run in its["runs"]}
-        how = f"PyTorch {about['pytorch']} on one {about['device']}: {FOLDS} parts, {len(seeds)} seeds"
-        return rows, ["", f"Measured with {how}."]
+        how = {"parts": FOLDS, "seeds": len(seeds), "pytorch": about["pytorch"], "device": about["device"]}
+        line = tr("Measured with PyTorch {pytorch} on one {device}: {parts} parts, {seeds} seeds.", **how)
+        return rows, ["", line]
 
     return stored.read(_file(network, "pytorch"), take)

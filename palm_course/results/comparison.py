@@ -9,6 +9,7 @@ from palm_course.results import stored
 from palm_course.results.recipes import RECIPES
 from palm_utils import checkpoints, layers
 from palm_utils.datasets import PalmData
+from palm_utils.messages import tr
 from palm_utils.metrics import Scores, score
 from palm_utils.readers import valid_data_loader
 
@@ -66,19 +67,17 @@ def cost(network: str) -> Cost:
 def table(compared: Sequence[Row], costs: dict[str, Cost]) -> None:
     """Print the rows, each network's cost at its first one; what is not stored is a gap that says so."""
 
-    def line(*cells) -> None:
-        print(*map(format, cells, ("11", "8", ">7", ">9", ">6", "14", ">6", ">5")), sep="  ")
-
-    line("", "", "params", "mult-adds", "", "accuracy, %,", "", "")
-    line("network", "recipe", "million", "billion", "epochs", "run by run", "AUC", "claim")
+    print(tr("                        params  mult-adds          accuracy, %,                 "))
+    print(tr("network      recipe    million    billion  epochs  run by run         AUC  claim"))
     left = dict(costs)
     for row in compared:
         its = left.pop(row.network, None)
         size = (f"{its.parameters / 1e6:.1f}", f"{its.multiply_adds / 1e9:.2f}") if its else ("", "")
         claim = "-" if row.claim is None else f"{row.claim:.0f} %"
-        reached = " ".join(f"{accuracy:.1f}" for accuracy in row.accuracies) or "not measured"
-        auc = f"{row.auc:.4f}" if row.accuracies else "-"
-        line(row.title, row.recipe, *size, row.epochs, reached, auc, claim)
+        start = f"{row.title:11}  {row.recipe:8}  {size[0]:>7}  {size[1]:>9}  {row.epochs:6}"
+        reached = " ".join(f"{accuracy:.1f}" for accuracy in row.accuracies)
+        line = f"{start}  {reached:14}  {row.auc:.4f}  {claim:>5}"
+        print(line if reached else tr("{start}  not measured         -  {stated:>5}", start=start, stated=claim))
 
 
 def steady() -> dict[str, dict[int, Scores]]:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         options = {"resume": args.resume, "device": args.device, "amp": args.amp, "replicas": args.replicas}
         first = distributed.get_rank() == 0  # of several processes it alone prints
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if first else nowhere):
-            print(data.describe(), recipe, sep="\n")
+            print(data, recipe, sep="\n")
             print(train(network, recipe, *loaders, args.seed, folder, **options)[1])
             print(tr("parameters and history are in {folder}", folder=folder))
     elif launch([*sys.argv[1:], "--nproc", "1"], args.nproc, device=args.device):

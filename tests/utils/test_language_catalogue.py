@@ -10,6 +10,7 @@ import pytest
 from editions import OTHER_WORDS
 
 import palm_utils
+from palm_course import terminal
 from palm_utils.messages import CHINESE
 
 extract = pytest.importorskip("babel.messages.extract")
@@ -129,9 +130,9 @@ def test_an_error_is_made_of_a_text_that_is_translated_and_values_that_fill_it(p
             assert name_of(node.exc.func) not in ("ValueError", "TypeError"), f"line {node.lineno}: WrongArgument"
 
 
-# What claims print and diagrams say is the same in both editions; what set-up says comes before anything is installed.
-DRAWINGS = ("diagrams", "curves", "drawings", "dropout_drawing", "eyes", "inception_drawings", "screening", "timeline")
-SAME = {COURSE / f"{name}.py" for name in ("claims", *DRAWINGS, "installed", "supported")}
+# What curves say is the same in both editions; what set-up says comes before anything is installed.
+DRAWINGS = ("diagrams", "curves", "drawings", "eyes", "inception_drawings", "screening")
+SAME = {COURSE / f"{name}.py" for name in (*DRAWINGS, "installed", "supported")}
 SPEAKING = sorted({path for path in FILES if path.is_relative_to(COURSE)} - {*ENGLISH, *SAME})
 
 
@@ -176,11 +177,19 @@ def test_code_and_names_in_a_message_stay(catalogue):
 
 def test_chinese_is_chinese_down_to_its_punctuation(catalogue):
     code = r"`[^`]*`|\{[^}]*\}|%\(\w+\)s|%s|\([^)]*\)|\[[^]]*\]"
-    for text in catalogue.values():
+    for message, text in catalogue.items():
         plain = re.sub(code, "\0", text)
         assert not re.search(r"[\u4e00-\u9fff][,.:;?!]|[,;?!][\u4e00-\u9fff]", plain), text
         assert not re.search(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]", plain), text
-        assert "您" not in text and "  " not in text.replace("\n  ", "\n").strip()
+        assert "您" not in text and ("  " in message or "  " not in text.replace("\n  ", "\n").strip())
+
+
+def test_columns_of_a_table_are_as_wide_as_in_english(catalogue):
+    """The heads of tables are whole lines; their only placeholders are gaps."""
+    heads = [message for message in catalogue if "  " in message and "\n" not in message and type(message) is str]
+    heads = [head for head in heads if all(name.startswith("gap") for name, _, _ in placeholders(head)[0])]
+    assert len(heads) >= 7
+    assert [head for head in heads if terminal.width(head) != terminal.width(catalogue[head])] == []
 
 
 def test_messages_keep_to_the_glossary(catalogue):
