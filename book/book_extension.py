@@ -28,6 +28,10 @@ def setup(app):
 
 # docutils names some characters as HTML does (&ApplyFunction; behind ln), which XML does not know.
 _ENTITY = re.compile(r"&(?!lt;|gt;|amp;)\w+;")
+# docutils puts the index of a letter with an accent below the letter, and leaves no room around a function's name.
+_ACCENT = re.compile(r"<munderover>\s*(<m\w+>[^<]*</m\w+>)\s*(<m\w+>[^<]*</m\w+>)\s*(<mo[^>]*>[ˆˉ˜~]</mo>)\s*</munderover>")
+_NAME = re.compile(r"(<mi>\w{2,}</mi>)\s*<mo>&ApplyFunction;</mo>")
+_ROOM = '<mspace width="0.17em"/>'
 
 
 # Browsers set MathML themselves: no script, no font to load, and it prints.
@@ -44,7 +48,9 @@ def visit_math_block(translator, node):
 def _mathml(node, block: bool) -> str:
     tex = node.astext()
     try:
-        text = _ENTITY.sub(lambda found: html.unescape(found[0]), tex2mathml(tex, as_block=block))
+        text = _NAME.sub(rf"{_ROOM}\1<mo>&ApplyFunction;</mo>{_ROOM}", tex2mathml(tex, as_block=block))
+        text = _ACCENT.sub(r'<msub><mover accent="true">\1\3</mover>\2</msub>', text)
+        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
         fromstring(text)
     except (SyntaxError, ParseError, MathError) as error:
         log.warning("formula that docutils cannot set: %s (%s)", tex, error, location=node)

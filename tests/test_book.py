@@ -15,6 +15,7 @@ sys.path.append(str(ROOT / "book"))
 
 pages, readme, results_page, words = map(import_module, ("pages", "readme", "results_page", "words"))
 WORDS = words.WORDS
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 @pytest.mark.parametrize(
@@ -44,13 +45,16 @@ def test_other_links_and_code_stay(text):
     assert pages.relink(text, "en", "01_lenet_mnist") == text
 
 
+@pytest.mark.parametrize("path", [*CHAPTERS, *(ROOT / "notebooks" / "zh").glob("0*.ipynb")], ids=lambda path: path.stem)
+def test_docutils_takes_two_digits_behind_frac_for_one_number(path):
+    formulas = " ".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    assert re.findall(r"\\[dt]?frac\s*\d\d?", formulas) == []
+
+
 def test_where_the_repository_is_hosted_links_lead_there(monkeypatch):
     monkeypatch.setattr(pages, "REPOSITORY", "https://example.org/us/course")
     hosted = "[tests](https://example.org/us/course/blob/main/tests)"
     assert pages.relink("[tests](../tests/)", "en", "01_lenet_mnist") == hosted
-
-
-CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

@@ -203,7 +203,7 @@ class CifarRun(Run):
 
 def is_measured_apart(path: Path) -> bool:
     """Tell whether a stored result comes from `results` or `choose`, and not from its chapter's own training."""
-    return path.parent.name == "choice" or not re.search(r"(?<!-steady)-seed0\.json$", path.name)
+    return path.parent.name == "choice" or not re.search(r"-(tutorial|improved|eyes)-seed0\.json$", path.name)
 
 
 def table(network: str, *, claim: str) -> None:
