@@ -9,7 +9,7 @@ import pytest
 from palm_course import chapters
 from palm_course.results import comparison, stored
 from palm_course.results.comparison import Cost
-from palm_course.results.recipes import STEADY, TUTORIAL, Recipe
+from palm_course.results.recipes import LEFT_OUT, STEADY, TUTORIAL, Recipe
 from palm_course.results.stored import Run
 from palm_utils.datasets import PalmData
 from palm_utils.history import History
@@ -102,6 +102,7 @@ def test_the_stored_accuracies_follow_from_the_stored_answers():
     checked, labels = 0, stored.valid_labels()
     assert len(labels) == 400 and sum(labels) == 211
     recipes = [("tutorial", network) for network in TUTORIAL] + [("steady", network) for network in STEADY]
+    recipes += [(name, network) for name, of in LEFT_OUT.items() for network in of]
     for recipe, network in recipes:
         if network not in comparison.NETWORKS:
             continue
