@@ -29,7 +29,9 @@ def setup(app):
 # docutils names some characters as HTML does (&ApplyFunction; behind ln), which XML does not know.
 _ENTITY = re.compile(r"&(?!lt;|gt;|amp;)\w+;")
 # docutils puts the index of a letter with an accent below the letter, and leaves no room around a function's name.
-_ACCENT = re.compile(r"<munderover>\s*(<m\w+>[^<]*</m\w+>)\s*(<m\w+>[^<]*</m\w+>)\s*(<mo[^>]*>[ˆˉ˜~]</mo>)\s*</munderover>")
+_ACCENT = re.compile(
+    r"<munderover>\s*(<m\w+>[^<]*</m\w+>)\s*(<m\w+>[^<]*</m\w+>)\s*(<mo[^>]*>[ˆˉ˜~]</mo>)\s*</munderover>"
+)
 _NAME = re.compile(r"(<mi>\w{2,}</mi>)\s*<mo>&ApplyFunction;</mo>")
 _ROOM = '<mspace width="0.17em"/>'
 

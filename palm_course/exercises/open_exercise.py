@@ -2,7 +2,8 @@
 
 The student writes a function that trains and returns the network and the History of its training. The figure is
 computed anew from the network, on held-out training photographs, so it cannot be typed in; the steps are those of the
-history. What keeps the held-out photographs out of the training is the student's own interest: they decide what to trust.
+history. What keeps the held-out photographs out of the training is the student's own interest: they decide what to
+trust.
 """
 
 import json

@@ -81,9 +81,8 @@ def differences(english, chinese):
         expected, shown = facts(old), facts(new)
         expected["links"] = sorted(in_chinese(target) for target in expected["links"])
         for what in shown:
-            if expected[what] != shown[what]:
-                if missing := Counter(expected[what]) - Counter(shown[what]):
-                    found.append(f"{place}: {what}: missing {list(missing)}")
+            if missing := Counter(expected[what]) - Counter(shown[what]):
+                found.append(f"{place}: {what}: missing {list(missing)}")
         missing = Counter(FIGURE.findall(old.replace(" %", "%"))) - Counter(FIGURE.findall(new))
         if missing:
             found.append(f"{place}: figures: missing {list(missing)}")
