@@ -127,9 +127,9 @@ ROW = Row(
     "",
     "Forward, loss, backward and the tutorial's optimizer on one batch of random images (10; chapter 7: 64 and 128), "
     "in fresh processes that take turns, the first five steps left out: PaddlePaddle with the notebook's network on "
-    "all cores, as it comes (`PALM_CPU=plain`), with what `palm_utils.cpu` adds, and with that and two replicas, of which "
-    "the faster way counts; PyTorch with the same layers on as many threads, its memory kept by glibc too. All must "
-    "have the same number of parameters and of tensors. Memory is the peak of the process; page faults are those "
+    "all cores, as it comes (`PALM_CPU=plain`), with what `palm_utils.cpu` adds, and with that and two replicas, of "
+    "which the faster way counts; PyTorch with the same layers on as many threads, its memory kept by glibc too. All "
+    "must have the same number of parameters and of tensors. Memory is the peak of the process; page faults are those "
     "that need no disk.",
     measure,
 )

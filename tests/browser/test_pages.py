@@ -17,7 +17,7 @@ TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElemen
 # The page could hide what it cuts off: nothing of the text may reach over the edge, but for what scrolls by itself.
 CUT_OFF = """() => [...document.querySelectorAll('article *')]
     .filter(e => e.getClientRects().length && e.getBoundingClientRect().right > innerWidth + 1)
-    .filter(e => !e.closest('pre, .table-wrapper, .formula, .visually-hidden'))
+    .filter(e => !e.closest('pre, .table-wrapper, .formula, .cell_output, .visually-hidden'))
     .map(e => e.outerHTML.slice(0, 120))"""
 PROSE = """() => { const a = document.querySelector('article').cloneNode(true);
     a.querySelectorAll('pre, code, math').forEach(e => e.remove()); return a.textContent; }"""
