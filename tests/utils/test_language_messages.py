@@ -41,7 +41,7 @@ def test_a_wrong_answer(capsys):
         "  期望：    24",
         "  得到：    23",
         "  提示：把卷积核放在填充后输入的最左端，它的右边还剩多少个像素可以移动？",
-        '  还是不会？exercises.hint("1.1") 给出更多提示，exercises.solution("1.1") 给出完整答案。',
+        '  还没有思路？exercises.hint("1.1") 给出更多提示，exercises.solution("1.1") 给出完整答案。',
     ]
     exercises.check("1.1", right_size)
     exercises.hint("1.1")
@@ -66,11 +66,11 @@ def changes_a_setting(size, kernel, stride=1, padding=0):
     ("answer", "fault"),
     [
         (24, "检查需要的是函数或类本身，而不是调用它得到的结果。"),
-        (raises, f"它抛出了 AttributeError；位置：raises 的第 {RAISED} 行（`return size.half`）。"),
-        (changes_a_setting, "它改变了工作目录（os.chdir），会影响之后运行的一切。现在已经恢复原状。"),
-        (lambda size, kernel, stride=1, padding=0: None, "它什么也没有返回：是不是漏了 `return`？"),
-        (lambda size, kernel, stride=1, padding=0: [1, 2], "它应当返回 1 个数。"),
-        (lambda size: size, "不能这样调用它：too many positional arguments。"),
+        (raises, f"运行到 raises 的第 {RAISED} 行（`return size.half`） 时抛出了 AttributeError。"),
+        (changes_a_setting, "你的代码改变了工作目录（os.chdir），会影响之后运行的一切。现在已经恢复原状。"),
+        (lambda size, kernel, stride=1, padding=0: None, "你的函数什么也没有返回：是不是漏了 `return`？"),
+        (lambda size, kernel, stride=1, padding=0: [1, 2], "应当返回 1 个数。"),
+        (lambda size: size, "不能这样调用你的函数：too many positional arguments。"),
         (lambda size, kernel, stride=1, padding=0: 24 if size == 28 else 0, "试了 27 组输入，其中 1 组正确。"),
     ],
 )
@@ -89,7 +89,7 @@ def test_the_table_of_progress(capsys):
     assert capsys.readouterr().out.splitlines()[:4] == [
         "共 6 个练习，已完成 1 个",
         "✓ 1.1  输出有多大？                           正确",
-        "✗ 1.2  数一数 LeNet 的参数                    错误：不管输入什么，它都给出同样的答案。",
+        "✗ 1.2  数一数 LeNet 的参数                    错误：不管输入什么，你的函数都给出同样的答案。",
         "· 1.3  用于彩色小照片的 LeNet                 尚未运行",
     ]
 
@@ -213,6 +213,6 @@ def test_the_process_that_runs_the_answers_speaks_chinese_too(tmp_path, capsys):
     found = {tuple(row[:3]): row[3] for row in rows}
     fault = "结果少了一：移动之前的那个位置也要算上。 | 尝试： conv_output_size(28, 5) | 期望： 24 | 得到： 23"
     assert found["王小明", "1.1", "wrong"] == fault
-    assert found["王小明", "1.2", "wrong"].startswith("不能这样调用它：")
+    assert found["王小明", "1.2", "wrong"].startswith("不能这样调用你的函数：")
     assert found["王小明", "1.3", "not attempted"] == "尚未作答。"
     assert "broken.ipynb 不是 notebook，或已损坏（" in found["broken", "", "unreadable"]
