@@ -66,7 +66,7 @@ def changes_a_setting(size, kernel, stride=1, padding=0):
     ("answer", "fault"),
     [
         (24, "检查需要的是函数或类本身，而不是调用它得到的结果。"),
-        (raises, f"运行到 raises 的第 {RAISED} 行（`return size.half`） 时抛出了 AttributeError。"),
+        (raises, f"运行时抛出了 AttributeError，位置：raises 的第 {RAISED} 行（`return size.half`）。"),
         (changes_a_setting, "你的代码改变了工作目录（os.chdir），会影响之后运行的一切。现在已经恢复原状。"),
         (lambda size, kernel, stride=1, padding=0: None, "你的函数什么也没有返回：是不是漏了 `return`？"),
         (lambda size, kernel, stride=1, padding=0: [1, 2], "应当返回 1 个数。"),
