@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.patches import FancyBboxPatch, Polygon
 
 from palm_course.terminal import width as columns_of
 from palm_course.words import word, worded
-from palm_utils.figures import BLUE, CYCLE, GREEN, GREY, INK, ORANGE, RED, image_grid
+from palm_utils.figures import BLUE, GREEN, GREY, INK, ORANGE, RED, image_grid
 from palm_utils.metrics import Scores
 
 # Colours by class of layer; size of a line of text, of a letter and of the margin, in inches.
@@ -115,22 +114,6 @@ def gradient_norms(model) -> dict[str, float]:
         for name, p in model.named_parameters()
         if name.endswith(".weight") and p.grad is not None
     }
-
-
-def layer_bars(values: dict[str, dict[str, float]], *, title: str, ylabel: str) -> Figure:
-    """Draw one positive number per layer, on a logarithmic axis; values: by network, then by layer from input on."""
-    layers = list(next(iter(values.values())))
-    fig, ax = plt.subplots(figsize=(9, 3.4))
-    width = 0.8 / len(values)
-    for i, (color, (name, of_layer)) in enumerate(zip(cycle(CYCLE), values.items(), strict=False)):
-        positions = np.arange(len(layers)) + (i - (len(values) - 1) / 2) * width
-        ax.bar(positions, [of_layer[layer] for layer in layers], width, color=color, label=name)
-    ax.set_yscale("log")
-    ax.set_xticks(range(len(layers)), layers)
-    ax.grid(axis="x", visible=False)
-    ax.set(title=title, xlabel="layer, input side first", ylabel=ylabel)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return fig
 
 
 def probability_histogram(scores: Scores, *, title: str) -> Figure:

@@ -55,3 +55,6 @@ def layer_dots(values: dict[str, dict[str, float]], *, title: str, ylabel: str) 
     ax.set(title=title, xlabel="layer, input side first", ylabel=ylabel)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig
+
+
+layer_bars = layer_dots  # older notebooks call it so

@@ -57,8 +57,8 @@ _MOVED_NAMES = {
         "palm_utils.sample": "sample_folder sample_size",
     },
     "figures": {
-        "palm_course.diagrams": "prediction_grid class_grid class_confusion confusion_and_roc probability_histogram "
-        "layer_bars",
+        "palm_course.diagrams": "prediction_grid class_grid class_confusion confusion_and_roc probability_histogram",
+        "palm_course.eyes": "layer_bars",
     },
     "layers": {"palm_course.diagrams": "gradient_norms"},
     "highlevel": {

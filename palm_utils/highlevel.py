@@ -18,7 +18,7 @@ from palm_utils import layers, old_name
 from palm_utils.checkpoints import Checkpoint, load_parameters
 from palm_utils.history import History
 from palm_utils.machine import describe_machine, epoch_seed, from_environment, seed_everything
-from palm_utils.messages import CourseError, DataNotFound, WrongArgument
+from palm_utils.messages import CourseError, DataNotFound, WrongArgument, tr
 from palm_utils.training import TrainingDiverged
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -154,7 +154,7 @@ class Logbook(ModelCheckpoint):
             if resume is True or (resume and saved == about):
                 state = self.checkpoint.load(model.network, model._optimizer)
                 self.history = History.from_dict(state["history"])
-                print(f"going on after epoch {len(self.history)} of {epochs}")
+                print(tr("going on after epoch {done} of {epochs}", done=len(self.history), epochs=epochs))
         return max(0, epochs - len(self.history))
 
     def load_best(self, network) -> None:

@@ -13,12 +13,14 @@ from string import Formatter
 from palm_utils import messages
 
 ROOT = Path(__file__).resolve().parent.parent
-PRINTING = [f"palm_utils/{name}.py" for name in ("datasets", "history", "layers", "machine", "metrics", "readers")]
+_STUDENTS = ("datasets", "highlevel", "history", "layers", "machine", "metrics", "readers")
+PRINTING = [f"palm_utils/{name}.py" for name in _STUDENTS]
 PRINTING += [f"palm_course/results/{name}.py" for name in ("candidates", "comparison", "stored")]
+PRINTING += [f"palm_course/exercises/{name}.py" for name in ("open_exercise", "trial")]
 PRINTING += ["palm_course/claims.py", "palm_course/getting/weights.py"]
 # The placeholders whose values are translated as well; the others are names and numbers.
 PARTS = {"bounds", "claim", "end", "first", "here", "images", "last", "machine", "numbers", "split", "spread"}
-PARTS |= {"there", "threads"}
+PARTS |= {"text", "there", "threads"}
 
 
 def translated(text: str) -> str:
@@ -80,5 +82,7 @@ def _pieces(template: str) -> list[tuple[str, str, str]]:
             values = r" *-?[\d,.e+-]+"
         elif name and name.startswith("gap"):
             values = " *"
+        elif name == "shape":
+            values = r"\[.{19,}"  # a line of a chapter's own may begin with "input", too
         found.append((text, re.sub(r"\W", "_", (name or "") + (conversion or "")), values))
     return found

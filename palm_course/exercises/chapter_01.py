@@ -271,7 +271,7 @@ CONV_AND_POOL = ArrayExercise(
     number="1.5",
     name="conv_and_pool",
     title=mark("convolution and pooling by hand"),
-    success=mark("you wrote the first block of LeNet in plain NumPy."),
+    success=mark("you wrote the first two layers of LeNet in plain NumPy."),
     hint=mark("two loops, over the rows and the columns of the map: cut out the patch, multiply, add up."),
     stronger_hint=mark(
         "the patch at (row, column) is image[row : row + k, column : column + k], and the map has H − k + 1 rows. For "

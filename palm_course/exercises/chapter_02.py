@@ -311,7 +311,7 @@ BATCHES = ArrayExercise(
     number="2.5",
     name="batches",
     title=mark("find the bugs in a reader"),
-    success=mark("three bugs found that raise no error and ruin a training."),
+    success=mark("three bugs found that raise no error in the reader and ruin a training."),
     hint=mark("give it seven photographs, batch_size=3 and a shuffled order; print shapes and labels of each batch."),
     stronger_hint=mark(
         "what does zip pair with what, if `order` is shuffled? What is in `truth` when the second batch begins? And "

@@ -2,8 +2,8 @@
 
 The training photographs are split into four parts; each candidate is trained four times on three of them and scored on
 the fourth. The chosen one is measured once on the validation photographs: that figure is no luckier than it should be.
-Those of the small networks are measured here; the others' were in PyTorch on a GPU (benchmarks/attic), with figures in
-results/CHAPTER/choice/NETWORK-pytorch.json. What candidates share follows trials on the validation photographs.
+The larger networks' learning rates were compared in PyTorch on a GPU (benchmarks/attic), with figures in
+results/CHAPTER/choice/NETWORK-pytorch.json. What all share follows trials on the validation photographs.
 """
 
 import argparse
@@ -26,8 +26,12 @@ _RATES = {
     "03_alexnet:AlexNet": ("1e-3", "3e-4", "1e-4"),
 }
 CANDIDATES = {
-    network: {f"rate-{rate}": replace(STEADY[network], learning_rate=float(rate)) for rate in rates}
-    for network, rates in _RATES.items()
+    network: {
+        **{f"rate-{rate}": replace(recipe, learning_rate=float(rate)) for rate in _RATES.get(network, ())},
+        # It tells as well what the weights of the last step are worth: the steady recipe without the averaging.
+        "averaged": replace(recipe, average=0.98),
+    }
+    for network, recipe in STEADY.items()
 }
 
 
@@ -38,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="CHAPTER:NETWORK", help=f"one of {', '.join(CANDIDATES)}")
     told = "keep photographs that may show one patient in one part (palm_course.groups); results of their own"
     parser.add_argument("--grouped", action="store_true", help=told)
+    parser.add_argument("--only", nargs="+", metavar="CANDIDATE", help="train these alone")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,16 +53,17 @@ def run(args: argparse.Namespace) -> int:
         told = {"name": args.network, "known": ", ".join(CANDIDATES)}
         raise CourseError("{name!r} has no candidates; there are some for {known}", **told)
     data = measure.real_photographs()
-    for name, recipe in CANDIDATES[args.network].items():
+    for name in args.only or CANDIDATES[args.network]:
+        recipe = CANDIDATES[args.network][name]
         for fold, path in enumerate(paths(args.network, name, args.grouped)):
             if path.is_file():
                 continue
             print(f"{name}, fold {fold}: {recipe}", flush=True)
             network, work = find_network(args.network)[1], measure.working_folder(path)
             loaders = list(folds(make_loaders(data, recipe)[0], args.grouped))[fold]
-            _, history = train(network, recipe, *loaders, fold, work, resume=True, progress=False)
+            model, history = train(network, recipe, *loaders, fold, work, resume=True, progress=False)
             content = {"network": args.network, "recipe": recipe.to_dict(), "fold": fold, "history": history.to_dict()}
-            stored.write(path, content)
+            stored.write(path, content | {"variants": measure.variants(model, loaders[1])})
             shutil.rmtree(work)
     table(args.network, args.grouped)
     return 0
@@ -87,7 +93,7 @@ def _file(network: str, what: str) -> Path:
 
 def table(network: str, grouped: bool = False) -> None:
     """Print each candidate's mean and range over the held-out parts, at the last epoch; DataError as `stored.read`."""
-    rows, source = _measured_here(network, grouped) if network in CANDIDATES else _measured_in_pytorch(network)
+    rows, source = _measured(network, grouped)
     width = max(18, *(len(name) for name, _, _ in rows))
     lines = [tr("candidate{gap}    loss     AUC  accuracy, %", gap=" " * (width - len("candidate")))]
     for name, epochs, last in rows:
@@ -103,7 +109,7 @@ def table(network: str, grouped: bool = False) -> None:
 
 def held_out(network: str, candidate: str, fold: int) -> dict[str, float]:
     """Return the means of a candidate's last rows on one part (over its seeds); DataError as `stored.read`."""
-    if network in CANDIDATES:
+    if candidate in CANDIDATES.get(network, {}):
         return stored.read(paths(network, candidate)[fold], lambda content: content["history"]["epochs"][-1])
 
     def take(content: dict) -> dict[str, float]:
@@ -118,8 +124,8 @@ def paired(network: str, grouped: bool = False) -> None:
 
     Runs of the same part (and seed) are compared, so that what makes a part hard cancels; DataError as `stored.read`.
     """
-    rows, _ = _measured_here(network, grouped) if network in CANDIDATES else _measured_in_pytorch(network)
-    losses = {name: [row["valid_loss"] for row in last] for name, _, last in rows if len(last) >= FOLDS}
+    rows = [(name, last) for name, _, last in _measured(network, grouped)[0] if len(last) >= FOLDS]
+    losses = {name: [row["valid_loss"] for row in last] for name, last in rows}
     if not losses:
         return
     best = min(losses, key=lambda name: mean(losses[name]))
@@ -130,18 +136,23 @@ def paired(network: str, grouped: bool = False) -> None:
         print(f"{name} - {best}: {mean(apart):.3f} ± {error:.3f}   ({each})")
 
 
-def _measured_here(network: str, grouped: bool = False) -> tuple[list[tuple], list[str]]:
-    """Return name, epochs and the last rows of the histories of each candidate; and no lines below the table."""
+def _measured(network: str, grouped: bool) -> tuple[list[tuple], list[str]]:
+    """Return name, epochs and last rows (one for each part) of each candidate, and the lines below the table."""
+    if not grouped and _file(network, "pytorch").is_file():
+        return _measured_in_pytorch(network)
     rows = []
     for name, recipe in CANDIDATES[network].items():
-        files = [path for path in paths(network, name, grouped) if path.is_file()]
-        last = [stored.read(path, lambda content: content["history"]["epochs"][-1], recipe.to_dict()) for path in files]
+        files, known = [path for path in paths(network, name, grouped) if path.is_file()], recipe.to_dict()
+        last = [stored.read(path, lambda content: content["history"]["epochs"][-1], known) for path in files]
         rows.append((name, recipe.epochs, last))
-    return rows, []
+        ways = [stored.read(path, lambda content: content.get("variants", {}), known) for path in files]
+        for way in ways[0] if ways else ():
+            rows.append((f"{name}, {way}", recipe.epochs, [its[way] for its in ways]))
+    return [row for row in rows if row[2]] or rows, []
 
 
 def _measured_in_pytorch(network: str) -> tuple[list[tuple], list[str]]:
-    """Return the same from the stored comparison in PyTorch, and the lines that say how it was measured."""
+    """Return the same of the stored comparison in PyTorch."""
 
     def take(content: dict):
         rows, about, seeds = [], content["about"], set()

@@ -14,6 +14,8 @@ from palm_course.results.stored import Run
 from palm_utils import datasets, machine
 from palm_utils.files import replacing
 from palm_utils.messages import CourseError
+from palm_utils.metrics import score
+from palm_utils.readers import Reader
 
 WORK = stored.FOLDER.parent / "build" / "results"
 RESUMES = "Stopped, it goes on with the last epoch that was finished."
@@ -25,7 +27,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", choices=[*BOTH, *LEFT_OUT], help="one of them only")
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the usual ones")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, one core each (default 1)")
-    parser.add_argument("--nproc", type=int, default=1, help="processes that share each run, a core each (default 1)")
     parser.add_argument("--again", action="store_true", help="measure what is stored already, too")
     parser.add_argument("--weights", action="store_true", help="keep the trained weights, too, in the data folder")
     parser.add_argument("--list", action="store_true", help="say what there is and what would be measured")
@@ -46,9 +47,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"All {len(runs)} results are stored already.")
         return 0
     data = real_photographs()
-    for one in missing if args.nproc > 1 else []:
-        _refuse_sharing(one, args.nproc, data)
-    if args.jobs > 1 or args.nproc > 1:
+    if args.jobs > 1:
         with ThreadPoolExecutor(args.jobs) as pool:
             return int(any([*pool.map(lambda one: _measure_elsewhere(one, args), missing)]))
     for one in missing:
@@ -79,7 +78,7 @@ def real_photographs() -> datasets.PalmData:
 
 
 def measure(one: Run, data: datasets.PalmData, *, again: bool = False, keep_weights: bool = False) -> None:
-    """Train a run to its end, resuming unless `again`, and store the result; of several processes the first does.
+    """Train a run to its end, resuming unless `again`, and store the result.
 
     keep_weights: the trained parameters are kept as well (palm_course.results.weights).
     """
@@ -88,45 +87,46 @@ def measure(one: Run, data: datasets.PalmData, *, again: bool = False, keep_weig
     from palm_utils.training import predict
 
     work, started = working_folder(one.path), time.perf_counter()
-    first = paddle.distributed.get_rank() == 0
-    if first:
-        print(f"{one}: {one.arguments}", flush=True)
-        if again:
-            shutil.rmtree(work, ignore_errors=True)
+    print(f"{one}: {one.arguments}", flush=True)
+    if again:
+        shutil.rmtree(work, ignore_errors=True)
     loaders = train.make_loaders(data, one.arguments)
     network = train.find_network(one.network)[1]
     model, history = train.train(network, one.arguments, *loaders, one.seed, work, resume=True, progress=False)
-    if first:
-        scores = predict(model, loaders[1])
-        stored.store(one, history, scores, data)
-        if keep_weights:
-            with replacing(weights.path(one)) as temporary:
-                paddle.save(model.state_dict(), str(temporary))
-        shutil.rmtree(work)  # a gigabyte and more for some of the networks
-        print(f"{one}: {scores.accuracy:.4f} after {time.perf_counter() - started:.0f} s", flush=True)
+    scores = predict(model, loaders[1])
+    stored.store(one, history, scores, data, variants(model, loaders[1]))
+    if keep_weights:
+        with replacing(weights.path(one)) as temporary:
+            paddle.save(getattr(model, "mean", model).state_dict(), str(temporary))
+    shutil.rmtree(work)  # a gigabyte and more for some of the networks
+    print(f"{one}: {scores.accuracy:.4f} after {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def variants(model, loader: Reader) -> dict[str, dict[str, float]]:
+    """Return how a trained model scores in other ways: columns of a History's row by the way's name.
+
+    "mirrored": by the mean logit of a photograph and its mirror image; "as trained": without the averaging of weights.
+    """
+    from palm_utils.training import predict
+
+    def mirror_images():
+        for images, labels in loader():
+            yield images[..., ::-1].copy(), labels
+
+    plain, mirrored = predict(model, loader), predict(model, mirror_images)
+    found = {"mirrored": score((plain.logits + mirrored.logits) / 2, plain.labels)}
+    if hasattr(model, "mean"):
+        found["as trained"] = predict(model.network, loader)
+    columns = {"valid_loss": "loss", "valid_auc": "auc", "valid_accuracy": "accuracy"}
+    return {way: {name: getattr(its, what) for name, what in columns.items()} for way, its in found.items()}
 
 
 def _measure_elsewhere(one: Run, args: argparse.Namespace) -> int:
     arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
     arguments += [f"--{name}" for name in ("again", "weights") if getattr(args, name)]
-    if args.nproc > 1:
-        return train.launch(arguments, args.nproc)
     return subprocess.call([sys.executable, "-m", "palm_utils", *arguments])
 
 
 def working_folder(result: Path) -> Path:
     """Return where the checkpoints are of a run that will be stored in the file `result`."""
     return WORK / result.relative_to(stored.FOLDER).with_suffix("")
-
-
-def _refuse_sharing(one: Run, nproc: int, data: datasets.PalmData) -> None:
-    """Raise CourseError where several processes cannot train, or would train otherwise than one."""
-    import paddle
-
-    from palm_utils.machine import refuse
-
-    train.refuse_processes(nproc, None)
-    refuse(train.make_loaders(data, one.arguments)[0].batch_size, nproc, False, "cpu")
-    layers = train.find_network(one.network)[1]().sublayers()
-    if any(isinstance(layer, paddle.nn.BatchNorm2D) for layer in layers):
-        raise CourseError("{run}: its batch norm sees one process's images only: measure it without --nproc", run=one)

@@ -20,7 +20,7 @@ class Recipe(_Stored):
 
     optimizer: "Momentum" (momentum 0.9) or "Adam"; weight_decay: coefficient of the L2 penalty; schedule: "constant",
     or "cosine" from learning_rate to 0 at the end of the last epoch; warmup_epochs: epochs of linear increase from 0
-    before that; augment: names in AUGMENTATIONS, applied in order.
+    before that; augment: names in AUGMENTATIONS, applied in order; average: decay of a mean of the weights, or 0.
     """
 
     optimizer: str
@@ -30,6 +30,16 @@ class Recipe(_Stored):
     schedule: str = "constant"
     warmup_epochs: float = 0.0
     augment: tuple[str, ...] = ()
+    average: float = 0.0
+
+    def to_dict(self) -> dict:
+        return {name: value for name, value in super().to_dict().items() if name != "average" or value}
+
+    def averaged(self, model):
+        """Return what is trained in the place of a network: itself, or the network with its running mean."""
+        from palm_course.averaging import Averaged
+
+        return Averaged(model, self.average) if self.average else model
 
     def make_optimizer(self, model, steps_per_epoch: int):
         """Return the optimizer of the model's parameters, with its schedule over all epochs."""
@@ -60,8 +70,10 @@ class Recipe(_Stored):
             rate = f"{rate} after {self.warmup_epochs:g} epoch(s) of warm-up"
         if self.schedule == "cosine":
             rate = f"{rate}, then down to 0 along a cosine"
-        rest = f"weight decay {self.weight_decay:g}, {self.epochs} epochs"
-        return f"{self.optimizer}, {rate},\n{rest}, augmentation: {' + '.join(self.augment) or 'none'}"
+        rest = f"weight decay {self.weight_decay:g}, {self.epochs} epochs, "
+        rest += f"augmentation: {' + '.join(self.augment) or 'none'}"
+        mean = f", weights averaged with decay {self.average:g}" if self.average else ""
+        return f"{self.optimizer}, {rate},\n{rest}{mean}"
 
     def _schedule(self, steps_per_epoch: int):
         steps, warmup = self.epochs * steps_per_epoch, round(self.warmup_epochs * steps_per_epoch)

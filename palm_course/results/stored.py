@@ -71,10 +71,11 @@ def read(path: Path, take: Callable[[dict], Any], recipe: dict | None = None) ->
     return found
 
 
-def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> None:
+def store(run: Run, history: History, scores: Scores | None, data: DataSet, variants: dict | None = None) -> None:
     """Write the result of a run, in the place of an earlier one, and the labels that its logits belong to.
 
     scores: on the validation photographs, in the order of their table; None for a network with more than one logit.
+    variants: as `measure.variants` returns them.
     Raises CourseError for other data than the real ones, or fewer epochs or batches than the recipe has.
     """
     recipe, told = run.arguments, {"run": run, "data": data, "number": len(history), "file": FOLDER / LABELS}
@@ -95,6 +96,7 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet) -> N
         "seed": run.seed,
         "data": {"name": data.title, **data.counts()},
         "history": history.to_dict(),
+        **({"variants": variants} if variants else {}),
         # Float32 has no more digits than these.
         "valid_logits": None if scores is None else [float(f"{logit:.8g}") for logit in scores.logits],
     }
@@ -240,7 +242,5 @@ def machine(history: History) -> str:
     """Return what a run was measured with, as one line."""
     count = str(history.about["threads"])
     threads = tr("1 thread") if count == "1" else tr("{count} threads", count=count)
-    if history.about.get("processes", 1) > 1:
-        threads = tr("{processes} processes of {threads}", processes=history.about["processes"], threads=threads)
     line = mark("PaddlePaddle {paddle}, Python {python}, numpy {numpy}, {device} ({processor}), {threads}")
     return tr(line, **{**history.about, "threads": threads})

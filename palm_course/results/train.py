@@ -65,14 +65,14 @@ def run(args: argparse.Namespace) -> int:
 def train(
     network: type, recipe: Recipe, train_loader: Reader, valid_loader: Reader, seed: int, folder: Path, **options
 ) -> tuple:
-    """Train a network by a recipe; return (model, History). options: of train_pm.
+    """Train a network by a recipe; return (model, History). options: of train_pm. See `Recipe.averaged`.
 
     In the order of the chapters' cells: the same draws of random numbers, so the same figures.
     """
     from palm_utils.training import train_pm
 
     seed_everything(seed)
-    model = network()
+    model = recipe.averaged(network())
     optimizer = recipe.make_optimizer(model, len(train_loader))
     options |= {"train_loader": train_loader, "valid_loader": valid_loader}
     return model, train_pm(model, optimizer, epochs=recipe.epochs, folder=folder, **options)

@@ -25,7 +25,7 @@ def a_history(**columns):
 
 def machines():
     about = {"paddle": "3.3.1", "python": "3.11.7", "numpy": "2.3.5", "device": "cpu", "processor": "x86_64"}
-    return [History(about=about | more) for more in ({"threads": "1"}, {"threads": 4, "processes": 2})]
+    return [History(about=about | more) for more in ({"threads": "1"}, {"threads": 4})]
 
 
 def tables(data, monkeypatch):
@@ -96,6 +96,7 @@ def test_what_a_chapter_prints_itself_stays():
         "epoch: 0, batch_id: 0, loss is: 2.4887",
         "layer       code    text           output   weights",
         "disc on the left in 98% of the normal training photographs",
+        "inputs of fc1 centred           AUC 0.9471, accuracy 0.5275",
         "",
     )
     assert zh_outputs.translated("\n".join(lines)) == "\n".join(lines)

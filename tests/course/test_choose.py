@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from palm_course.command import main
@@ -71,8 +72,9 @@ def test_candidates_are_compared_on_held_out_training_photographs(course, palm_f
     assert "slow                (0 of 4 parts measured)" in capsys.readouterr().out
     (palm_folder / "PALM-Validation400" / "V0001.jpg").write_bytes(b"not looked at")
     assert main(["choose", NETWORK]) == 0
-    table = capsys.readouterr().out.splitlines()[-3:]
-    assert [line.split()[0] for line in table] == ["candidate", "slow", "fast"]
+    table = capsys.readouterr().out.splitlines()[-5:]
+    names = ["candidate", "slow", "slow, mirrored", "fast", "fast, mirrored"]
+    assert [line[:18].strip() for line in table] == names
     folder = stored.FOLDER / "03_small" / "choice"
     assert len(list(folder.iterdir())) == 8
     first = [History.load(folder / f"Small-slow-fold{fold}.json") for fold in range(4)]
@@ -81,6 +83,20 @@ def test_candidates_are_compared_on_held_out_training_photographs(course, palm_f
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert main(["choose", NETWORK]) == 0
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_candidates_are_scored_by_mirror_images_and_without_averaged_weights_too(course, monkeypatch, table):
+    averaged = {"mean": Recipe("Momentum", 0.01, epochs=2, average=0.9)}
+    monkeypatch.setitem(CANDIDATES, NETWORK, averaged)
+    assert main(["choose", NETWORK, "--only", "mean"]) == 0
+    lines = [line for line in table().splitlines() if line.startswith("mean")]
+    assert [line[:18].strip() for line in lines] == ["mean", "mean, mirrored", "mean, as trained"]
+    folder = stored.FOLDER / "03_small" / "choice"
+    contents = [json.loads((folder / f"Small-mean-fold{fold}.json").read_text("utf-8")) for fold in range(4)]
+    for content in contents:
+        usual, others = content["history"]["epochs"][-1], content["variants"]
+        assert len({usual["valid_loss"], *(others[way]["valid_loss"] for way in ("mirrored", "as trained"))}) == 3
+        assert np.isfinite([way["valid_loss"] for way in others.values()]).all()
 
 
 def test_a_network_without_candidates_and_the_sample_are_refused(course, monkeypatch, capsys):
@@ -95,7 +111,7 @@ def test_a_network_without_candidates_and_the_sample_are_refused(course, monkeyp
 def test_the_steady_recipe_has_the_lowest_loss_of_its_candidates(network, table):
     rows = [line.split() for line in table(network).split("\n\n")[0].splitlines()[1:]]
     best = min(rows, key=lambda row: float(row[1]))[0]
-    if network in CANDIDATES:
+    if best in CANDIDATES[network]:
         recipe = CANDIDATES[network][best].to_dict()
     else:
         chapter, _, name = network.partition(":")

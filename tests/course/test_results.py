@@ -1,9 +1,7 @@
 """What is stored in results/, how it is made, and that chapters show nothing else."""
 
-import functools
 import json
 import re
-import sys
 from pathlib import Path
 
 import nbformat
@@ -11,7 +9,6 @@ import numpy as np
 import paddle
 import pytest
 
-from palm_course import chapters
 from palm_course.command import main
 from palm_course.results import features, measure, stored, train, weights
 from palm_course.results.recipes import RECIPES, STEADY, TUTORIAL, Recipe
@@ -242,47 +239,6 @@ def test_runs_at_the_same_time_have_a_process_each(course, monkeypatch):
     arguments = ["results", NETWORK, "--recipe", "tutorial", "--seeds"]
     assert main([*arguments, "4", "5", "--jobs", "2"]) == 1
     assert sorted(started) == [[*arguments, "4"], [*arguments, "5"]]
-
-
-# `results` where `course` would measure the small network, in one of several processes.
-MEASURE_THERE = """
-import sys
-from pathlib import Path
-from palm_course import chapters
-from palm_course.command import main
-from palm_course.results import measure, recipes, stored
-stored.FOLDER, measure.WORK, chapters.FOLDER, network = *map(Path, sys.argv[1:4]), sys.argv[4]
-recipes.TUTORIAL[network] = recipes.Recipe("Momentum", 0.01, epochs=2)
-recipes.STEADY[network] = recipes.TUTORIAL[network]
-sys.exit(main(sys.argv[5:]))
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
-def test_several_processes_share_a_run(course, monkeypatch):
-    arguments = ["results", NETWORK, "--recipe", "tutorial", "--seeds", "4"]
-    assert main(arguments) == 0
-    (alone,) = stored.stored(NETWORK, "tutorial").values()
-    places = [str(place) for place in (stored.FOLDER, measure.WORK, chapters.FOLDER)]
-    program = ("-c", MEASURE_THERE, *places, NETWORK)
-    monkeypatch.setattr(train, "launch", functools.partial(train.launch, program=program))
-    assert main([*arguments, "--nproc", "2", "--again"]) == 0
-    (together,) = stored.stored(NETWORK, "tutorial").values()
-    assert together["history"].about["processes"] == 2
-    np.testing.assert_allclose(together["valid_logits"], alone["valid_logits"], rtol=1e-4)
-    assert stored.machine(together["history"]).endswith("2 processes of 1 thread")
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PaddlePaddle has gloo on Linux only")
-def test_processes_that_would_train_otherwise_than_one_are_refused(course, small_course, capsys):
-    assert main(["results", NETWORK, "--nproc", "3"]) == 1
-    assert "A batch of 10 cannot be shared evenly by 3 processes" in capsys.readouterr().err
-    path = small_course / "03_small.ipynb"
-    with_norm = path.read_text("utf-8").replace("AdaptiveAvgPool2D(2)", "BatchNorm2D(3)").replace("(12,", "(150528,")
-    path.write_text(with_norm, "utf-8")
-    assert main(["results", NETWORK, "--nproc", "2"]) == 1
-    assert "its batch norm sees one process's images only" in capsys.readouterr().err
-    assert not stored.FOLDER.exists()
 
 
 # --- what is committed
