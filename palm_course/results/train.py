@@ -108,7 +108,7 @@ def change(recipe: Recipe | None, args: argparse.Namespace) -> Recipe:
         if args.optimizer is None or args.learning_rate is None:
             raise CourseError("This network has no recipe of its own: give --optimizer and --learning-rate")
         recipe = Recipe(args.optimizer, args.learning_rate)
-    asked = {field.name: getattr(args, field.name) for field in fields(Recipe)}
+    asked = {field.name: getattr(args, field.name, None) for field in fields(Recipe)}
     changes = {name: tuple(v) if name == "augment" else v for name, v in asked.items() if v is not None}
     return replace(recipe, **changes)
 
