@@ -19,7 +19,7 @@ def claim(
     """
 
     def line(end: str = "") -> str:
-        told = {"what": what, "measured": measured, "bounds": bounds, "end": end}
+        told = {"what": tr(what), "measured": measured, "bounds": bounds, "end": end}
         return tr("{what}: {measured:.4f} (stated: {bounds}){end}", **told)
 
     stated = mark("at least {least:g} and at most {most:g}")

@@ -5,6 +5,7 @@ prints. What a chapter's own code prints stays as it is, so only texts of the mo
 """
 
 import ast
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from string import Formatter
 from palm_utils import messages
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "notebooks"
 _STUDENTS = ("datasets", "highlevel", "history", "layers", "machine", "metrics", "readers")
 PRINTING = [f"palm_utils/{name}.py" for name in _STUDENTS]
 PRINTING += [f"palm_course/results/{name}.py" for name in ("candidates", "comparison", "stored")]
@@ -20,12 +22,21 @@ PRINTING += [f"palm_course/exercises/{name}.py" for name in ("open_exercise", "t
 PRINTING += ["palm_course/claims.py", "palm_course/getting/weights.py"]
 # The placeholders whose values are translated as well; the others are names and numbers.
 PARTS = {"bounds", "claim", "end", "first", "here", "images", "last", "machine", "numbers", "split", "spread"}
-PARTS |= {"text", "there", "threads"}
+PARTS |= {"text", "there", "threads", "what"}
 
 
 def translated(text: str) -> str:
     """Return the text of a stream, its lines translated where they are the package's."""
     return "\n".join(_part(line, letters=4) for line in text.split("\n"))
+
+
+@cache
+def claim_names() -> list[str]:
+    """Return how the chapters call what they claim (palm_course.claims), from their stored outputs: messages, too."""
+    books = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("[0-9]*.ipynb")))
+    outputs = [output for book in books for cell in book["cells"] for output in cell.get("outputs", [])]
+    lines = [line for output in outputs for line in "".join(output.get("text", [])).splitlines()]
+    return list(dict.fromkeys(found[1] for line in lines if (found := re.match(r"(.+): \S+ \(stated: ", line))))
 
 
 @cache
@@ -50,6 +61,7 @@ def _catalogue() -> dict[str, str]:
     trees = [ast.parse((ROOT / path).read_text(encoding="utf-8")) for path in PRINTING]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
     texts = [getattr(call.args[0], "value", None) for call in calls if isinstance(call.func, ast.Name)]
+    texts += claim_names()
     known = messages._catalogue(messages.CHINESE, messages._FOLDER)
     pairs = {text: known.gettext(text) for text in texts if isinstance(text, str) and text}
     return {english: chinese for english, chinese in pairs.items() if chinese != english}
