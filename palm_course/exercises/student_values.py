@@ -47,7 +47,7 @@ def describe_shape(kind: str, shape: Sequence[int], dtype: Any) -> str:
     return tr(_LARGE[kind], shape=list(shape), dtype=dtype)
 
 
-def describe_call(name: str, args: tuple, kwargs: dict[str, Any]) -> str:
+def describe_call(name: str, /, *args: Any, **kwargs: Any) -> str:
     """Return a call as one would write it, such as "f(28, stride=2)"."""
     words = [describe(arg) for arg in args] + [f"{key}={describe(arg)}" for key, arg in kwargs.items()]
     return f"{name}({', '.join(words)})"

@@ -4,13 +4,20 @@ Such an exercise declares the calls to make and one reference, which computes wh
 option of the reference. Exercises 1.1 and 3.2 are examples.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
-from palm_course.exercises.student_values import as_array, as_numbers, describe, describe_shape, is_tensor
+from palm_course.exercises.student_values import (
+    as_array,
+    as_numbers,
+    describe,
+    describe_call,
+    describe_shape,
+    is_tensor,
+)
 from palm_course.exercises.trial import Case, Exercise, Trial
 from palm_utils.messages import mark, tr, trn
 
@@ -21,13 +28,13 @@ Arrays = tuple[np.ndarray, ...]
 class _Compared(Exercise):
     """A function whose values are compared with a reference's on all cases."""
 
-    cases: Callable[[np.random.Generator], Sequence[Case]]
+    cases: Callable[[np.random.Generator], Iterable[Case]]
     reference: Callable[..., Any]  # what is right; in shape and dtype, too, where it is arrays
     called: Callable[[Trial, Any], Callable] = lambda trial, answer: answer  # the function that is called
     one_by_one: bool = False  # a mistake is named by the first call that goes wrong, and need not show in all of them
 
     def judge(self, trial: Trial, answer: Any) -> None:
-        cases, function = self.cases(self.rng), self.called(trial, answer)
+        cases, function = list(self.cases(self.rng)), self.called(trial, answer)
         for group in [[case] for case in cases] if self.one_by_one else [cases]:
             self._need(trial, group, [self._call(trial, function, case) for case in group])
 
@@ -40,13 +47,12 @@ class _Compared(Exercise):
         right = agreeing(self.reference, self._is_right)
         if all(right):
             return
-        ways = ((mistake, mistake.made_by(self.reference)) for mistake in self.mistakes)
-        faults = (str(mistake) for mistake, way in ways if all(agreeing(way, self._is_made)))
-        fault = next(faults, "") or tr(self._unknown(came), right=sum(right), count=len(cases))
+        unknown = tr(self._unknown(came), right=sum(right), count=len(cases))
+        fault = self.fault(self.reference, lambda way: all(agreeing(way, self._is_made)), unknown)
         self._refuse(trial, cases[right.index(False)], fault, self._show(came[right.index(False)]))
 
     def _refuse(self, trial: Trial, case: Case, fault: str, came: str) -> NoReturn:
-        tried = case.written(self.name)
+        tried = case.apply(describe_call, self.name)
         trial.fail(fault, tried=tried, expected=self._show(case.apply(self.reference)), came=came)
 
 
@@ -64,7 +70,7 @@ class NumberExercise(_Compared):
             trial.call_for_error(ValueError, answer, args)
 
     def _call(self, trial: Trial, function: Callable, case: Case) -> np.ndarray:
-        value = trial.call(function, case.args, case.kwargs)
+        value = case.apply(trial.call, function)
         numbers = as_numbers(value, self.count)
         if numbers is None:
             fault = trn("it should return one number.", "it should return {count} numbers.", self.count)
@@ -91,9 +97,10 @@ class NumberExercise(_Compared):
 class ArrayExercise(_Compared):
     """An exercise whose answer returns an array, or several."""
 
-    wrong_shape: Callable[..., str]  # (shape, right, *args of the call): the fault where an array's shape is not right
+    # The fault where an array's shape is not right; or (shape, right, *args of the call) finds it.
+    wrong_shape: str | Callable[..., str]
     unknown: str  # the fault where wrong values come from none of the mistakes; {right} of {count} calls were right
-    show: Callable[..., str]  # of the array or arrays, expected or come
+    show: Callable[..., str] = lambda array: describe(np.round(array, 4))  # of the array or arrays, expected or come
     wrong_dtype: str = ""  # "" where any dtype will do
     not_arrays: str = mark("it does not return an array of numbers.")
     close: Callable[[np.ndarray, np.ndarray], bool] = np.array_equal  # (right, came): is it right?
@@ -114,7 +121,7 @@ class ArrayExercise(_Compared):
 
     def _call(self, trial: Trial, function: Callable, case: Case) -> Arrays:
         """Return the arrays of one call; anything else, or another shape or dtype, is a fault."""
-        value, right = trial.call(function, case.args, case.kwargs), _arrays(case.apply(self.reference))
+        value, right = case.apply(trial.call, function), _arrays(case.apply(self.reference))
         parts = value if len(right) > 1 and isinstance(value, (tuple, list)) else [value]
         arrays = [as_array(part) for part in parts if self.kind == "array" or is_tensor(part)]
         if len(arrays) != len(right) or any(array is None for array in arrays):
@@ -125,12 +132,13 @@ class ArrayExercise(_Compared):
         if fault:
             shapes = ", ".join(describe_shape(self.kind, wanted.shape, wanted.dtype) for wanted in right)
             expected = shapes if len(right) == 1 else f"({shapes})"
-            trial.fail(fault, tried=case.written(self.name), expected=expected, came=describe(value))
+            trial.fail(fault, tried=case.apply(describe_call, self.name), expected=expected, came=describe(value))
         return tuple(arrays)
 
     def _fault(self, array: np.ndarray, right: np.ndarray, args: tuple) -> str:
         if array.shape != right.shape:
-            return self.wrong_shape(array.shape, right.shape, *args)
+            wrong = self.wrong_shape
+            return wrong(array.shape, right.shape, *args) if callable(wrong) else tr(wrong)
         if self.wrong_dtype and array.dtype != right.dtype:
             return tr(self.wrong_dtype)
         if self.wrong_dtype and not np.isfinite(array).all():
