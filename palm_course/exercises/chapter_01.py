@@ -255,9 +255,7 @@ CONV_AND_POOL = ArrayExercise(
     wrong_shape=_wrong_map,
     unknown=mark("the values are not those of a convolution and a max-pooling."),
 ).with_mistakes(
-    Mistake(
-        "the kernel is turned by 180 degrees; networks leave it as it is.", change=lambda kernel: kernel[::-1, ::-1]
-    ),
+    Mistake("the kernel is turned by 180 degrees; networks leave it as it is.", change=lambda k: k[::-1, ::-1]),
     Mistake("rows and columns of the kernel are exchanged.", change=np.transpose),
     Mistake("it pools by averages, not maxima.", pool=np.mean),
     Mistake("it pools by minima, not maxima.", pool=np.min),

@@ -39,7 +39,7 @@ def _judge_shrunk(trial: Trial, answer: Any) -> None:
             expected = describe_shape("tensor", [2, 1], "float32")
             trial.fail(tr("it should return one logit for each image."), expected=expected, came=describe(logits))
         sizes = {name: int(np.prod(p.shape)) for name, p in model.named_parameters() if not p.stop_gradient}
-        total, name = sum(sizes.values()), max(sizes, key=sizes.get)
+        total, name = sum(sizes.values()), max(sizes, key=sizes.get, default="")
         if total >= MOST_PARAMETERS:
             came = tr("{total:,}, of them {size:,} in {name}", total=total, size=sizes[name], name=name)
             expected = tr("fewer than {most:,} parameters", most=MOST_PARAMETERS)
@@ -100,10 +100,10 @@ def _images(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(image, flip, factor)
 
 
-def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=-1, ends=(-1, 1)):
-    """Mirror, and multiply the distance from black. back: what black becomes again."""
+def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=None, ends=(-1, 1)):
+    """Mirror, and multiply the distance from black. back: what is added in the end, by default black."""
     mirrored = np.flip(image, axes) if flips(flip) else image
-    return np.clip((mirrored - black) * factor + back, *ends)
+    return np.clip((mirrored - black) * factor + (black if back is None else back), *ends)
 
 
 def _wrong_image(shape: tuple, right: tuple, *args: Any) -> str:
@@ -118,7 +118,7 @@ def _first_row(image: np.ndarray) -> str:
     return tr("first row of blue [{row}], values {least:.2f} to {largest:.2f}", row=row, least=least, largest=largest)
 
 
-_CENTRED, _UNCUT = {"black": 0, "back": 0}, {"ends": (-np.inf, np.inf)}
+_UNCUT = {"ends": (-np.inf, np.inf)}
 
 FLIP_AND_BRIGHTEN = ArrayExercise(
     number="3.2",
@@ -148,12 +148,11 @@ FLIP_AND_BRIGHTEN = ArrayExercise(
     Mistake("it never mirrors.", flips=lambda flip: False),
     Mistake("it mirrors where `flip` is false.", flips=operator.not_),
     Mistake("the brightness stays as it is.", lambda image, flip, _: _flipped_and_brightened(image, flip, 1.0)),
-    Mistake(
-        "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.", **_CENTRED
-    ),
+    Mistake("it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.", black=0),
     Mistake(
         "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
-        **(_CENTRED | _UNCUT),
+        black=0,
+        **_UNCUT,
     ),
     Mistake(
         "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",

@@ -249,6 +249,9 @@ def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, by=None, axis=
     return new_weight, np.full_like(bias, np.nan) if by or axis else add(bias, mean, scale, right)
 
 
+_NONE = mark("epsilon is missing: it is added to the variance, inside the root.")
+_LATE = mark("epsilon is added after the root; it belongs to the variance, inside.")
+_NO_ROOT = mark("the square root is missing: it divides by the variance.")
 _NAMES = {4: "new_weight", 1: "new_bias"}
 
 FOLD = ArrayExercise(
@@ -284,11 +287,9 @@ FOLD = ArrayExercise(
     Mistake("it scales the old bias as well; the bias is added after the scaling.", add=lambda b, m, s, f: (b - m) * f),
     Mistake("the new weight is right, the new bias is not.", add=lambda b, *_: np.full_like(b, np.nan)),
     # ... and wrong with these.
-    Mistake("epsilon is missing: it is added to the variance, inside the root.", by=lambda s, v, e: s / np.sqrt(v)),
-    Mistake(
-        "epsilon is added after the root; it belongs to the variance, inside.", by=lambda s, v, e: s / (np.sqrt(v) + e)
-    ),
-    Mistake("the square root is missing: it divides by the variance.", by=lambda s, v, e: s / (v + e)),
+    Mistake(_NONE, by=lambda s, v, e: s / np.sqrt(v)),
+    Mistake(_LATE, by=lambda s, v, e: s / (np.sqrt(v) + e)),
+    Mistake(_NO_ROOT, by=lambda s, v, e: s / (v + e)),
     Mistake("it multiplies by the root instead of dividing.", by=lambda s, v, e: s * np.sqrt(v + e)),
     Mistake("the scale is missing.", by=lambda s, v, e: 1 / np.sqrt(v + e)),
     Mistake("it takes the default epsilon instead of the one it is given.", by=lambda s, v, e: s / np.sqrt(v + 1e-5)),
@@ -362,11 +363,9 @@ BATCH_NORM = ArrayExercise(
     Mistake("it normalises each image by itself; mean and variance are taken over the batch, too.", axes=(2, 3)),
     Mistake("it normalises each place by itself; mean and variance are taken over all places.", axes=(0,)),
     Mistake("it mixes the channels: each has a mean and a variance of its own.", axes=(0, 1, 2, 3)),
-    Mistake("epsilon is missing: it is added to the variance, inside the root.", divisor=np.sqrt),
-    Mistake(
-        "epsilon is added after the root; it belongs to the variance, inside.", divisor=lambda v: np.sqrt(v) + 1e-5
-    ),
-    Mistake("the square root is missing: it divides by the variance.", divisor=lambda v: v + 1e-5),
+    Mistake(_NONE, divisor=np.sqrt),
+    Mistake(_LATE, divisor=lambda v: np.sqrt(v) + 1e-5),
+    Mistake(_NO_ROOT, divisor=lambda v: v + 1e-5),
     Mistake("0.9 and 0.1 are exchanged: the old average counts nine tenths.", momentum=0.1),
     Mistake("in training mode the running averages stay; they should move a tenth of the way.", moves=(0, 0)),
     Mistake("in evaluation mode the running averages move; they should stay.", moves=(1, 1)),

@@ -15,12 +15,12 @@ from palm_utils.messages import mark, tr
 
 
 # 7.1 ------------------------------------------------------------------------------------------
-def _smoothed(logits, labels, epsilon, *, others=None, right=None, mean=np.mean, sign=-1, stable=True):
+def _smoothed(logits, labels, epsilon, *, others=np.divide, right=None, mean=np.mean, sign=-1, stable=True):
     """Return the cross-entropy; others, right: (epsilon, C) -> the shares asked for, of a wrong and the right class."""
     count = logits.shape[1]
-    shares = np.full(logits.shape, others(epsilon, count) if others else epsilon / count)
-    asked = right(epsilon, count) if right else 1 - epsilon + epsilon / count
-    shares[np.arange(len(labels)), labels] = asked
+    shares = np.full(logits.shape, others(epsilon, count))
+    left = 1 - (count - 1) * others(epsilon, count)
+    shares[np.arange(len(labels)), labels] = right(epsilon, count) if right else left
     shifted = logits.astype(np.float64) - (logits.max(axis=1, keepdims=True) if stable else 0)
     with np.errstate(all="ignore"):
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -55,14 +55,10 @@ SMOOTHED = NumberExercise(
 ).with_mistakes(
     Mistake(_OVERFLOW, stable=False),
     Mistake(_OVERFLOW, lambda z, y, e: _smoothed(z, y, e) if np.abs(z).max() < 700 else np.nan),
-    Mistake("the labels are not smoothed.", others=lambda e, c: 0.0, right=lambda e, c: 1.0),
+    Mistake("the labels are not smoothed.", others=lambda e, c: 0.0),
     Mistake("the right class gets 1 - ε; its part of the spread share, ε/C, is missing.", right=lambda e, c: 1 - e),
-    Mistake(
-        "ε is spread over the wrong classes alone; here all C classes share it.",
-        others=lambda e, c: e / (c - 1),
-        right=lambda e, c: 1 - e,
-    ),
-    Mistake("every wrong class gets ε; they share it.", others=lambda e, c: e),
+    Mistake("ε is spread over the wrong classes alone; here all C classes share it.", others=lambda e, c: e / (c - 1)),
+    Mistake("every wrong class gets ε; they share it.", others=lambda e, c: e, right=lambda e, c: 1 - e + e / c),
     Mistake("it is the sum over the rows; the mean is asked for.", mean=np.sum),
     Mistake("the sign is wrong: log p is negative, the cross-entropy is not.", sign=1),
     Mistake("it is divided by the number of classes as well.", lambda z, y, e: _smoothed(z, y, e) / z.shape[1]),
