@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.later import F, paddle
 from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
-from palm_course.exercises.student_values import as_array, describe
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first
+from palm_course.exercises.student_values import F, as_array, describe, paddle
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first_fault
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
@@ -231,7 +230,7 @@ def _small_images(rng: np.random.Generator) -> Iterator[Case]:
 
 def _wrong_map(shape: tuple, right: tuple, image: np.ndarray, kernel: np.ndarray) -> str:
     before = tuple(n - len(kernel) + 1 for n in image.shape)
-    return first(
+    return first_fault(
         (shape == before, tr("this is the map before pooling.")),
         (shape == tuple(-(-n // 2) for n in before), tr("a region that is cut off by the edge does not count.")),
         otherwise=tr("the shape is not that of the map after pooling."),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.trial import Case, Mistake, first
+from palm_course.exercises.trial import Case, Mistake, first_fault
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
@@ -45,7 +45,7 @@ HOLD_OUT = ArrayExercise(
     ),
     cases=_patients,
     reference=_held_out,
-    wrong_shape=mark("the shape is wrong: it should be one True or False a photograph."),
+    wrong_shape=lambda *args: tr("the shape is wrong: it should be one True or False a photograph."),
     wrong_dtype=mark("the dtype is wrong: return True and False, not numbers."),
     unknown=mark("other photographs are held out than asked for."),
     show=lambda array: str(array.tolist()),
@@ -193,7 +193,7 @@ def _is_fitted(right: np.ndarray, came: np.ndarray) -> bool:
 
 
 def _wrong_square(shape: tuple, right: tuple, *args: Any) -> str:
-    return first(
+    return first_fault(
         (shape == (*right[1:], 3), tr("the colour channel is still the last axis; it should be the first (CHW).")),
         (shape == (1, *right), tr("there is one axis too many: a single photograph has no batch axis.")),
         otherwise=tr("the shape is wrong: the result should be a square of `size` pixels."),
@@ -306,7 +306,7 @@ BATCHES = ArrayExercise(
     cases=_labelled,
     reference=_coded_reader(_batches),
     called=lambda trial, answer: _coded_reader(answer),
-    wrong_shape=mark("the batches are not those asked for."),
+    wrong_shape=lambda *args: tr("the batches are not those asked for."),
     unknown=mark("the batches are not those asked for."),
     show=_said,
 ).with_mistakes(

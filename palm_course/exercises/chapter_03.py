@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.later import F, paddle
-from palm_course.exercises.layer_check import create, forward_and_back
+from palm_course.exercises.layer_check import create
 from palm_course.exercises.protection import kept
-from palm_course.exercises.student_values import as_array, as_numbers, describe, describe_shape, is_tensor
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first
+from palm_course.exercises.student_values import F, as_array, as_numbers, describe, describe_shape, is_tensor, paddle
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first_fault
 from palm_course.exercises.value_check import ArrayExercise
 from palm_utils.machine import seed_everything
 from palm_utils.messages import mark, tr, trn
@@ -181,10 +180,10 @@ def _judge_dropout(trial: Trial, answer: Any) -> None:
             # Clear of 0, so that every zero in the result was dropped.
             x = (rng.uniform(0.5, 2.0, shape) * rng.choice([-1, 1], shape)).astype(np.float32)
             layer.train()
-            first_result, second = (_call(trial, created, layer, x, seed) for seed in (1, 2))
+            one, other = (_call(trial, created, layer, x, seed) for seed in (1, 2))
             tried = tr("{call} in training, x of shape {shape}", call=f"{created}(x)", shape=shape)
-            _check_values(trial, tried, p, x, first_result)
-            _check_places(trial, tried, p, first_result == 0, second == 0)
+            _check_values(trial, tried, p, x, one)
+            _check_places(trial, tried, p, one == 0, other == 0)
             _check_gradient(trial, created, layer, x, p)
             layer.eval()
             _check_evaluation(trial, created, p, x, _call(trial, f"{created}.eval()", layer, x, seed=3))
@@ -200,7 +199,7 @@ def _call(trial: Trial, created: str, layer: Any, x: np.ndarray, seed: int) -> n
     tensor = paddle.to_tensor(x)
     value = trial.call(layer, tensor, name=created)
     array = as_array(value) if is_tensor(value) else None
-    fault = first(
+    fault = first_fault(
         (not is_tensor(value), tr("it does not return a tensor.")),
         (list(getattr(value, "shape", [])) != list(x.shape), tr("the shape has changed.")),
         (array is None or array.dtype != np.float32, tr("the dtype has changed; float32 should stay float32.")),
@@ -220,7 +219,7 @@ def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.
 
     if are(1 / (1 - p)):
         return
-    fault = first(
+    fault = first_fault(
         (are(1), tr("the values that stay are as they were: divide them by 1 - p.")),
         (are(1 - p), tr("the values that stay are multiplied by 1 - p; they should be divided by it.")),
         (p and are(1 / p), tr("the values that stay are divided by p; they should be divided by 1 - p.")),
@@ -239,14 +238,14 @@ def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropp
     channels = dropped.ndim == 4 and (dropped == dropped[:, :, :1, :1]).all()
     places = tr("it drops the same places in all images of the batch; each value should be drawn by itself.")
     whole = tr("it drops whole images (rows of the batch); each value should be drawn by itself.")
-    whole = first(
+    whole = first_fault(
         (images and (rows == rows[:, :1]).all(), whole),
         (images and (rows == rows[:1]).all(), places),
         (channels, tr("it drops whole channels; each value should be drawn by itself.")),
     )
     if abs(share - p) > _SHARE_TOLERANCE:
         swapped = abs(share - (1 - p)) < _SHARE_TOLERANCE
-        fault = first(
+        fault = first_fault(
             (not dropped.any(), tr("nothing is dropped in training.")),
             (swapped, tr("p is the share that is dropped, not the share that stays.")),
             otherwise=whole or tr("the share of zeros is not p."),
@@ -260,8 +259,15 @@ def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropp
 
 
 def _check_gradient(trial: Trial, created: str, layer: Any, x: np.ndarray, p: float) -> None:
+    def forward_and_back(x):
+        x.stop_gradient = False
+        result = layer(x)
+        if not result.stop_gradient:
+            result.sum().backward()
+        return result, x.grad
+
     seed_everything(5)
-    result, gradient = trial.call(lambda x: forward_and_back(layer, x), paddle.to_tensor(x), name=created)
+    result, gradient = trial.call(forward_and_back, paddle.to_tensor(x), name=created)
     tried = tr("{call} in training, then backward()", call=f"{created}(x)")
     if gradient is None or bool(paddle.isnan(gradient).any()):
         hint = tr("values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may.")
@@ -275,7 +281,7 @@ def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, resul
     if np.allclose(result, x, rtol=1e-5):
         return
     scaled = np.allclose(result, x * (1 - p), rtol=1e-4)
-    fault = first(
+    fault = first_fault(
         (p and (result == 0).any(), tr("it drops values in evaluation too; self.training tells the two apart.")),
         (scaled, tr("in evaluation it multiplies by 1 - p: training has already made up for that, by dividing.")),
         otherwise=tr("in evaluation the values should come back as they were."),
@@ -325,9 +331,10 @@ def _batches(rng: np.random.Generator, sizes: tuple) -> list:
     return [(images, labels.astype(np.float32)) for images, labels in draw]
 
 
-def _trained(train: list, valid: list, epochs: int, *, clear=True, steps=True, by_image=("loss", "accuracy")) -> tuple:
-    """Return the reference's rows and weights; options make the usual mistakes."""
+def _trained(train: list, valid: list, epochs: int, *, clear=True, steps=True, by_image=(True, True)) -> tuple:
+    """Return the reference's rows and weights. by_image: whether losses and accuracies are means over images."""
     (network, optimizer), rows = _probe(), []
+    sizes = [[len(y) if by else 1 for _, y in part] for part, by in zip((train, valid), by_image, strict=True)]
     for _ in range(epochs):
         losses, shares = [], []
         for images, labels in train:
@@ -340,8 +347,7 @@ def _trained(train: list, valid: list, epochs: int, *, clear=True, steps=True, b
             losses.append(float(loss))
         for images, labels in valid:
             shares.append(np.mean((network(paddle.to_tensor(images)).numpy() > 0) == (labels == 1)))
-        figures = (("loss", losses, train), ("accuracy", shares, valid))
-        rows.append([np.average(v, weights=[len(y) if n in by_image else 1 for _, y in b]) for n, v, b in figures])
+        rows.append([np.average(losses, weights=sizes[0]), np.average(shares, weights=sizes[1])])
     return np.array(rows), network.fc.weight.numpy().ravel()
 
 
@@ -405,8 +411,10 @@ LOOP = Exercise(
 ).with_mistakes(
     Mistake("the gradients add up from step to step: after each step they have to be cleared.", clear=False),
     Mistake("the weights never change: is optimizer.step() missing?", steps=False),
-    Mistake("the training loss is a mean over batches; the last, smaller batch counts too much.", by_image="accuracy"),
-    Mistake("the accuracy is a mean over batches; the last, smaller batch counts too much.", by_image="loss"),
+    Mistake(
+        "the training loss is a mean over batches; the last, smaller batch counts too much.", by_image=(False, True)
+    ),
+    Mistake("the accuracy is a mean over batches; the last, smaller batch counts too much.", by_image=(True, False)),
 )
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.later import F, paddle
 from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
-from palm_course.exercises.student_values import as_numbers, describe, describe_call, is_tensor
+from palm_course.exercises.student_values import F, as_numbers, describe, describe_call, is_tensor, paddle
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
@@ -262,7 +261,7 @@ GROWING = ArrayExercise(
     ),
     cases=_any_stacks,
     reference=_growing,
-    wrong_shape=mark("it should return a list with one number for each layer."),
+    wrong_shape=lambda *args: tr("it should return a list with one number for each layer."),
     unknown=mark("some of the sides are not those of the receptive field."),
     show=lambda sides: describe([int(side) if float(side).is_integer() else float(side) for side in sides]),
 ).with_mistakes(

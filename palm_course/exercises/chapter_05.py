@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.later import F, paddle
 from palm_course.exercises.layer_check import LayerExercise, Shape, create, need_layer, normalise, norms_of
-from palm_course.exercises.student_values import describe, is_tensor
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first
+from palm_course.exercises.student_values import F, describe, is_tensor, paddle
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first_fault
 from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
@@ -97,7 +96,7 @@ def _wrong_layers(model, missing, extra, c0, c1, c2, c3, c4):
     norms, biases = len(norms_of(model)), sum(layer.bias is not None for layer in convolutions)
     small = any(list(layer.weight.shape) == [c3[1], c3[0], 3, 3] for layer in convolutions)
     third = tr("the third branch's convolution is 3 × 3; it should be 5 × 5 (the tutorial's docstring errs here).")
-    fault = first(
+    fault = first_fault(
         (small, third),
         (biases, tr("a convolution has a bias; the batch norm after it makes that superfluous.")),
         (six and norms == 0, tr("there is no batch norm that a Layer can find.")),
@@ -216,7 +215,7 @@ def _measure_dropout(trial: Trial, answer: Any) -> None:
     if abs(dropped - _DROPPED) <= 0.06:
         return
     shares, swapped = {"kept": "70 %", "dropped": "30 %"}, abs(dropped - (1 - _DROPPED)) < 0.06
-    fault = first(
+    fault = first_fault(
         (variance < 1e-6, tr("in training mode nothing is dropped, or not between the two fully connected layers.")),
         (swapped, tr("it keeps {kept} and drops {dropped}; it should be the other way round.", **shares)),
         otherwise=tr("about {share} of the hidden units should be dropped in training mode.", share="70 %"),

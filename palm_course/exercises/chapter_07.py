@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.later import paddle
-from palm_course.exercises.student_values import describe
+from palm_course.exercises.student_values import describe, paddle
 from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr

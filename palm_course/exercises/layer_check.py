@@ -13,8 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from palm_course.exercises.later import F, paddle
-from palm_course.exercises.student_values import describe, describe_call, is_tensor
+from palm_course.exercises.student_values import F, describe, is_tensor, paddle
 from palm_course.exercises.trial import Case, Exercise, Trial
 from palm_utils.messages import mark, tr
 
@@ -82,18 +81,17 @@ class LayerExercise(Exercise):
     def judge(self, trial: Trial, answer: Any) -> None:
         rng = self.rng
         for case, shape in self.builds:
-            created = case.apply(describe_call, self.name)
+            created = case.written(self.name)
             model = case.apply(self.create, trial, answer)
             parts = self._find_parts(trial, created, model, case)
             x = paddle.to_tensor(rng.standard_normal(shape).astype(np.float32))
             call = f"{created}({describe(x)})"
-            compute = functools.partial(_compute, self.reference, parts, x, *case.args, **case.kwargs)
             for training in self.modes:
                 model.eval() if training is False else model.train()
                 _randomise(parts, rng)
                 output, tried = trial.call(model, x, name=created), tr(_MODES[training], call=call, tried=call)
-                right = functools.partial(compute, training=training)
-                shape, wrong = list(right().shape), self.wrong_shape
+                right = functools.partial(self.reference, parts, x, *case.args, training=training, **case.kwargs)
+                shape, wrong = list(_values(right).shape), self.wrong_shape
                 if not is_tensor(output) or list(output.shape) != shape:
                     fault = wrong(output, shape) if callable(wrong) else {"fault": tr(wrong)}
                     expected = tr("a tensor of shape {shape}", shape=shape)
@@ -136,7 +134,7 @@ class LayerExercise(Exercise):
         trial.fail(**usual | fault)
 
     def _agree(self, way: Callable, output: Any) -> bool:
-        return np.allclose(way(), output.numpy(), rtol=self.tolerance, atol=self.tolerance)
+        return np.allclose(_values(way), output.numpy(), rtol=self.tolerance, atol=self.tolerance)
 
     def _refuse_values(self, trial: Trial, tried: str, output: Any, right: Callable) -> NoReturn:
         """Name the mistake that the output's values come from."""
@@ -144,19 +142,10 @@ class LayerExercise(Exercise):
         trial.fail(
             self.fault(right, lambda way: self._agree(way, output), tr(self.unknown)),
             tried=tr("{tried}, with random weights", tried=tried),
-            expected=tr(shown, values=describe(right()[place])),
+            expected=tr(shown, values=describe(_values(right)[place])),
             came=describe(output.numpy()[place]),
             hint=tr(self.values_hint) if self.values_hint else "",
         )
-
-
-def forward_and_back(function: Callable, x: Any, *args: Any) -> tuple[Any, Any]:
-    """Return what `function` makes of x, and the gradient of its sum at x; None where that does not reach x."""
-    x.stop_gradient = False
-    output = function(x * 1.0, *args)
-    if not output.stop_gradient:
-        output.sum().backward()
-    return output, x.grad
 
 
 def norms_of(model: Any) -> list[Any]:
@@ -183,17 +172,16 @@ def _randomise(parts: dict[str, Any], rng: np.random.Generator) -> None:
                 # Around neither 0 nor 1, and of both signs: scales and shifts are told apart from none.
                 values = rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape)
             else:
-                fan_in = math.prod(shape[1:]) if len(shape) == 4 else shape[0]
-                values = rng.standard_normal(shape) * 2 / np.sqrt(fan_in)
+                values = rng.standard_normal(shape) * 2 / np.sqrt(math.prod(shape[1:]) if len(shape) == 4 else shape[0])
             tensor.set_value(values.astype(np.float32))
         if not is_tensor(part):
             part._mean.set_value(rng.uniform(-1, 1, shape).astype(np.float32))
             part._variance.set_value(rng.uniform(0.5, 2, shape).astype(np.float32))
 
 
-def _compute(reference: Callable, *args: Any, **kwargs: Any) -> np.ndarray:
+def _values(way: Callable) -> np.ndarray:
     with paddle.no_grad():
-        return reference(*args, **kwargs).numpy()
+        return way().numpy()
 
 
 def _among_them(shapes: Sequence[Shape]) -> str:

@@ -128,6 +128,9 @@ class Case:
     def apply(self, function: Callable, *before: Any) -> Any:
         return function(*before, *self.args, **self.kwargs)
 
+    def written(self, name: str) -> str:
+        return describe_call(name, *self.args, **self.kwargs)
+
 
 class Mistake:
     """A fault that many make: the sentence that names it, and other options of the reference that make it.
@@ -146,7 +149,7 @@ class Mistake:
         return self._function or functools.partial(reference, **self.options)
 
 
-def first(*faults: tuple[Any, str], otherwise: str = "") -> str:
+def first_fault(*faults: tuple[Any, str], otherwise: str = "") -> str:
     """Return the first of the texts, translated already, whose condition holds."""
     return next((text for holds, text in faults if holds), otherwise)
 

@@ -10,18 +10,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from palm_course.exercises.student_values import (
-    as_array,
-    as_numbers,
-    describe,
-    describe_call,
-    describe_shape,
-    is_tensor,
-)
+from palm_course.exercises.student_values import as_array, as_numbers, describe, describe_shape, is_tensor
 from palm_course.exercises.trial import Case, Exercise, Trial
 from palm_utils.messages import mark, tr, trn
-
-Arrays = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +22,8 @@ class _Compared(Exercise):
     cases: Callable[[np.random.Generator], Iterable[Case]]
     reference: Callable[..., Any]  # what is right; in shape and dtype, too, where it is arrays
     called: Callable[[Trial, Any], Callable] = lambda trial, answer: answer  # the function that is called
+    # The fault where wrong values come from none of the mistakes; {right} of {count} calls were right.
+    unknown: str = mark("the shape is right, the values are not.")
     one_by_one: bool = False  # a mistake is named by the first call that goes wrong, and need not show in all of them
 
     def judge(self, trial: Trial, answer: Any) -> None:
@@ -41,19 +34,22 @@ class _Compared(Exercise):
     def _need(self, trial: Trial, cases: Sequence[Case], came: list) -> None:
         """Refuse what `came` of the calls unless it is right in all cases; name the mistake that explains all of it."""
 
-        def agreeing(way: Callable, agree: Callable) -> list[bool]:
-            return [agree(case.apply(way), value) for case, value in zip(cases, came, strict=True)]
+        def agreeing(way: Callable, made: bool) -> list[bool]:
+            return [self._agrees(case.apply(way), value, made) for case, value in zip(cases, came, strict=True)]
 
-        right = agreeing(self.reference, self._is_right)
+        right = agreeing(self.reference, made=False)
         if all(right):
             return
         unknown = tr(self._unknown(came), right=sum(right), count=len(cases))
-        fault = self.fault(self.reference, lambda way: all(agreeing(way, self._is_made)), unknown)
+        fault = self.fault(self.reference, lambda way: all(agreeing(way, made=True)), unknown)
         self._refuse(trial, cases[right.index(False)], fault, self._show(came[right.index(False)]))
 
+    def _unknown(self, came: list) -> str:
+        return self.unknown
+
     def _refuse(self, trial: Trial, case: Case, fault: str, came: str) -> NoReturn:
-        tried = case.apply(describe_call, self.name)
-        trial.fail(fault, tried=tried, expected=self._show(case.apply(self.reference)), came=came)
+        right = self._show(case.apply(self.reference))
+        trial.fail(fault, tried=case.written(self.name), expected=right, came=came)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +58,7 @@ class NumberExercise(_Compared):
 
     count: int = 1
     tolerance: float = 0.0
+    unknown: str = mark("right for {right} of the {count} inputs tried.")
     refused: Sequence[tuple] = ()  # arguments for which a ValueError is asked for
 
     def judge(self, trial: Trial, answer: Any) -> None:
@@ -78,15 +75,13 @@ class NumberExercise(_Compared):
             self._refuse(trial, case, fault, came)
         return numbers
 
-    def _is_right(self, ours: Any, numbers: np.ndarray) -> bool:
+    def _agrees(self, ours: Any, numbers: np.ndarray, made: bool) -> bool:
         return np.allclose(as_numbers(ours, self.count), numbers, rtol=0, atol=self.tolerance, equal_nan=True)
-
-    _is_made = _is_right
 
     def _unknown(self, came: list[np.ndarray]) -> str:
         if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
             return mark("it gives the same answer whatever it is given.")
-        return mark("right for {right} of the {count} inputs tried.")
+        return super()._unknown(came)
 
     def _show(self, value: Any) -> str:
         numbers = [int(n) if n.is_integer() else round(float(n), 6) for n in as_numbers(value, self.count)]
@@ -97,9 +92,7 @@ class NumberExercise(_Compared):
 class ArrayExercise(_Compared):
     """An exercise whose answer returns an array, or several."""
 
-    # The fault where an array's shape is not right; or (shape, right, *args of the call) finds it.
-    wrong_shape: str | Callable[..., str]
-    unknown: str  # the fault where wrong values come from none of the mistakes; {right} of {count} calls were right
+    wrong_shape: Callable[..., str]  # (shape, right, *args of the call): the fault where an array's shape is not right
     show: Callable[..., str] = lambda array: describe(np.round(array, 4))  # of the array or arrays, expected or come
     wrong_dtype: str = ""  # "" where any dtype will do
     not_arrays: str = mark("it does not return an array of numbers.")
@@ -107,19 +100,13 @@ class ArrayExercise(_Compared):
     near: Callable[[np.ndarray, np.ndarray], bool] | None = None  # (wrong, came): is it this mistake? As `close`.
     kind: str = "array"  # or "tensor"
 
-    def _is_right(self, ours: Any, arrays: Arrays) -> bool:
-        return all(map(self.close, _arrays(ours), arrays))
-
-    def _is_made(self, ours: Any, arrays: Arrays) -> bool:
-        return all(map(self.near or self.close, _arrays(ours), arrays))
-
-    def _unknown(self, came: list[Arrays]) -> str:
-        return self.unknown
+    def _agrees(self, ours: Any, arrays: tuple, made: bool) -> bool:
+        return all(map(self.near if made and self.near else self.close, _arrays(ours), arrays))
 
     def _show(self, value: Any) -> str:
         return self.show(*_arrays(value))
 
-    def _call(self, trial: Trial, function: Callable, case: Case) -> Arrays:
+    def _call(self, trial: Trial, function: Callable, case: Case) -> tuple:
         """Return the arrays of one call; anything else, or another shape or dtype, is a fault."""
         value, right = case.apply(trial.call, function), _arrays(case.apply(self.reference))
         parts = value if len(right) > 1 and isinstance(value, (tuple, list)) else [value]
@@ -132,13 +119,12 @@ class ArrayExercise(_Compared):
         if fault:
             shapes = ", ".join(describe_shape(self.kind, wanted.shape, wanted.dtype) for wanted in right)
             expected = shapes if len(right) == 1 else f"({shapes})"
-            trial.fail(fault, tried=case.apply(describe_call, self.name), expected=expected, came=describe(value))
+            trial.fail(fault, tried=case.written(self.name), expected=expected, came=describe(value))
         return tuple(arrays)
 
     def _fault(self, array: np.ndarray, right: np.ndarray, args: tuple) -> str:
         if array.shape != right.shape:
-            wrong = self.wrong_shape
-            return wrong(array.shape, right.shape, *args) if callable(wrong) else tr(wrong)
+            return self.wrong_shape(array.shape, right.shape, *args)
         if self.wrong_dtype and array.dtype != right.dtype:
             return tr(self.wrong_dtype)
         if self.wrong_dtype and not np.isfinite(array).all():
@@ -146,5 +132,5 @@ class ArrayExercise(_Compared):
         return ""
 
 
-def _arrays(value: np.ndarray | Arrays) -> Arrays:
+def _arrays(value: Any) -> tuple:
     return value if isinstance(value, tuple) else (value,)
