@@ -156,8 +156,7 @@ LENET32 = LayerExercise(
     unknown=mark("the values are not those of the table's layers."),
     values_hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
 ).with_mistakes(
-    Mistake("the activation is not a sigmoid.", activation="relu"),
-    Mistake("the activation is not a sigmoid.", activation="tanh"),
+    *(Mistake("the activation is not a sigmoid.", activation=name) for name in ("relu", "tanh")),
     Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
     Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
     *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),

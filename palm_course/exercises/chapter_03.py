@@ -117,8 +117,6 @@ def _first_row(image: np.ndarray) -> str:
     return tr("first row of blue [{row}], values {least:.2f} to {largest:.2f}", row=row, least=least, largest=largest)
 
 
-_UNCUT = {"ends": (-np.inf, np.inf)}
-
 FLIP_AND_BRIGHTEN = ArrayExercise(
     number="3.2",
     name="flip_and_brighten",
@@ -151,13 +149,13 @@ FLIP_AND_BRIGHTEN = ArrayExercise(
     Mistake(
         "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
         black=0,
-        **_UNCUT,
+        ends=(-np.inf, np.inf),
     ),
     Mistake(
         "it adds `factor` - 1 to every pixel, black ones too; brightness is a factor.",
         lambda image, flip, factor: _flipped_and_brightened(image, flip, 1.0, back=factor - 2),
     ),
-    Mistake("some values are above 1; what would be brighter than 1 becomes 1.", **_UNCUT),
+    Mistake("some values are above 1; what would be brighter than 1 becomes 1.", ends=(-np.inf, np.inf)),
     Mistake("black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, ends=(0, 2)),
     Mistake("black has become 0: after multiplying, the scale must go back to where black is -1.", back=0, ends=(0, 1)),
     Mistake("the dark half is lost: values are cut at 0 instead of -1.", ends=(0, 1)),

@@ -80,7 +80,6 @@ def _windows(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(layers, int(rng.integers(0, 20)))
 
 
-_WIDER = mark("it makes the window wider by the padding; padding moves both ends by the same.")
 _CUT_OFF = mark("it cuts the window off at pixel 0; below 0 is the padding, and should stay.")
 
 WINDOW = NumberExercise(
@@ -103,8 +102,8 @@ WINDOW = NumberExercise(
     Mistake("it walks from the input to the output; start at the output pixel and go back, last layer first.", by=iter),
     Mistake("it leaves out the padding, which moves the window towards the first pixel.", padded=(0, 0)),
     Mistake("it adds the padding; padding moves the window the other way.", padded=(1, 1)),
-    Mistake(_WIDER, padded=(-1, 0)),
-    Mistake(_WIDER, padded=(-1, 1)),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 0)),
+    Mistake("it makes the window wider by the padding; padding moves both ends by the same.", padded=(-1, 1)),
     Mistake("it leaves out the strides.", strides=False),
     Mistake(
         "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",

@@ -98,8 +98,6 @@ def _wrong_layers(block, missing, extra, channels, middle):
     return {"fault": fault, "hint": hint}
 
 
-_ALIKE = mark("it normalises in both modes alike; in evaluation mode the running statistics count.")
-
 PRE_ACTIVATION = LayerExercise(
     number="6.2",
     name="PreActBlock",
@@ -135,8 +133,8 @@ PRE_ACTIVATION = LayerExercise(
     Mistake("ReLU comes before batch norm; it is the other way round.", first="relu norm", second="relu norm"),
     Mistake("the first batch norm is never used.", first="relu"),
     Mistake("the second batch norm is never used.", second="relu"),
-    Mistake(_ALIKE, training=True),
-    Mistake(_ALIKE, training=False),
+    Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
+    Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
 )
 
 
