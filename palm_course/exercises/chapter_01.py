@@ -3,15 +3,14 @@
 import functools
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
-from palm_course.exercises.student_values import as_array, describe
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.student_values import F, as_array, describe, paddle
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first_fault
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
@@ -23,16 +22,13 @@ def _output_size(size, kernel, stride=1, padding=0, *, ends=2, strides=True, bef
     return rounded((room + before) / (stride if strides else 1) + after)
 
 
-def _layers(rng: np.random.Generator) -> list[Case]:
-    cases = [Case((28, 5)), Case((24, 2), {"stride": 2}), Case((224, 11), {"stride": 4, "padding": 5})]
-    cases += [Case((224, 7, 2, 3)), Case((), {"size": 7, "kernel": 3, "stride": 1, "padding": 1})]
-    cases += [Case((9, 4), {"stride": 3}), Case((4, 4))]
+def _layers(rng: np.random.Generator) -> Iterator[Case]:
+    yield from (Case(28, 5), Case(24, 2, stride=2), Case(224, 11, stride=4, padding=5), Case(224, 7, 2, 3))
+    yield from (Case(size=7, kernel=3, stride=1, padding=1), Case(9, 4, stride=3), Case(4, 4))
     for _ in range(20):
         kernel = int(rng.integers(1, 12))
         size = kernel + int(rng.integers(0, 60))
-        stride, padding = int(rng.integers(1, 6)), int(rng.integers(0, 6))
-        cases.append(Case((size, kernel), {"stride": stride, "padding": padding}))
-    return cases
+        yield Case(size, kernel, stride=int(rng.integers(1, 6)), padding=int(rng.integers(0, 6)))
 
 
 OUTPUT_SIZE = NumberExercise(
@@ -65,16 +61,15 @@ OUTPUT_SIZE = NumberExercise(
 
 
 # 1.2 ------------------------------------------------------------------------------------------
-def _lenet_parameters(num_classes, in_channels=1, *, conv_bias=1, fc_bias=1, third_kernel=4):
+def _lenet_parameters(num_classes, in_channels=1, *, conv_bias=1, fc_bias=1, third_kernel=4, first_linear=1):
     convolutions = [(in_channels, 6, 5), (6, 16, 5), (16, 120, third_kernel)]
-    linears = [(120, 64), (64, num_classes)]
     total = sum((fan_in * kernel**2 + conv_bias) * out for fan_in, out, kernel in convolutions)
-    return total + sum((fan_in + fc_bias) * out for fan_in, out in linears)
+    return total + (120 + fc_bias) * 64 * first_linear + (64 + fc_bias) * num_classes
 
 
-def _lenets(rng: np.random.Generator) -> list[Case]:
-    drawn = [Case((int(rng.integers(2, 1001)),), {"in_channels": int(rng.integers(1, 12))}) for _ in range(10)]
-    return [Case((10,)), Case((1,)), Case((10,), {"in_channels": 3}), *drawn]
+def _lenets(rng: np.random.Generator) -> Iterator[Case]:
+    yield from (Case(10), Case(1), Case(10, in_channels=3))
+    yield from (Case(int(rng.integers(2, 1001)), in_channels=int(rng.integers(1, 12))) for _ in range(10))
 
 
 PARAMETERS = NumberExercise(
@@ -102,10 +97,7 @@ PARAMETERS = NumberExercise(
     Mistake("it takes no notice of in_channels.", lambda classes, in_channels=1: _lenet_parameters(classes)),
     Mistake("it takes no notice of num_classes.", lambda classes, in_channels=1: _lenet_parameters(10, in_channels)),
     Mistake("the third convolution's kernel is 4 × 4, you count 5 × 5.", third_kernel=5),
-    Mistake(
-        "the first fully connected layer's weights and bias are missing.",
-        lambda classes, in_channels=1: _lenet_parameters(classes, in_channels) - 121 * 64,
-    ),
+    Mistake("the first fully connected layer's weights and bias are missing.", first_linear=0),
 )
 
 
@@ -124,9 +116,6 @@ def _lenet32_parameters(num_classes: int) -> dict[str, Shape]:
 
 
 def _lenet32(p, x, *, num_classes, training, sigmoids=_RIGHT, activation="sigmoid", pool="max_pool2d", softmax=False):
-    import paddle
-    import paddle.nn.functional as F
-
     for layer, count in enumerate(sigmoids):
         weight, bias = p[f"weight {layer}"], p[f"bias {layer}"]
         x = F.conv2d(x, weight, bias) if layer < 3 else F.linear(paddle.flatten(x, 1), weight, bias)
@@ -159,7 +148,7 @@ LENET32 = LayerExercise(
         "three convolutions and after the first fully connected layer, but not once more before a convolution."
     ),
     # Numbers of classes that no other layer has, so that parameters are told apart by their shapes.
-    builds=[((), {"num_classes": classes}, [batch, 3, 32, 32]) for classes, batch in ((10, 4), (2, 1), (7, 3))],
+    builds=[(Case(num_classes=classes), [batch, 3, 32, 32]) for classes, batch in ((10, 4), (2, 1), (7, 3))],
     parameters=_lenet32_parameters,
     reference=_lenet32,
     wrong_parameters=_wrong_parameters,
@@ -167,8 +156,7 @@ LENET32 = LayerExercise(
     unknown=mark("the values are not those of the table's layers."),
     values_hint=mark("go through `forward` line by line: after which layers does a sigmoid stand, and where twice?"),
 ).with_mistakes(
-    Mistake("the activation is not a sigmoid.", activation="relu"),
-    Mistake("the activation is not a sigmoid.", activation="tanh"),
+    *(Mistake("the activation is not a sigmoid.", activation=name) for name in ("relu", "tanh")),
     Mistake("it pools by averages, not maxima.", pool="avg_pool2d"),
     Mistake("the output went through softmax; logits are the last layer's bare values.", softmax=True),
     *(Mistake(functools.partial(_misplaced, way), sigmoids=way) for way in _WAYS),
@@ -176,38 +164,25 @@ LENET32 = LayerExercise(
 
 
 # 1.4 ------------------------------------------------------------------------------------------
-def _cross_entropy(logits, label):
-    z = np.asarray(logits, np.float64) - np.max(logits)
-    return float(np.log(np.exp(z).sum()) - z[label])
-
-
-def _by_division(logits, label, *, log=np.log, sign=-1.0, shift=np.max, base=np.exp):
+def _cross_entropy(logits, label, *, log=np.log, sign=-1.0, shift=np.max, base=np.exp, by_division=True):
     z = np.asarray(logits, np.float64)
     with np.errstate(all="ignore"):
-        parts = base(z - shift(z))
-        return float(sign * log(parts[label] / parts.sum()))
+        z = z - shift(z)
+        parts = base(z)
+        return float(sign * log(parts[label] / parts.sum()) if by_division else np.log(parts.sum()) - z[label])
 
 
-def _by_sum(logits, label):
-    z = np.asarray(logits, np.float64)
-    with np.errstate(all="ignore"):
-        return float(np.log(np.exp(z).sum()) - z[label])
-
-
-def _wrong(fault: str, **options: Any) -> Mistake:
-    return Mistake(fault, functools.partial(_by_division, **options))
-
-
-def _logits(rng: np.random.Generator) -> list[Case]:
-    cases = [
-        Case((np.array(z, np.float64), y)) for z, y in (([2.0, 1.0, 0.0], 0), ([2.0, 1.0, 0.0], 2), ([0.0] * 10, 3))
-    ]
+def _logits(rng: np.random.Generator) -> Iterator[Case]:
+    yield from (Case(np.array([2.0, 1.0, 0.0]), 0), Case(np.array([2.0, 1.0, 0.0]), 2), Case(np.zeros(10), 3))
     for _ in range(8):
         classes = int(rng.integers(2, 11))
-        cases.append(Case((np.round(rng.normal(0, 3, classes), 2), int(rng.integers(classes)))))
-    large = ([1000.0, 999.0, 0.0], 1), ([0.0, 1000.0], 1), ([-1000.0, -1001.0], 0)
-    return [*cases, *(Case((np.array(z), y)) for z, y in large)]
+        yield Case(np.round(rng.normal(0, 3, classes), 2), int(rng.integers(classes)))
+    for z, label in (([1000.0, 999.0, 0.0], 1), ([0.0, 1000.0], 1), ([-1000.0, -1001.0], 0)):
+        yield Case(np.array(z), label)
 
+
+_NO_EXP = mark("softmax takes exp of each logit before it divides by the sum.")
+_OVERFLOW = mark("right for small logits, but exp overflows for large ones.")
 
 CROSS_ENTROPY = NumberExercise(
     number="1.4",
@@ -225,46 +200,40 @@ CROSS_ENTROPY = NumberExercise(
     tolerance=1e-6,
     one_by_one=True,
 ).with_mistakes(
-    _wrong(mark("the minus sign is missing: a loss is 0 or above."), sign=1.0),
-    _wrong(mark("it returns the probability; the loss is −ln of it."), log=lambda p: p, sign=1.0),
-    _wrong(mark("this is a logarithm to base 2: the loss wants the natural one, np.log."), log=np.log2),
-    _wrong(mark("this is a logarithm to base 10: the loss wants the natural one, np.log."), log=np.log10),
-    _wrong(mark("softmax takes exp of each logit before it divides by the sum."), shift=np.min, base=np.positive),
-    _wrong(
-        mark("softmax takes exp of each logit before it divides by the sum."), shift=np.zeros_like, base=np.positive
-    ),
-    _wrong(mark("right for small logits, but exp overflows for large ones."), shift=np.zeros_like),
-    Mistake("right for small logits, but exp overflows for large ones.", _by_sum),
+    Mistake("the minus sign is missing: a loss is 0 or above.", sign=1.0),
+    Mistake("it returns the probability; the loss is −ln of it.", log=lambda p: p, sign=1.0),
+    Mistake("this is a logarithm to base 2: the loss wants the natural one, np.log.", log=np.log2),
+    Mistake("this is a logarithm to base 10: the loss wants the natural one, np.log.", log=np.log10),
+    Mistake(_NO_EXP, shift=np.min, base=np.positive),
+    Mistake(_NO_EXP, shift=np.zeros_like, base=np.positive),
+    Mistake(_OVERFLOW, shift=np.zeros_like),
+    Mistake(_OVERFLOW, shift=np.zeros_like, by_division=False),
 )
 
 
 # 1.5 ------------------------------------------------------------------------------------------
-def _conv_and_pool(image, kernel, *, turn=False, pool=np.max, swap=False):
-    kernel = kernel[::-1, ::-1] if turn else kernel.T if swap else kernel
-    sums = _conv(image, kernel)
+def _conv_and_pool(image, kernel, *, change=lambda kernel: kernel, pool=np.max):
+    sums = _conv(image, change(kernel))
     rows, columns = (n // 2 * 2 for n in sums.shape)
     return pool(sums[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2), axis=(1, 3))
 
 
-def _small_images(rng: np.random.Generator) -> list[Case]:
-    sizes = [(5, 5, 2), (6, 6, 3), (8, 6, 3), (7, 9, 3), (6, 8, 1), (9, 9, 4)]
-    return [
-        Case((rng.integers(-3, 4, (h, w)).astype(np.float64), rng.integers(-2, 3, (k, k)).astype(np.float64)))
-        for h, w, k in sizes
-    ]
+def _conv(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    return np.einsum("ijuv,uv->ij", np.lib.stride_tricks.sliding_window_view(image, kernel.shape), kernel)
+
+
+def _small_images(rng: np.random.Generator) -> Iterator[Case]:
+    for h, w, k in ((5, 5, 2), (6, 6, 3), (8, 6, 3), (7, 9, 3), (6, 8, 1), (9, 9, 4)):
+        yield Case(rng.integers(-3, 4, (h, w)).astype(np.float64), rng.integers(-2, 3, (k, k)).astype(np.float64))
 
 
 def _wrong_map(shape: tuple, right: tuple, image: np.ndarray, kernel: np.ndarray) -> str:
     before = tuple(n - len(kernel) + 1 for n in image.shape)
-    if shape == before:
-        return tr("this is the map before pooling.")
-    if shape == tuple(-(-n // 2) for n in before):
-        return tr("a region that is cut off by the edge does not count.")
-    return tr("the shape is not that of the map after pooling.")
-
-
-def _map(values: np.ndarray) -> str:
-    return describe(np.round(values, 4))
+    return first_fault(
+        (shape == before, tr("this is the map before pooling.")),
+        (shape == tuple(-(-n // 2) for n in before), tr("a region that is cut off by the edge does not count.")),
+        otherwise=tr("the shape is not that of the map after pooling."),
+    )
 
 
 CONV_AND_POOL = ArrayExercise(
@@ -283,10 +252,9 @@ CONV_AND_POOL = ArrayExercise(
     close=lambda right, came: np.allclose(right, came, atol=1e-6),
     wrong_shape=_wrong_map,
     unknown=mark("the values are not those of a convolution and a max-pooling."),
-    show=_map,
 ).with_mistakes(
-    Mistake("the kernel is turned by 180 degrees; networks leave it as it is.", turn=True),
-    Mistake("rows and columns of the kernel are exchanged.", swap=True),
+    Mistake("the kernel is turned by 180 degrees; networks leave it as it is.", change=lambda k: k[::-1, ::-1]),
+    Mistake("rows and columns of the kernel are exchanged.", change=np.transpose),
     Mistake("it pools by averages, not maxima.", pool=np.mean),
     Mistake("it pools by minima, not maxima.", pool=np.min),
     Mistake("it pools by sums, not maxima.", pool=np.sum),
@@ -298,33 +266,26 @@ _LINE = np.zeros((7, 7))
 _LINE[:, 3] = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _KernelExercise(Exercise):
-    """The answer returns a kernel, and any one that does what is asked is right."""
-
-    def judge(self, trial: Trial, answer: Any) -> None:
-        value = trial.call(answer)
-        kernel, tried = as_array(value), f"{self.name}()"
-        if kernel is None or kernel.shape != (3, 3):
-            trial.fail(tr("it should return 3 × 3 numbers."), tried=tried, came=describe(value))
-        plain, across, along = (_conv(picture, kernel) for picture in (np.ones((7, 7)), _LINE.T, _LINE))
-        middle, others = along[:, 2], np.delete(along, 2, axis=1)
-        faults = (
-            (np.allclose(plain, 0), mark("a plain white picture lights it up: its numbers should add up to 0."), plain),
-            (np.allclose(across, 0), mark("a horizontal stroke lights it up as well."), across),
-            (middle.min() > 1e-6, mark("on a vertical stroke its map is not positive."), along),
-            (middle.min() > others.max(), mark("its map is not largest on the stroke itself but beside it."), along),
-        )
-        for good, fault, came in faults:
-            if not good:
-                trial.fail(tr(fault), tried=tried, came=describe(np.round(came[2], 4)))
+def _judge_kernel(trial: Trial, answer: Any) -> None:
+    """Take any kernel that does what is asked."""
+    value, tried = trial.call(answer), "vertical_strokes()"
+    kernel = as_array(value)
+    if kernel is None or kernel.shape != (3, 3):
+        trial.fail(tr("it should return 3 × 3 numbers."), tried=tried, came=describe(value))
+    plain, across, along = (_conv(picture, kernel) for picture in (np.ones((7, 7)), _LINE.T, _LINE))
+    middle, others = along[:, 2], np.delete(along, 2, axis=1)
+    faults = (
+        (np.allclose(plain, 0), mark("a plain white picture lights it up: its numbers should add up to 0."), plain),
+        (np.allclose(across, 0), mark("a horizontal stroke lights it up as well."), across),
+        (middle.min() > 1e-6, mark("on a vertical stroke its map is not positive."), along),
+        (middle.min() > others.max(), mark("its map is not largest on the stroke itself but beside it."), along),
+    )
+    for good, fault, came in faults:
+        if not good:
+            trial.fail(tr(fault), tried=tried, came=describe(np.round(came[2], 4)))
 
 
-def _conv(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    return np.einsum("ijuv,uv->ij", np.lib.stride_tricks.sliding_window_view(image, kernel.shape), kernel)
-
-
-VERTICAL_STROKES = _KernelExercise(
+VERTICAL_STROKES = Exercise(
     number="1.6",
     name="vertical_strokes",
     title=mark("a kernel for vertical strokes"),
@@ -334,4 +295,5 @@ VERTICAL_STROKES = _KernelExercise(
         "give the middle column a positive weight, the other two a negative one. On a plain picture the sum of the "
         "nine numbers must be 0, so the middle weighs as much as left and right together."
     ),
+    also=_judge_kernel,
 )

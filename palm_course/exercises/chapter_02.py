@@ -2,12 +2,12 @@
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.trial import Case, Mistake
+from palm_course.exercises.trial import Case, Mistake, first_fault
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
@@ -24,14 +24,13 @@ def _held_out(groups: np.ndarray, count: int, *, by: str = "group", more: bool =
     return held_out
 
 
-def _patients(rng: np.random.Generator) -> list[Case]:
-    """Return the example, one group, groups of one photograph, and shuffled groups of one to four with gaps."""
-    cases = [(np.array([2, 0, 1, 0, 2, 1]), 3), (np.zeros(5, np.int64), 2), (np.arange(6)[::-1].copy(), 2)]
+def _patients(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield the example, one group, groups of one photograph, and shuffled groups of one to four with gaps."""
+    yield from (Case(np.array([2, 0, 1, 0, 2, 1]), 3), Case(np.zeros(5, np.int64), 2), Case(np.arange(6)[::-1], 2))
     for count in (4, 7, 8, 12):
         sizes = [2, 2, *rng.integers(1, 5, 8)]
         groups = np.repeat(np.sort(rng.choice(40, len(sizes), replace=False)), sizes)
-        cases.append((rng.permutation(groups), count))
-    return [Case(case) for case in cases]
+        yield Case(rng.permutation(groups), count)
 
 
 HOLD_OUT = ArrayExercise(
@@ -46,7 +45,7 @@ HOLD_OUT = ArrayExercise(
     ),
     cases=_patients,
     reference=_held_out,
-    wrong_shape=lambda shape, right, *args: tr("the shape is wrong: it should be one True or False a photograph."),
+    wrong_shape=lambda *args: tr("the shape is wrong: it should be one True or False a photograph."),
     wrong_dtype=mark("the dtype is wrong: return True and False, not numbers."),
     unknown=mark("other photographs are held out than asked for."),
     show=lambda array: str(array.tolist()),
@@ -63,18 +62,16 @@ def _accuracy(logits: np.ndarray, labels: np.ndarray, *, threshold: float = 0.0)
     return float(np.mean((logits.reshape(-1) > threshold) == (labels.reshape(-1) == 1)))
 
 
-def _answers(rng: np.random.Generator) -> list[Case]:
-    """Return all four combinations of shapes, several sizes and both dtypes of labels."""
-    example = np.array([[2.0], [-1.0], [0.3], [-4.0]], dtype=np.float32)
-    cases = [Case((example, np.array([[1], [0], [0], [0]])))]
+def _answers(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield all four combinations of shapes, several sizes and both dtypes of labels."""
+    yield Case(np.array([[2.0], [-1.0], [0.3], [-4.0]], np.float32), np.array([[1], [0], [0], [0]]))
     sizes = [(5, 2, 2), (6, 1, 1), (4, 2, 1), (5, 1, 2), (37, 2, 1), (50, 2, 2), (1, 2, 2), (64, 1, 2), (101, 1, 1)]
     for number, (count, rank, label_rank) in enumerate(sizes):
         # Keeps clear of 0, where rounding could decide.
         logits = rng.choice([-1, 1], count) * rng.uniform(0.05, 3, count)
         labels = (rng.random(count) < 0.4).astype(np.float32 if number % 2 else np.int64)
         logits = logits.astype(np.float32).reshape([count, 1][:rank])
-        cases.append(Case((logits, labels.reshape([count, 1][:label_rank]))))
-    return cases
+        yield Case(logits, labels.reshape([count, 1][:label_rank]))
 
 
 ACCURACY = NumberExercise(
@@ -117,16 +114,14 @@ def _rates(predictions: np.ndarray, labels: np.ndarray, *, of: str = "class", ab
     return tuple(shares)
 
 
-def _predictions(rng: np.random.Generator) -> list[Case]:
-    """Return mixed labels, and some where a class is absent."""
+def _predictions(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield mixed labels, and some where a class is absent."""
     pairs = [([1, 1, 0, 0, 1], [1, 1, 1, 0, 0]), ([1] * 6, [1, 0, 1, 0, 0, 1]), ([1, 0, 1, 1], [1] * 4)]
-    cases = [Case(tuple(map(np.array, pair))) for pair in [*pairs, ([1, 0, 0], [0] * 3)]]
+    yield from (Case(*map(np.array, pair)) for pair in [*pairs, ([1, 0, 0], [0] * 3)])
     for _ in range(8):
         labels = (rng.random(rng.integers(20, 60)) < 0.4).astype(np.int64)
         # Two thirds right, so that no two of the counts are likely to agree.
-        predictions = np.where(rng.random(len(labels)) < 0.67, labels, 1 - labels)
-        cases.append(Case((predictions, labels)))
-    return cases
+        yield Case(np.where(rng.random(len(labels)) < 0.67, labels, 1 - labels), labels)
 
 
 SENSITIVITY = NumberExercise(
@@ -154,18 +149,16 @@ SENSITIVITY = NumberExercise(
 
 
 # 2.4 ------------------------------------------------------------------------------------------
-def _photographs(rng: np.random.Generator) -> list[Case]:
-    """Return wide, tall, square, small and odd-sized photographs: smooth, nowhere near black, in unlike colours."""
+def _photographs(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield wide, tall, square, small and odd-sized photographs: smooth, nowhere near black, in unlike colours."""
     import cv2
 
-    cases = []
     shapes = [(100, 200, None), (300, 180, None), (90, 90, 64), (71, 107, 150), (150, 101, 75), (64, 200, 99)]
     for height, width, size in shapes:
         # Without the offset between the channels, exchanged colours could go unseen.
         coarse = rng.uniform(80, 160, (3, 3, 3)) + np.array([60, 0, -30])
         img = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
-        cases.append(Case((img,), {"size": size} if size else {}))
-    return cases
+        yield Case(img, size=size) if size else Case(img)
 
 
 def _fitted(img, size=224, *, fit="longer", place="middle", border=0.0, colours="bgr", scale="signed"):
@@ -200,11 +193,11 @@ def _is_fitted(right: np.ndarray, came: np.ndarray) -> bool:
 
 
 def _wrong_square(shape: tuple, right: tuple, *args: Any) -> str:
-    if shape == (*right[1:], 3):
-        return tr("the colour channel is still the last axis; it should be the first (CHW).")
-    if shape == (1, *right):
-        return tr("there is one axis too many: a single photograph has no batch axis.")
-    return tr("the shape is wrong: the result should be a square of `size` pixels.")
+    return first_fault(
+        (shape == (*right[1:], 3), tr("the colour channel is still the last axis; it should be the first (CHW).")),
+        (shape == (1, *right), tr("there is one axis too many: a single photograph has no batch axis.")),
+        otherwise=tr("the shape is wrong: the result should be a square of `size` pixels."),
+    )
 
 
 def _range_and_pixels(square: np.ndarray) -> str:
@@ -272,28 +265,22 @@ def _batches(images, labels, order, batch_size=10, *, follow=True, reset=True, l
         yield np.stack(some), np.array(truth, "float32")
 
 
-def _row(*args: Any, **kwargs: Any) -> np.ndarray:
-    return _coded(_batches(*args, **kwargs))
-
-
-def _labelled(rng: np.random.Generator) -> list[Case]:
-    """Return a few small images, each of which holds its own number, with uneven labels and a shuffled order."""
-    cases = []
+def _labelled(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield a few small images, each of which holds its own number, with uneven labels and a shuffled order."""
     for count, size in ((7, 3), (6, 3), (25, 10), (5, 8)):
         images = np.arange(1.0, count + 1, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
         labels = (rng.random(count) < 0.4).astype(int)
         labels[:2] = 1, 0
         order = np.roll(rng.permutation(count), 1)
-        cases.append(Case((images, labels.tolist(), order.tolist(), size)))
-    return cases
+        yield Case(images, labels.tolist(), order.tolist(), size)
 
 
-def _called(trial: Any, answer: Any) -> Any:
-    @functools.wraps(answer)
-    def batches(*args: Any, **kwargs: Any) -> np.ndarray:
-        return _coded(answer(*args, **kwargs))
+def _coded_reader(reader: Callable) -> Callable:
+    @functools.wraps(reader)
+    def row(*args: Any, **kwargs: Any) -> np.ndarray:
+        return _coded(reader(*args, **kwargs))
 
-    return batches
+    return row
 
 
 def _said(row: np.ndarray) -> str:
@@ -305,7 +292,6 @@ def _said(row: np.ndarray) -> str:
 
 _PILE = mark("the labels of earlier batches come again: `truth` has to be emptied together with `some`.")
 _FOLLOW = mark("photographs and labels do not belong together: the labels do not follow `order`.")
-_LAST = mark("the photographs that are left over at the end get lost.")
 
 BATCHES = ArrayExercise(
     number="2.5",
@@ -318,17 +304,13 @@ BATCHES = ArrayExercise(
         "what becomes of the seventh photograph?"
     ),
     cases=_labelled,
-    reference=_row,
-    called=_called,
-    wrong_shape=lambda shape, right, *args: tr("the batches are not those asked for."),
+    reference=_coded_reader(_batches),
+    called=lambda trial, answer: _coded_reader(answer),
+    wrong_shape=lambda *args: tr("the batches are not those asked for."),
     unknown=mark("the batches are not those asked for."),
     show=_said,
 ).with_mistakes(
-    Mistake(_PILE, reset=False),
-    Mistake(_PILE, reset=False, last=False),
-    Mistake(_PILE, reset=False, follow=False),
-    Mistake(_PILE, reset=False, follow=False, last=False),
-    Mistake(_FOLLOW, follow=False),
-    Mistake(_FOLLOW, follow=False, last=False),
-    Mistake(_LAST, last=False),
+    *(Mistake(_PILE, reset=False, follow=follow, last=last) for follow in (True, False) for last in (True, False)),
+    *(Mistake(_FOLLOW, follow=False, last=last) for last in (True, False)),
+    Mistake("the photographs that are left over at the end get lost.", last=False),
 )

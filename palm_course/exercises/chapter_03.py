@@ -1,14 +1,16 @@
 """The exercises of chapter 3, AlexNet."""
 
 import operator
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from palm_course.exercises.layer_check import create
 from palm_course.exercises.protection import kept
-from palm_course.exercises.student_values import as_array, as_numbers, describe, describe_shape, is_tensor
-from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
+from palm_course.exercises.student_values import F, as_array, as_numbers, describe, describe_shape, is_tensor, paddle
+from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first_fault
 from palm_course.exercises.value_check import ArrayExercise
 from palm_utils.machine import seed_everything
 from palm_utils.messages import mark, tr, trn
@@ -19,8 +21,6 @@ _PIXELS = 224
 
 
 def _judge_shrunk(trial: Trial, answer: Any) -> None:
-    import paddle
-
     model = create(trial, answer)
     model.eval()
     # Averages: no unit is dead, no value overflows, and what grows at the input grows wherever it is seen.
@@ -32,39 +32,23 @@ def _judge_shrunk(trial: Trial, answer: Any) -> None:
         parameter.set_value(value)
     if not callable(getattr(model, "features", None)):
         trial.fail(tr("it has no method `features`, which should return the maps before the first `Linear`."))
-    logits = trial.call(_without_gradients(model), (paddle.zeros([2, 3, _PIXELS, _PIXELS]),), name="model")
-    if list(getattr(logits, "shape", [])) != [2, 1]:
-        expected = describe_shape("tensor", [2, 1], "float32")
-        trial.fail(tr("it should return one logit for each image."), expected=expected, came=describe(logits))
-    _check_parameters(trial, model)
-    _check_what_is_seen(trial, _without_gradients(model.features))
-
-
-def _without_gradients(function: Any) -> Any:
-    import paddle
-
-    def call(x):
-        with paddle.no_grad():
-            return function(x)
-
-    return call
-
-
-def _check_parameters(trial: Trial, model: Any) -> None:
-    sizes = {name: int(np.prod(p.shape)) for name, p in model.named_parameters() if not p.stop_gradient}
-    if sum(sizes.values()) < MOST_PARAMETERS:
-        return
-    name, largest = max(sizes.items(), key=lambda item: item[1])
-    came = tr("{total:,}, of them {size:,} in {name}", total=sum(sizes.values()), size=largest, name=name)
-    expected = tr("fewer than {most:,} parameters", most=MOST_PARAMETERS)
-    trial.fail(tr("it is still too large."), expected=expected, came=came)
+    with paddle.no_grad():
+        logits = trial.call(model, paddle.zeros([2, 3, _PIXELS, _PIXELS]), name="model")
+        if list(getattr(logits, "shape", [])) != [2, 1]:
+            expected = describe_shape("tensor", [2, 1], "float32")
+            trial.fail(tr("it should return one logit for each image."), expected=expected, came=describe(logits))
+        sizes = {name: int(np.prod(p.shape)) for name, p in model.named_parameters() if not p.stop_gradient}
+        total, name = sum(sizes.values()), max(sizes, key=sizes.get, default="")
+        if total >= MOST_PARAMETERS:
+            came = tr("{total:,}, of them {size:,} in {name}", total=total, size=sizes[name], name=name)
+            expected = tr("fewer than {most:,} parameters", most=MOST_PARAMETERS)
+            trial.fail(tr("it is still too large."), expected=expected, came=came)
+        _check_what_is_seen(trial, model.features)
 
 
 def _check_what_is_seen(trial: Trial, features: Any) -> None:
     """Find which rows and columns reach the middle of the last maps: what grows there must grow the middle."""
-    import paddle
-
-    rest = trial.call(features, (paddle.zeros([1, 3, _PIXELS, _PIXELS]),), name="features")
+    rest = trial.call(features, paddle.zeros([1, 3, _PIXELS, _PIXELS]), name="features")
     if list(getattr(rest, "shape", []))[:1] != [1] or len(rest.shape) != 4:
         trial.fail(tr("`features` should return maps, [N, channels, height, width]."), came=describe(rest))
     row, column = (side // 2 for side in rest.shape[2:])
@@ -72,29 +56,22 @@ def _check_what_is_seen(trial: Trial, features: Any) -> None:
     def reaches(lines: slice, axis: int) -> bool:
         image = np.zeros([1, 3, _PIXELS, _PIXELS], np.float32)
         image[(slice(None), slice(None), lines) if axis == 0 else (..., lines)] = 1e6
-        grown = trial.call(features, (paddle.to_tensor(image),), name="features")
+        grown = trial.call(features, paddle.to_tensor(image), name="features")
         return bool((grown[0, :, row, column] > rest[0, :, row, column] + 1e-3).any())
 
     def count(axis: int) -> int:
-        first = _last_true(lambda n: not reaches(slice(0, n), axis))  # lines above that are not seen
-        return max(0, _PIXELS - first - _last_true(lambda n: not reaches(slice(_PIXELS - n, _PIXELS), axis)))
+        counts = range(1, _PIXELS + 1)  # of lines at the border, which are not seen up to the number looked for
+        before = bisect_left(counts, True, key=lambda n: reaches(slice(n), axis))
+        behind = bisect_left(counts, True, key=lambda n: reaches(slice(_PIXELS - n, None), axis))
+        return max(0, _PIXELS - before - behind)
 
-    seen = tuple(map(count, (0, 1)))
+    seen = count(0), count(1)
     if seen != (_SEEN, _SEEN):
         fault = tr("its receptive field is not AlexNet's.")
         if max(seen) == 0:
             fault = tr("the middle of its maps does not depend on the photograph.")
         came, expected = (tr("{h} × {w} pixels", h=h, w=w) for h, w in (seen, (_SEEN, _SEEN)))
         trial.fail(fault, tried=tr("one place in the middle of the last maps"), expected=expected, came=came)
-
-
-def _last_true(holds: Any) -> int:
-    """Return the largest n, from 0 to the side of a photograph, for which `holds`, given that it holds up to there."""
-    low, high = 0, _PIXELS
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle - 1)
-    return low
 
 
 SHRINK = Exercise(
@@ -113,21 +90,19 @@ SHRINK = Exercise(
 
 
 # 3.2 ------------------------------------------------------------------------------------------
-def _images(rng: np.random.Generator) -> list[Case]:
-    """Return wide, tall and square images, with and without mirroring, darker and brighter."""
+def _images(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield wide, tall and square images, with and without mirroring, darker and brighter."""
     kinds = [(4, 6, True, 1.0), (5, 3, False, 1.5), (6, 6, True, 0.8), (7, 9, False, 0.5), (9, 8, True, 1.3)]
-    cases = []
     for height, width, flip, factor in [*kinds, (8, 8, False, 1.0)]:
         image = rng.uniform(-1, 1, (3, height, width)).astype(np.float32)
         image[:, 0, 0], image[:, -1, -1] = -1.0, 1.0  # black and white
-        cases.append(Case((image, flip, factor)))
-    return cases
+        yield Case(image, flip, factor)
 
 
-def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=-1, ends=(-1, 1)):
-    """Mirror, and multiply the distance from black. back: what black becomes again."""
+def _flipped_and_brightened(image, flip, factor, *, axes=2, flips=bool, black=-1, back=None, ends=(-1, 1)):
+    """Mirror, and multiply the distance from black. back: what is added in the end, by default black."""
     mirrored = np.flip(image, axes) if flips(flip) else image
-    return np.clip((mirrored - black) * factor + back, *ends)
+    return np.clip((mirrored - black) * factor + (black if back is None else back), *ends)
 
 
 def _wrong_image(shape: tuple, right: tuple, *args: Any) -> str:
@@ -170,13 +145,10 @@ FLIP_AND_BRIGHTEN = ArrayExercise(
     Mistake("it never mirrors.", flips=lambda flip: False),
     Mistake("it mirrors where `flip` is false.", flips=operator.not_),
     Mistake("the brightness stays as it is.", lambda image, flip, _: _flipped_and_brightened(image, flip, 1.0)),
-    Mistake(
-        "it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.", black=0, back=0
-    ),
+    Mistake("it multiplies the values themselves: 0 is a mid-grey here, so black (-1) does not stay black.", black=0),
     Mistake(
         "it multiplies the values themselves (black, -1, does not stay black), and some end beyond -1 or 1.",
         black=0,
-        back=0,
         ends=(-np.inf, np.inf),
     ),
     Mistake(
@@ -201,15 +173,15 @@ def _judge_dropout(trial: Trial, answer: Any) -> None:
     with kept():
         for p, shape in ((0.5, [50, 400]), (0.2, [25, 8, 10, 10]), (0.75, [20000]), (0.0, [20, 30])):
             created = f"MyDropout(p={p})"
-            layer = create(trial, answer, kwargs={"p": p})
+            layer = create(trial, answer, p=p)
             rng = np.random.default_rng(33)
             # Clear of 0, so that every zero in the result was dropped.
             x = (rng.uniform(0.5, 2.0, shape) * rng.choice([-1, 1], shape)).astype(np.float32)
             layer.train()
-            first, second = (_call(trial, created, layer, x, seed) for seed in (1, 2))
+            one, other = (_call(trial, created, layer, x, seed) for seed in (1, 2))
             tried = tr("{call} in training, x of shape {shape}", call=f"{created}(x)", shape=shape)
-            _check_values(trial, tried, p, x, first)
-            _check_places(trial, tried, p, first == 0, second == 0)
+            _check_values(trial, tried, p, x, one)
+            _check_places(trial, tried, p, one == 0, other == 0)
             _check_gradient(trial, created, layer, x, p)
             layer.eval()
             _check_evaluation(trial, created, p, x, _call(trial, f"{created}.eval()", layer, x, seed=3))
@@ -220,24 +192,21 @@ def _judge_dropout(trial: Trial, answer: Any) -> None:
 
 
 def _call(trial: Trial, created: str, layer: Any, x: np.ndarray, seed: int) -> np.ndarray:
-    import paddle
-
     # A trial puts the random generators back after each call, so each call gets a seed of its own.
     seed_everything(seed)
-    tensor, fault = paddle.to_tensor(x), ""
-    value = trial.call(layer, (tensor,), name=created)
-    if not is_tensor(value):
-        fault = tr("it does not return a tensor.")
-    elif list(value.shape) != list(x.shape):
-        fault = tr("the shape has changed.")
-    elif as_array(value) is None or as_array(value).dtype != np.float32:
-        fault = tr("the dtype has changed; float32 should stay float32.")
-    elif not np.isfinite(value.numpy()).all():
-        fault = tr("some values are not finite.")
+    tensor = paddle.to_tensor(x)
+    value = trial.call(layer, tensor, name=created)
+    array = as_array(value) if is_tensor(value) else None
+    fault = first_fault(
+        (not is_tensor(value), tr("it does not return a tensor.")),
+        (list(getattr(value, "shape", [])) != list(x.shape), tr("the shape has changed.")),
+        (array is None or array.dtype != np.float32, tr("the dtype has changed; float32 should stay float32.")),
+        (array is None or not np.isfinite(array).all(), tr("some values are not finite.")),
+    )
     if fault:
         expected = describe_shape("tensor", x.shape, "float32")
         trial.fail(fault, tried=f"{created}({describe(tensor)})", expected=expected, came=describe(value))
-    return value.numpy()
+    return array
 
 
 def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
@@ -248,16 +217,14 @@ def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.
 
     if are(1 / (1 - p)):
         return
+    fault = first_fault(
+        (are(1), tr("the values that stay are as they were: divide them by 1 - p.")),
+        (are(1 - p), tr("the values that stay are multiplied by 1 - p; they should be divided by it.")),
+        (p and are(1 / p), tr("the values that stay are divided by p; they should be divided by 1 - p.")),
+        (factors.std() > 1e-3, tr("the values that stay are not all multiplied by the same number.")),
+        otherwise=tr("the values that stay are not the old ones divided by 1 - p."),
+    )
     came = np.unique(np.round(factors, 3))
-    fault = tr("the values that stay are not the old ones divided by 1 - p.")
-    if are(1):
-        fault = tr("the values that stay are as they were: divide them by 1 - p.")
-    elif are(1 - p):
-        fault = tr("the values that stay are multiplied by 1 - p; they should be divided by it.")
-    elif p and are(1 / p):
-        fault = tr("the values that stay are divided by p; they should be divided by 1 - p.")
-    elif factors.std() > 1e-3:
-        fault = tr("the values that stay are not all multiplied by the same number.")
     shown = ", ".join(f"{f:g}" for f in came[:4]) + (", …" if len(came) > 4 else "")
     expected = tr("kept values {factor:g} times the old ones", factor=1 / (1 - p))
     trial.fail(fault, tried=tried, expected=expected, came=tr("factors {factors}", factors=shown))
@@ -265,13 +232,22 @@ def _check_values(trial: Trial, tried: str, p: float, x: np.ndarray, result: np.
 
 def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropped_next: np.ndarray) -> None:
     """Look at where zeros are: how many, whether each by itself, whether elsewhere in the next call."""
-    share, whole = float(dropped.mean()), _whole_parts(dropped)
+    share, rows, images = float(dropped.mean()), dropped.reshape(len(dropped), -1), dropped.ndim > 1
+    channels = dropped.ndim == 4 and (dropped == dropped[:, :, :1, :1]).all()
+    places = tr("it drops the same places in all images of the batch; each value should be drawn by itself.")
+    whole = tr("it drops whole images (rows of the batch); each value should be drawn by itself.")
+    whole = first_fault(
+        (images and (rows == rows[:, :1]).all(), whole),
+        (images and (rows == rows[:1]).all(), places),
+        (channels, tr("it drops whole channels; each value should be drawn by itself.")),
+    )
     if abs(share - p) > _SHARE_TOLERANCE:
-        fault = whole or tr("the share of zeros is not p.")
-        if not dropped.any():
-            fault = tr("nothing is dropped in training.")
-        elif abs(share - (1 - p)) < _SHARE_TOLERANCE:
-            fault = tr("p is the share that is dropped, not the share that stays.")
+        swapped = abs(share - (1 - p)) < _SHARE_TOLERANCE
+        fault = first_fault(
+            (not dropped.any(), tr("nothing is dropped in training.")),
+            (swapped, tr("p is the share that is dropped, not the share that stays.")),
+            otherwise=whole or tr("the share of zeros is not p."),
+        )
         trial.fail(fault, tried=tried, expected=tr("a share of zeros of about {share}", share=p), came=f"{share:.3f}")
     if p and whole:
         trial.fail(whole, tried=tried, expected=tr("zeros at places that have nothing to do with each other"))
@@ -280,35 +256,21 @@ def _check_places(trial: Trial, tried: str, p: float, dropped: np.ndarray, dropp
         trial.fail(fault, tried=tr("{tried}, twice", tried=tried))
 
 
-def _whole_parts(dropped: np.ndarray) -> str:
-    """Say which parts of the tensor are dropped or kept as a whole; empty where none are."""
-    rows = dropped.reshape(len(dropped), -1)
-    if dropped.ndim > 1 and (rows == rows[:, :1]).all():
-        return tr("it drops whole images (rows of the batch); each value should be drawn by itself.")
-    if dropped.ndim > 1 and (rows == rows[:1]).all():
-        return tr("it drops the same places in all images of the batch; each value should be drawn by itself.")
-    if dropped.ndim == 4 and (dropped == dropped[:, :, :1, :1]).all():
-        return tr("it drops whole channels; each value should be drawn by itself.")
-    return ""
-
-
 def _check_gradient(trial: Trial, created: str, layer: Any, x: np.ndarray, p: float) -> None:
-    import paddle
-
-    def forward_and_back(tensor):
-        tensor.stop_gradient = False
-        result = layer(tensor)
+    def forward_and_back(x):
+        x.stop_gradient = False
+        result = layer(x)
         if not result.stop_gradient:
             result.sum().backward()
-        return result, paddle.full(result.shape, float("nan")) if tensor.grad is None else tensor.grad
+        return result, x.grad
 
     seed_everything(5)
-    result, gradient = (part.numpy() for part in trial.call(forward_and_back, (paddle.to_tensor(x),), name=created))
+    result, gradient = trial.call(forward_and_back, paddle.to_tensor(x), name=created)
     tried = tr("{call} in training, then backward()", call=f"{created}(x)")
-    if np.isnan(gradient).any():
+    if gradient is None or bool(paddle.isnan(gradient).any()):
         hint = tr("values that leave PaddlePaddle (numpy, detach, no_grad) take no gradient back; only the mask may.")
         trial.fail(tr("the gradient does not find its way back to x."), tried=tried, hint=hint)
-    if not np.allclose(gradient, np.where(result == 0, 0, 1 / (1 - p)), rtol=1e-4, atol=1e-6):
+    if not np.allclose(gradient.numpy(), np.where(result.numpy() == 0, 0, 1 / (1 - p)), rtol=1e-4, atol=1e-6):
         expected = tr("{factor:g} where a value stayed, 0 where it was dropped", factor=1 / (1 - p))
         trial.fail(tr("the gradient is not that of the values that stayed."), tried=tried, expected=expected)
 
@@ -316,11 +278,12 @@ def _check_gradient(trial: Trial, created: str, layer: Any, x: np.ndarray, p: fl
 def _check_evaluation(trial: Trial, created: str, p: float, x: np.ndarray, result: np.ndarray) -> None:
     if np.allclose(result, x, rtol=1e-5):
         return
-    fault = tr("in evaluation the values should come back as they were.")
-    if p and (result == 0).any():
-        fault = tr("it drops values in evaluation too; self.training tells the two apart.")
-    elif np.allclose(result, x * (1 - p), rtol=1e-4):
-        fault = tr("in evaluation it multiplies by 1 - p: training has already made up for that, by dividing.")
+    scaled = np.allclose(result, x * (1 - p), rtol=1e-4)
+    fault = first_fault(
+        (p and (result == 0).any(), tr("it drops values in evaluation too; self.training tells the two apart.")),
+        (scaled, tr("in evaluation it multiplies by 1 - p: training has already made up for that, by dividing.")),
+        otherwise=tr("in evaluation the values should come back as they were."),
+    )
     begin, came = (describe(values.ravel()[:3]) for values in (x, result))
     expected, came = tr("x itself, beginning {values}", values=begin), tr("beginning {values}", values=came)
     trial.fail(fault, tried=f"{created}.eval()(x)", expected=expected, came=came)
@@ -342,9 +305,8 @@ DROPOUT = Exercise(
 
 
 # 3.4 ------------------------------------------------------------------------------------------
-def _probe_network() -> Any:
-    """Return a small network that notes, at each call, what it saw: mode, gradients, and the parameters' gradient."""
-    import paddle
+def _probe() -> tuple[Any, Any]:
+    """Return a small network that notes at each call how many rows came, in which mode, and its optimizer."""
 
     class Probe(paddle.nn.Layer):
         def __init__(self):
@@ -352,13 +314,14 @@ def _probe_network() -> Any:
             self.fc = paddle.nn.Linear(3, 1)
             self.fc.weight.set_value(np.array([[0.3], [-0.2], [0.5]], np.float32))
             self.fc.bias.set_value(np.zeros(1, np.float32))
-            self.calls = []  # (rows, training mode, with gradients)
+            self.calls = []  # (training mode, with gradients)
 
         def forward(self, x):
-            self.calls.append((len(x), self.training, paddle.is_grad_enabled()))
+            self.calls.append((self.training, paddle.is_grad_enabled()))
             return self.fc(x)
 
-    return Probe()
+    network = Probe()
+    return network, paddle.optimizer.SGD(0.5, parameters=network.parameters())
 
 
 def _batches(rng: np.random.Generator, sizes: tuple) -> list:
@@ -366,74 +329,54 @@ def _batches(rng: np.random.Generator, sizes: tuple) -> list:
     return [(images, labels.astype(np.float32)) for images, labels in draw]
 
 
-def _trained(train: list, valid: list, epochs: int, *, clear=True, by_image=True, steps=True, accuracy=None) -> tuple:
-    """Return the reference's rows and weights; options make the usual mistakes."""
-    import paddle
-
-    network = _probe_network()
-    optimizer = paddle.optimizer.SGD(0.5, parameters=network.parameters())
-    rows = []
+def _trained(train: list, valid: list, epochs: int, *, clear=True, steps=True, by_image=(True, True)) -> tuple:
+    """Return the reference's rows and weights. by_image: whether losses and accuracies are means over images."""
+    (network, optimizer), rows = _probe(), []
+    sizes = [[len(y) if by else 1 for _, y in part] for part, by in zip((train, valid), by_image, strict=True)]
     for _ in range(epochs):
-        losses, sizes = [], []
+        losses, shares = [], []
         for images, labels in train:
-            loss = paddle.nn.functional.binary_cross_entropy_with_logits(
-                network(paddle.to_tensor(images)), paddle.to_tensor(labels)
-            )
+            loss = F.binary_cross_entropy_with_logits(network(paddle.to_tensor(images)), paddle.to_tensor(labels))
             loss.backward()
             if steps:
                 optimizer.step()
             if clear:
                 optimizer.clear_grad()
             losses.append(float(loss))
-            sizes.append(len(labels) if by_image else 1)
-        shares = []
         for images, labels in valid:
-            right = (network(paddle.to_tensor(images)).numpy() > 0) == (labels == 1)
-            shares.append((right.mean(), 1 if accuracy == "by batch" else len(labels)))
-        shares, counts = zip(*shares, strict=True)
-        rows.append((np.average(losses, weights=sizes), np.average(shares, weights=counts)))
+            shares.append(np.mean((network(paddle.to_tensor(images)).numpy() > 0) == (labels == 1)))
+        rows.append([np.average(losses, weights=sizes[0]), np.average(shares, weights=sizes[1])])
     return np.array(rows), network.fc.weight.numpy().ravel()
 
 
 def _judge_loop(trial: Trial, answer: Any) -> None:
-    import paddle
-
     with kept():
         train, valid = _batches(trial.exercise.rng, (4, 4, 2)), _batches(trial.exercise.rng, (5, 5, 1))
-        network = _probe_network()
-        optimizer = paddle.optimizer.SGD(0.5, parameters=network.parameters())
+        network, optimizer = _probe()
 
         def run():
             return answer(network, optimizer, lambda: iter(train), lambda: iter(valid), 3)
 
-        came = trial.call(run, (), name="my_train_pm(…, epochs=3)")
-        right, weights = _trained(train, valid, 3)
+        came = trial.call(run, name="my_train_pm(…, epochs=3)")
         rows = as_array(came)
         if rows is None or rows.shape != (3, 2):
             expected = tr("a list of three pairs (training loss, validation accuracy)")
             trial.fail(tr("it should return one pair for each epoch."), expected=expected, came=describe(came))
-        mine = network.fc.weight.numpy().ravel()
         _check_modes(trial, network.calls)
-        for fault, options in _LOOP_FAULTS:
-            wrong, its = _trained(train, valid, 3, **options)
-            if np.allclose(rows, wrong, atol=1e-4) and np.allclose(mine, its, atol=1e-4):
-                trial.fail(tr(fault))
-        if not np.allclose(mine, weights, atol=1e-4):
+
+        def agreeing(way):
+            parts = zip((rows, network.fc.weight.numpy().ravel()), way(train, valid, 3), strict=True)
+            return [np.allclose(mine, its, atol=1e-4) for mine, its in parts]
+
+        if fault := trial.exercise.fault(_trained, lambda way: all(agreeing(way))):
+            trial.fail(fault)
+        right_rows, right_weights = agreeing(_trained)
+        if not right_weights:
             trial.fail(tr("the weights after three epochs are not those of three epochs of gradient steps."))
-        if not np.allclose(rows, right, atol=1e-4):
-            expected, came = ("; ".join(f"{a:.4f}, {b:.4f}" for a, b in pairs) for pairs in (right, rows))
+        if not right_rows:
+            pairs = (_trained(train, valid, 3)[0], rows)
+            expected, came = ("; ".join(f"{a:.4f}, {b:.4f}" for a, b in of) for of in pairs)
             trial.fail(tr("the weights are right, the figures are not."), expected=expected, came=came)
-
-
-_LOOP_FAULTS = (
-    (mark("the gradients add up from step to step: after each step they have to be cleared."), {"clear": False}),
-    (mark("the weights never change: is optimizer.step() missing?"), {"steps": False}),
-    (mark("the training loss is a mean over batches; the last, smaller batch counts too much."), {"by_image": False}),
-    (
-        mark("the accuracy is a mean over batches; the last, smaller batch counts too much."),
-        {"accuracy": "by batch"},
-    ),
-)
 
 
 def _check_modes(trial: Trial, calls: list) -> None:
@@ -441,13 +384,12 @@ def _check_modes(trial: Trial, calls: list) -> None:
     if len(calls) != 18:
         fault = mark("an epoch should call the network once for each batch, {right} times in all; it did {came} times.")
         trial.fail(tr(fault, right=18, came=len(calls)))
-    learning = [call for i, call in enumerate(calls) if i % 6 < 3]
-    scoring = [call for i, call in enumerate(calls) if i % 6 >= 3]
-    if any(training for _, training, _ in scoring):
+    learning, scoring = ([call for i, call in enumerate(calls) if i % 6 // 3 == part] for part in (0, 1))
+    if any(training for training, _ in scoring):
         trial.fail(tr("it validates in training mode: model.eval() is missing, and dropout would go on dropping."))
-    if not all(training for _, training, _ in learning):
+    if not all(training for training, _ in learning):
         trial.fail(tr("it trains in evaluation mode, at least from the second epoch on: model.train() is missing."))
-    if any(with_gradients for _, _, with_gradients in scoring):
+    if any(with_gradients for _, with_gradients in scoring):
         trial.fail(tr("it keeps what a backward pass would need while it validates: use paddle.no_grad()."))
 
 
@@ -464,6 +406,13 @@ LOOP = Exercise(
         "float(loss) * len(labels) into a sum. Then model.eval(), with paddle.no_grad(): count (logits > 0) == labels."
     ),
     also=_judge_loop,
+).with_mistakes(
+    Mistake("the gradients add up from step to step: after each step they have to be cleared.", clear=False),
+    Mistake("the weights never change: is optimizer.step() missing?", steps=False),
+    Mistake(
+        "the training loss is a mean over batches; the last, smaller batch counts too much.", by_image=(False, True)
+    ),
+    Mistake("the accuracy is a mean over batches; the last, smaller batch counts too much.", by_image=(True, False)),
 )
 
 
@@ -479,7 +428,7 @@ _LOOKS = (
 
 
 def _judge_bugs(trial: Trial, answer: Any) -> None:
-    came = trial.call(answer, ())
+    came = trial.call(answer)
     numbers = as_numbers(came, len(FAULTS))
     if numbers is None or not set(numbers) <= set(range(1, 8)):
         expected = tr("five whole numbers from 1 to 7, for A, B, C, D and E")

@@ -1,13 +1,13 @@
 """The exercises of chapter 4, VGG: a small one that sees as far, what a stack sees, and networks from a list."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from palm_course.exercises.layer_check import Fault, LayerExercise, Shape, are_flat
-from palm_course.exercises.student_values import as_numbers, describe, describe_call, is_tensor
+from palm_course.exercises.student_values import F, as_numbers, describe, describe_call, is_tensor, paddle
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
@@ -17,11 +17,12 @@ MOST_LAYERS, MOST_PARAMETERS, SEEN = 11, 1_000_000, 212
 
 
 def _judge_small(trial: Trial, answer: Any) -> None:
-    blocks, came = _blocks(trial.call(answer, ()))
-    if not blocks:
+    value = trial.call(answer)
+    pairs = [as_numbers(pair, 2) for pair in value] if isinstance(value, (list, tuple, np.ndarray)) else []
+    if len(pairs) != 5 or not all(pair is not None and (pair >= 1).all() and (pair % 1 == 0).all() for pair in pairs):
         fault = tr("it should return five pairs of whole numbers, all at least 1: layers and channels of each block.")
-        trial.fail(fault, expected="((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))", came=came)
-    counts = [layers for layers, _ in blocks]
+        trial.fail(fault, expected="((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))", came=describe(value))
+    counts, widths = ([int(number) for number in numbers] for numbers in zip(*pairs, strict=True))
     if sum(counts) > MOST_LAYERS:
         fault, expected = tr("it has too many convolutional layers."), tr("at most {most}", most=MOST_LAYERS)
         trial.fail(fault, expected=expected, came=describe(sum(counts)))
@@ -32,21 +33,12 @@ def _judge_small(trial: Trial, answer: Any) -> None:
         hint = tr("a layer in block 1 adds 2 pixels, one in block 5 adds 32; what must the layers add together?")
         came, expected = (tr("{h} × {w} pixels", h=side, w=side) for side in (seen, SEEN))
         trial.fail(fault, tried=tr("one pixel after block 5"), expected=expected, came=came, hint=hint)
-    parameters, before = 0, 3
-    for layers, channels in blocks:
-        parameters += (9 * before + 1) * channels + (layers - 1) * (9 * channels + 1) * channels
-        before = channels
+    blocks = zip(counts, [3, *widths], widths, strict=False)
+    parameters = sum((9 * before + 1 + (layers - 1) * (9 * width + 1)) * width for layers, before, width in blocks)
     if parameters >= MOST_PARAMETERS:
         expected = tr("fewer than {most:,} parameters", most=MOST_PARAMETERS)
         hint = tr("a layer from C to C channels has 9 C² weights: half of the channels leave a quarter of them.")
         trial.fail(tr("it is still too large."), expected=expected, came=f"{parameters:,}", hint=hint)
-
-
-def _blocks(value: Any) -> tuple[list[tuple[int, int]], str]:
-    """Return the five pairs, or none where `value` is something else, and how it is described."""
-    pairs = [as_numbers(pair, 2) for pair in value] if isinstance(value, (list, tuple, np.ndarray)) else []
-    fits = len(pairs) == 5 and all(pair is not None and (pair >= 1).all() and (pair % 1 == 0).all() for pair in pairs)
-    return [(int(layers), int(channels)) for layers, channels in pairs] if fits else [], describe(value)
 
 
 SMALL = Exercise(
@@ -65,27 +57,30 @@ SMALL = Exercise(
 
 
 # 4.2 ------------------------------------------------------------------------------------------
-def _window(layers, index, *, by=reversed, padded=(-1, -1), strides=True, behind=0, least=-np.inf, then=(0, 0)):
-    """Return the first and the last input pixel. padded: how much padding moves the two; then: added in the end."""
+def _window(
+    layers, index, *, by=reversed, padded=(-1, -1), strides=True, behind=0, least=-np.inf, then=lambda *ends: ends
+):
+    """Return the first and the last input pixel. padded: how much padding moves the two; then: their last change."""
     first = last = index
     for kernel, stride, padding in by(layers):
         step = stride if strides else 1
         first = max(first * step + padded[0] * padding, least)
         last = last * step + padded[1] * padding + kernel - 1 + behind
-    return first + then[0], last + then[1]
+    return then(first, last)
 
 
-def _windows(rng: np.random.Generator) -> list[Case]:
+def _windows(rng: np.random.Generator) -> Iterator[Case]:
     conv, pool = (3, 1, 1), (2, 2, 0)
-    cases = [Case(([conv, conv, pool], 10)), Case(([conv, conv, pool], 0)), Case(([(5, 1, 0)], 7))]
-    cases.append(Case(([(11, 4, 5), pool, (5, 1, 2)], 3)))
-    cases.append(Case(([conv, conv, pool, conv, conv, pool, conv, conv, conv, pool], 12)))
+    yield from (Case([conv, conv, pool], 10), Case([conv, conv, pool], 0), Case([(5, 1, 0)], 7))
+    yield Case([(11, 4, 5), pool, (5, 1, 2)], 3)
+    yield Case([conv, conv, pool, conv, conv, pool, conv, conv, conv, pool], 12)
     for _ in range(6):
         count, ends = rng.integers(2, 5), ((2, 12), (1, 5), (0, 4))
         layers = [tuple(int(rng.integers(*end)) for end in ends) for _ in range(count)]
-        cases.append(Case((layers, int(rng.integers(0, 20)))))
-    return cases
+        yield Case(layers, int(rng.integers(0, 20)))
 
+
+_CUT_OFF = mark("it cuts the window off at pixel 0; below 0 is the padding, and should stay.")
 
 WINDOW = NumberExercise(
     number="4.2",
@@ -114,18 +109,14 @@ WINDOW = NumberExercise(
         "each layer makes the window one too wide: of `kernel` pixels, the last is kernel - 1 behind the first.",
         behind=1,
     ),
-    Mistake("the second number is one behind the window; the last pixel is to be included.", then=(0, 1)),
     Mistake(
-        "the second number should be the last pixel, not how many there are.",
-        lambda *a: (_window(*a)[0], 1 + np.ptp(_window(*a))),
+        "the second number is one behind the window; the last pixel is to be included.", then=lambda a, z: (a, z + 1)
     ),
-    Mistake("it counts pixels from 1; the first is pixel 0.", then=(1, 1)),
-    Mistake(
-        "it cuts the window off at pixel 0; below 0 is the padding, and should stay.",
-        lambda *a: np.maximum(_window(*a), 0),
-    ),
-    Mistake("it cuts the window off at pixel 0; below 0 is the padding, and should stay.", least=0),
-    Mistake("the two ends are exchanged: the first pixel comes first.", lambda *a: _window(*a)[::-1]),
+    Mistake("the second number should be the last pixel, not how many there are.", then=lambda a, z: (a, z - a + 1)),
+    Mistake("it counts pixels from 1; the first is pixel 0.", then=lambda a, z: (a + 1, z + 1)),
+    Mistake(_CUT_OFF, then=lambda first, last: (max(first, 0), max(last, 0))),
+    Mistake(_CUT_OFF, least=0),
+    Mistake("the two ends are exchanged: the first pixel comes first.", then=lambda a, z: (z, a)),
     Mistake("it leaves out the index: that is the window of output pixel 0.", lambda layers, _: _window(layers, 0)),
 )
 
@@ -145,8 +136,6 @@ def _plan_parameters(plan: Sequence, in_channels: int = 3) -> dict[str, Shape]:
 
 def _planned(p, x, plan, in_channels=3, *, training, relu="all", activation="relu", pool="max_pool2d"):
     """Compute the plan. relu: after "all" convolutions, "none", all but the "last", or only before a "pooling"."""
-    import paddle.nn.functional as F
-
     number = 0
     for position, step in enumerate(plan):
         if step == "M":
@@ -160,15 +149,13 @@ def _planned(p, x, plan, in_channels=3, *, training, relu="all", activation="rel
     return x
 
 
-def _create_features(trial: Trial, answer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-    import paddle
-
-    net = trial.call(answer, args, kwargs)
+def _create_features(trial: Trial, answer: Any, *args: Any, **kwargs: Any) -> Any:
+    net = trial.call(answer, *args, **kwargs)
     several = isinstance(net, (list, tuple))
     if not isinstance(net, paddle.nn.Layer):
         trial.fail(
             tr("a list of layers cannot be called.") if several else tr("it should return a paddle.nn.Layer."),
-            tried=describe_call(trial.exercise.name, args, kwargs),
+            tried=describe_call(trial.exercise.name, *args, **kwargs),
             expected=tr("one paddle.nn.Layer"),
             came=tr("a {kind} of {count}", kind=type(net).__name__, count=len(net)) if several else describe(net),
             hint=tr("paddle.nn.Sequential makes one layer out of several.") if several else "",
@@ -217,11 +204,11 @@ FEATURES = LayerExercise(
         " them."
     ),
     builds=[
-        (([8, "M", 16, 16, "M"],), {}, [2, 3, 32, 32]),
-        (([5, 7, "M", 9, "M"],), {}, [2, 3, 24, 24]),
-        ((["M", 6, 10],), {"in_channels": 2}, [2, 2, 14, 14]),
-        (([4, "M", "M", 6, 7, 9],), {"in_channels": 1}, [2, 1, 20, 20]),
-        *(((plan,), {}, [2, 3, 32, 32]) for plan in (_VGG11, _VGG13, _VGG19)),
+        (Case([8, "M", 16, 16, "M"]), [2, 3, 32, 32]),
+        (Case([5, 7, "M", 9, "M"]), [2, 3, 24, 24]),
+        (Case(["M", 6, 10], in_channels=2), [2, 2, 14, 14]),
+        (Case([4, "M", "M", 6, 7, 9], in_channels=1), [2, 1, 20, 20]),
+        *((Case(plan), [2, 3, 32, 32]) for plan in (_VGG11, _VGG13, _VGG19)),
     ],
     parameters=_plan_parameters,
     reference=_planned,
@@ -253,14 +240,12 @@ def _growing(layers, *, first=1, dilate=True, strides=True, late=False, wide=0, 
     return np.array(sides if then is None else then(sides))
 
 
-def _any_stacks(rng: np.random.Generator) -> list[Case]:
+def _any_stacks(rng: np.random.Generator) -> Iterator[Case]:
     conv, pool = (3, 1, 1), (2, 2, 1)
-    cases = [Case(([conv, conv, pool, (3, 1, 2)],)), Case(([(11, 4, 1), pool, (5, 1, 1)],)), Case(([(1, 3, 1), conv],))]
-    cases.append(Case(([*[conv] * 2, pool, *[conv] * 2, pool, *([conv] * 3 + [pool]) * 3],)))
+    yield from (Case([conv, conv, pool, (3, 1, 2)]), Case([(11, 4, 1), pool, (5, 1, 1)]), Case([(1, 3, 1), conv]))
+    yield Case([*[conv] * 2, pool, *[conv] * 2, pool, *([conv] * 3 + [pool]) * 3])
     for _ in range(6):
-        layers = [tuple(int(rng.integers(*end)) for end in ((1, 8), (1, 4), (1, 4))) for _ in range(rng.integers(2, 6))]
-        cases.append(Case((layers,)))
-    return cases
+        yield Case([tuple(int(n) for n in rng.integers(1, (8, 4, 4))) for _ in range(rng.integers(2, 6))])
 
 
 GROWING = ArrayExercise(
@@ -275,7 +260,7 @@ GROWING = ArrayExercise(
     ),
     cases=_any_stacks,
     reference=_growing,
-    wrong_shape=lambda shape, right, layers: tr("it should return a list with one number for each layer."),
+    wrong_shape=lambda *args: tr("it should return a list with one number for each layer."),
     unknown=mark("some of the sides are not those of the receptive field."),
     show=lambda sides: describe([int(side) if float(side).is_integer() else float(side) for side in sides]),
 ).with_mistakes(

@@ -1,37 +1,38 @@
 """The exercises of chapter 6, ResNet."""
 
+import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from palm_course.exercises.layer_check import LayerExercise, normalise, norms_of
-from palm_course.exercises.student_values import describe, describe_call
-from palm_course.exercises.trial import Case, Mistake, Trial
+from palm_course.exercises.student_values import F, describe, describe_call, paddle
+from palm_course.exercises.trial import Case, Mistake, Trial, first_fault
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr, trn
 
 
 # 6.1 ------------------------------------------------------------------------------------------
-def _widest(channels, budget, *, kernel=3, norms=lambda neck, channels: 2 * (2 * neck + channels), less=0, ways=2):
-    """Return the widest neck. norms: parameters of the batch norms; less: 1 for "fewer than the budget"."""
+def _widest(channels, budget, *, kernel=3, norms=(4, 2), less=0, ways=2, more=0):
+    """Return the widest neck. norms: their parameters for each unit of neck and channels; less: 1 for "fewer than"."""
 
     def cost(neck):
-        return ways * channels * neck + kernel**2 * neck**2 + norms(neck, channels)
+        return ways * channels * neck + kernel**2 * neck**2 + norms[0] * neck + norms[1] * channels
 
     neck = 0
     while cost(neck + 1) <= budget - less:
         neck += 1
-    return neck
+    return neck + more
 
 
-def _budgets(rng: np.random.Generator) -> list[Case]:
-    cases = [Case((256, 70_400)), Case((256, 70_399)), Case((256, 1_180_672)), Case((64, 100)), Case((64, 396))]
+def _budgets(rng: np.random.Generator) -> Iterator[Case]:
+    yield from (Case(256, 70_400), Case(256, 70_399), Case(256, 1_180_672), Case(64, 100), Case(64, 396))
     for i in range(40):
         channels, neck = int(rng.integers(4, 600)), int(rng.integers(1, 100))
         exact = 2 * channels * neck + 9 * neck**2 + 4 * neck + 2 * channels
-        less = int(rng.integers(2 * channels + 18 * neck)) if i % 4 else 0  # between this neck and the one before
-        cases.append(Case((channels, exact - less)))
-    return cases
+        # Between this neck and the one before.
+        yield Case(channels, exact - (int(rng.integers(2 * channels + 18 * neck)) if i % 4 else 0))
 
 
 WIDEST_NECK = NumberExercise(
@@ -47,32 +48,23 @@ WIDEST_NECK = NumberExercise(
     cases=_budgets,
     reference=_widest,
 ).with_mistakes(
-    Mistake("the batch norms are missing.", norms=lambda neck, channels: 0),
-    Mistake(
-        "it counts one number per channel of a batch norm; scale and bias are two.",
-        norms=lambda neck, channels: 2 * neck + channels,
-    ),
-    Mistake(
-        "it counts the batch norms' running mean and variance; they are measured, not trained.",
-        norms=lambda neck, channels: 4 * (2 * neck + channels),
-    ),
+    Mistake("the batch norms are missing.", norms=(0, 0)),
+    Mistake("it counts one number per channel of a batch norm; scale and bias are two.", norms=(2, 1)),
+    Mistake("it counts the batch norms' running mean and variance; they are measured, not trained.", norms=(8, 4)),
     Mistake(
         "a batch norm has as many channels as come out of the convolution before it: neck, neck, channels.",
-        norms=lambda neck, channels: 6 * neck,
+        norms=(6, 0),
     ),
     Mistake("the convolution in the middle is 3 × 3: nine weights for each pair of channels.", kernel=1),
     Mistake("there are two 1 × 1 convolutions, down to the neck and up again.", ways=1),
     Mistake("a block that costs exactly the budget is allowed.", less=1),
-    Mistake(
-        "it returns the first neck that costs too much; the one before is the answer.", lambda c, b: _widest(c, b) + 1
-    ),
+    Mistake("it returns the first neck that costs too much; the one before is the answer.", more=1),
 )
 
 
 # 6.2 ------------------------------------------------------------------------------------------
 def _block(p, x, *_, training, first="norm relu", second="norm relu", shortcut="input", swapped=False, end=""):
     """Compute the block. first, second: the steps in front of each convolution; end: those behind the addition."""
-    import paddle.nn.functional as F
 
     def steps(y, norm, words):
         for word in words.split():
@@ -118,7 +110,7 @@ PRE_ACTIVATION = LayerExercise(
         "at the end x + y, where x is still what came in."
     ),
     # The two numbers differ, so that layers are told apart by their shapes.
-    builds=[((16, 4), {}, [4, 16, 6, 6]), ((3, 8), {}, [4, 3, 5, 7])],
+    builds=[(Case(16, 4), [4, 16, 6, 6]), (Case(3, 8), [4, 3, 5, 7])],
     parameters=lambda c, m: {"conv in": [m, c, 3, 3], "conv out": [c, m, 3, 3], "norm channels": c, "norm middle": m},
     reference=_block,
     modes=(False, True),
@@ -147,15 +139,11 @@ PRE_ACTIVATION = LayerExercise(
 
 
 # 6.3 ------------------------------------------------------------------------------------------
-def _shortcuts(rng: np.random.Generator) -> list[Case]:
-    """Return sizes that the stride divides and others, with and without new channels."""
-    import paddle
-
+def _shortcuts(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield sizes that the stride divides and others, with and without new channels."""
     sizes = [((2, 8, 6, 6), 16, 2), ((2, 8, 5, 6), 16, 2), ((1, 3, 7, 4), 8, 3), ((3, 4, 5, 5), 9, 1)]
-    return [
-        Case((paddle.to_tensor(rng.standard_normal(shape).astype(np.float32)), filters, stride))
-        for shape, filters, stride in [*sizes, ((2, 6, 8, 5), 6, 2)]
-    ]
+    for shape, filters, stride in [*sizes, ((2, 6, 8, 5), 6, 2)]:
+        yield Case(paddle.to_tensor(rng.standard_normal(shape).astype(np.float32)), filters, stride)
 
 
 def _shortcut(x, num_filters, stride, *, late=0, corner=False, combine=None, front=lambda missing: 0, **padding):
@@ -176,37 +164,34 @@ def _shortcut(x, num_filters, stride, *, late=0, corner=False, combine=None, fro
 def _wrong_shortcut(shape: tuple, right: tuple, x: Any, num_filters: int, stride: int) -> str:
     if len(shape) != 4 or shape[0] != right[0]:
         return tr("the shape is wrong.")
-    if shape[1] == x.shape[1] + num_filters:
-        return tr("num_filters is the number of channels in the end, not of those to add.")
-    if shape[1] != num_filters:
-        return tr("the number of channels is wrong.")
-    if list(shape[2:]) == x.shape[2:]:
-        return tr("no rows and columns are left out.")
-    if shape[2] < right[2] or shape[3] < right[3]:
-        return tr("a row or column is lost: where the stride does not divide the size, it is rounded up.")
-    return tr("height or width is wrong.")
+    lost = shape[2] < right[2] or shape[3] < right[3]
+    added = tr("num_filters is the number of channels in the end, not of those to add.")
+    return first_fault(
+        (shape[1] == x.shape[1] + num_filters, added),
+        (shape[1] != num_filters, tr("the number of channels is wrong.")),
+        (list(shape[2:]) == x.shape[2:], tr("no rows and columns are left out.")),
+        (lost, tr("a row or column is lost: where the stride does not divide the size, it is rounded up.")),
+        otherwise=tr("height or width is wrong."),
+    )
 
 
 def _need_gradients(trial: Trial, answer: Any) -> None:
-    for case in _shortcuts(trial.exercise.rng):
-        _need_gradient(trial, answer, *case.args)
-
-
-def _need_gradient(trial: Trial, answer: Any, x: Any, filters: int, stride: int) -> None:
-    x.stop_gradient = False
-    output = trial.call(lambda: answer(x * 1.0, filters, stride), name=tr("pad_shortcut for {x}: ", x=describe(x)))
-    if not output.stop_gradient:
-        output.sum().backward()
-    left_in = np.zeros(x.shape, np.float32)
-    left_in[:, :, ::stride, ::stride] = 1
-    if x.grad is None or not np.array_equal(x.grad.numpy(), left_in):
-        call = describe_call(trial.exercise.name, (x, filters, stride), {})
-        trial.fail(
-            tr("the gradient does not find its way back to x."),
-            tried=tr("{tried}, then backward() from the sum", tried=call),
-            expected=tr("a gradient of 1 for each pixel that is left in, 0 for the others"),
-            hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
-        )
+    for x, filters, stride in (case.args for case in _shortcuts(trial.exercise.rng)):
+        tried = tr("pad_shortcut for {x}: ", x=describe(x))
+        x.stop_gradient = False
+        output = trial.call(functools.partial(answer, x * 1.0, filters, stride), name=tried)
+        if not output.stop_gradient:
+            output.sum().backward()
+        left_in = np.zeros(x.shape, np.float32)
+        left_in[:, :, ::stride, ::stride] = 1
+        if x.grad is None or not np.array_equal(x.grad.numpy(), left_in):
+            call = describe_call(trial.exercise.name, x, filters, stride)
+            trial.fail(
+                tr("the gradient does not find its way back to x."),
+                tried=tr("{tried}, then backward() from the sum", tried=call),
+                expected=tr("a gradient of 1 for each pixel that is left in, 0 for the others"),
+                hint=tr("a value that leaves PaddlePaddle (numpy, detach, no_grad) takes no gradient back."),
+            )
 
 
 PAD_SHORTCUT = ArrayExercise(
@@ -227,7 +212,6 @@ PAD_SHORTCUT = ArrayExercise(
     near=lambda wrong, came: wrong.shape == came.shape and np.allclose(wrong, came, rtol=1e-5, atol=1e-6),
     not_arrays=mark("it should return a tensor."),
     wrong_shape=_wrong_shortcut,
-    unknown=mark("the shape is right, the values are not."),
     show=lambda x: tr("the first row of the first channel {values}", values=describe(x[0, 0, 0])),
     also=_need_gradients,
 ).with_mistakes(
@@ -243,16 +227,14 @@ PAD_SHORTCUT = ArrayExercise(
 
 
 # 6.4 ------------------------------------------------------------------------------------------
-def _norms(rng: np.random.Generator) -> list[Case]:
-    """Return convolutions of several sizes, square ones first, where a wrong axis does not fail by itself."""
-    cases = []
+def _norms(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield convolutions of several sizes, square ones first, where a wrong axis does not fail by itself."""
     for outputs, inputs, kernel, epsilon in ((4, 4, 3, 1e-5), (2, 2, 1, 1e-3), (6, 3, 3, 1e-4), (5, 8, 1, 1e-5)):
         weight = rng.standard_normal((outputs, inputs, kernel, kernel))
         scale, bias, mean = rng.uniform(0.5, 2, outputs), rng.standard_normal(outputs), rng.standard_normal(outputs)
         variance = rng.uniform(3e-5, 3e-4, outputs)  # so small that epsilon shows
-        arguments = tuple(array.astype(np.float32) for array in (weight, scale, bias, mean, variance))
-        cases.append(Case(arguments, {} if epsilon == 1e-5 else {"epsilon": epsilon}))
-    return cases
+        arrays = [array.astype(np.float32) for array in (weight, scale, bias, mean, variance)]
+        yield Case(*arrays, epsilon=epsilon) if epsilon != 1e-5 else Case(*arrays)
 
 
 def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, by=None, axis=0, add=lambda b, m, s, f: b - m * f):
@@ -266,6 +248,9 @@ def _folded(weight, scale, bias, mean, variance, epsilon=1e-5, *, by=None, axis=
     return new_weight, np.full_like(bias, np.nan) if by or axis else add(bias, mean, scale, right)
 
 
+_NONE = mark("epsilon is missing: it is added to the variance, inside the root.")
+_LATE = mark("epsilon is added after the root; it belongs to the variance, inside.")
+_NO_ROOT = mark("the square root is missing: it divides by the variance.")
 _NAMES = {4: "new_weight", 1: "new_bias"}
 
 FOLD = ArrayExercise(
@@ -301,11 +286,9 @@ FOLD = ArrayExercise(
     Mistake("it scales the old bias as well; the bias is added after the scaling.", add=lambda b, m, s, f: (b - m) * f),
     Mistake("the new weight is right, the new bias is not.", add=lambda b, *_: np.full_like(b, np.nan)),
     # ... and wrong with these.
-    Mistake("epsilon is missing: it is added to the variance, inside the root.", by=lambda s, v, e: s / np.sqrt(v)),
-    Mistake(
-        "epsilon is added after the root; it belongs to the variance, inside.", by=lambda s, v, e: s / (np.sqrt(v) + e)
-    ),
-    Mistake("the square root is missing: it divides by the variance.", by=lambda s, v, e: s / (v + e)),
+    Mistake(_NONE, by=lambda s, v, e: s / np.sqrt(v)),
+    Mistake(_LATE, by=lambda s, v, e: s / (np.sqrt(v) + e)),
+    Mistake(_NO_ROOT, by=lambda s, v, e: s / (v + e)),
     Mistake("it multiplies by the root instead of dividing.", by=lambda s, v, e: s * np.sqrt(v + e)),
     Mistake("the scale is missing.", by=lambda s, v, e: 1 / np.sqrt(v + e)),
     Mistake("it takes the default epsilon instead of the one it is given.", by=lambda s, v, e: s / np.sqrt(v + 1e-5)),
@@ -315,44 +298,37 @@ FOLD = ArrayExercise(
 
 
 # 6.5 ------------------------------------------------------------------------------------------
-def _batches(rng: np.random.Generator) -> list[Case]:
-    """Return batches in both modes; the first has one value per channel and image, so that axes are told apart."""
-    cases = []
+def _batches(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield batches in both modes; the first has one value per channel and image, so that axes are told apart."""
     for shape, training in (((6, 3, 4, 5), True), ((6, 3, 4, 5), False), ((2, 2, 2, 2), True), ((5, 4, 1, 1), True)):
         c = shape[1]
         x = rng.standard_normal(shape) * rng.uniform(0.003, 0.02, (1, c, 1, 1)) + rng.standard_normal((1, c, 1, 1))
         scale, bias, mean = rng.uniform(0.5, 2, c), rng.standard_normal(c), rng.standard_normal(c)
         arrays = (x, scale, bias, mean, rng.uniform(1e-5, 4e-4, c))
-        cases.append(Case((*(array.astype(np.float32) for array in arrays), training)))
-    return cases
+        yield Case(*(array.astype(np.float32) for array in arrays), training)
+
+
+def _root(v):
+    return np.sqrt(v + 1e-5)
 
 
 def _batch_norm(
-    x,
-    scale,
-    bias,
-    mean,
-    variance,
-    training,
-    *,
-    axes=(0, 2, 3),
-    momentum=0.9,
-    own=lambda training: training,
-    moves=lambda training: training,
-    ddof=0,
-    divisor=lambda v: np.sqrt(v + 1e-5),
-    affine=lambda y, scale, bias: y * scale + bias,
+    x, *given, axes=(0, 2, 3), momentum=0.9, own=(0, 1), moves=(0, 1), ddof=0, divisor=_root, affine=(1, 1)
 ):
-    """Return output, mean and variance. own: does it normalise by the batch; moves: do the averages move?"""
+    """Return output, mean and variance.
+
+    own, moves: whether it normalises by the batch and whether the averages move, in evaluation and in training.
+    """
+    scale, bias, mean, variance, training = given
     x64 = x.astype(np.float64)
     here, spread = x64.mean(axes, keepdims=True), x64.var(axes, keepdims=True)
-    m, v = (here, spread) if own(training) else (mean[None, :, None, None], variance[None, :, None, None])
-    y = affine((x64 - m) / divisor(v), scale[None, :, None, None], bias[None, :, None, None])
-    if moves(training):
-        here, spread = x64.mean((0, 2, 3)), x64.var((0, 2, 3), ddof=ddof)
-        mean = momentum * mean + (1 - momentum) * here
-        variance = momentum * variance + (1 - momentum) * spread
-    return y.astype(np.float32), mean.astype(np.float32), variance.astype(np.float32)
+    m, v = (here, spread) if own[training] else (mean[None, :, None, None], variance[None, :, None, None])
+    y = (x64 - m) / divisor(v) * (scale[None, :, None, None] if affine[0] else 1)
+    y = y + (bias[None, :, None, None] if affine[1] else 0)
+    if moves[training]:
+        mean = momentum * mean + (1 - momentum) * x64.mean((0, 2, 3))
+        variance = momentum * variance + (1 - momentum) * x64.var((0, 2, 3), ddof=ddof)
+    return tuple(array.astype(np.float32) for array in (y, mean, variance))
 
 
 BATCH_NORM = ArrayExercise(
@@ -371,9 +347,7 @@ BATCH_NORM = ArrayExercise(
     one_by_one=True,
     close=lambda right, came: np.abs(came - right).max() <= 1e-3 * np.abs(right).max(),
     not_arrays=mark("it should return three arrays."),
-    wrong_shape=lambda shape, right, *args: tr(
-        "an array of shape {shape} should be {right}.", shape=shape, right=right
-    ),
+    wrong_shape=lambda s, right, *_: tr("an array of shape {shape} should be {right}.", shape=s, right=right),
     unknown=mark("the values are not those of a batch norm."),
     show=lambda y, mean, variance: tr(
         "first outputs {outputs}, mean {mean}, variance {variance}",
@@ -382,23 +356,21 @@ BATCH_NORM = ArrayExercise(
         variance=describe(variance),
     ),
 ).with_mistakes(
-    Mistake("the scale and the bias are not applied.", affine=lambda y, scale, bias: y),
-    Mistake("the scale is not applied.", affine=lambda y, scale, bias: y + bias),
-    Mistake("the bias is not applied.", affine=lambda y, scale, bias: y * scale),
+    Mistake("the scale and the bias are not applied.", affine=(0, 0)),
+    Mistake("the scale is not applied.", affine=(0, 1)),
+    Mistake("the bias is not applied.", affine=(1, 0)),
     Mistake("it normalises each image by itself; mean and variance are taken over the batch, too.", axes=(2, 3)),
     Mistake("it normalises each place by itself; mean and variance are taken over all places.", axes=(0,)),
     Mistake("it mixes the channels: each has a mean and a variance of its own.", axes=(0, 1, 2, 3)),
-    Mistake("epsilon is missing: it is added to the variance, inside the root.", divisor=np.sqrt),
-    Mistake(
-        "epsilon is added after the root; it belongs to the variance, inside.", divisor=lambda v: np.sqrt(v) + 1e-5
-    ),
-    Mistake("the square root is missing: it divides by the variance.", divisor=lambda v: v + 1e-5),
+    Mistake(_NONE, divisor=np.sqrt),
+    Mistake(_LATE, divisor=lambda v: np.sqrt(v) + 1e-5),
+    Mistake(_NO_ROOT, divisor=lambda v: v + 1e-5),
     Mistake("0.9 and 0.1 are exchanged: the old average counts nine tenths.", momentum=0.1),
-    Mistake("in training mode the running averages stay; they should move a tenth of the way.", moves=lambda t: False),
-    Mistake("in evaluation mode the running averages move; they should stay.", moves=lambda t: True),
-    Mistake("in evaluation mode it normalises by the batch; the running averages count.", own=lambda t: True),
-    Mistake("in training mode it normalises by the running averages; the batch counts.", own=lambda t: False),
-    Mistake("the modes are exchanged.", own=lambda t: not t, moves=lambda t: not t),
+    Mistake("in training mode the running averages stay; they should move a tenth of the way.", moves=(0, 0)),
+    Mistake("in evaluation mode the running averages move; they should stay.", moves=(1, 1)),
+    Mistake("in evaluation mode it normalises by the batch; the running averages count.", own=(1, 1)),
+    Mistake("in training mode it normalises by the running averages; the batch counts.", own=(0, 0)),
+    Mistake("the modes are exchanged.", own=(1, 0), moves=(1, 0)),
     Mistake("it divides the variance by one less than the number of values; np.var does not.", ddof=1),
 )
 
@@ -411,32 +383,32 @@ def _score(images):
     return np.tanh((images * np.sin(9 * ramp)).sum((1, 2, 3)) / 8)
 
 
-def _eyes(rng: np.random.Generator) -> list[Case]:
-    sizes = [((3, 8, 10), 4, 2), ((1, 9, 7), 3, 2), ((3, 6, 8), 2, 2), ((2, 7, 7), 3, 1)]
-    return [Case((_score, rng.standard_normal(shape).astype(np.float32), *size)) for shape, *size in sizes]
+def _eyes(rng: np.random.Generator) -> Iterator[Case]:
+    for shape, *size in (((3, 8, 10), 4, 2), ((1, 9, 7), 3, 2), ((3, 6, 8), 2, 2), ((2, 7, 7), 3, 1)):
+        yield Case(_score, rng.standard_normal(shape).astype(np.float32), *size)
 
 
-def _occlusion(score, image, side, stride, *, sign=1, difference=True, value=0.0, spilt=False, one=False, turned=False):
-    _, height, width = image.shape
-    last = 1 if spilt else side
-    tops, lefts = range(0, height - last + 1, stride), range(0, width - last + 1, stride)
-    falls = np.zeros((len(tops), len(lefts)))
+def _occlusion(score, image, side, stride, *, of_image=1, of_covered=-1, value=0.0, channels=None, fresh=True):
+    """Return the map. of_image, of_covered: how often the two logits count; channels: how many are covered."""
+    tops, lefts = (range(0, length - side + 1, stride) for length in image.shape[1:])
+    falls, covered = np.zeros((len(tops), len(lefts))), image.copy()
     for row, top in enumerate(tops):
         for column, left in enumerate(lefts):
-            covered = image.copy()
-            covered[: 1 if one else None, top : top + side, left : left + side] = value
-            falls[row, column] = sign * (difference * score(image[None])[0] - score(covered[None])[0])
-    return falls.T if turned else falls
+            covered = image.copy() if fresh else covered
+            covered[:channels, top : top + side, left : left + side] = value
+            falls[row, column] = of_image * score(image[None])[0] + of_covered * score(covered[None])[0]
+    return falls
 
 
 def _wrong_places(shape, right, *args):
-    if len(shape) == 2 and shape == right[::-1]:
-        return tr("rows and columns are exchanged.")
-    if len(shape) == 2 and shape[0] >= right[0] and shape[1] >= right[1]:
-        return tr("there are too many places: the whole square has to fit into the image.")
-    if len(shape) == 2:
-        return tr("there are too few places: the last square may touch the border.")
-    return tr("the shape is wrong.")
+    if len(shape) != 2:
+        return tr("the shape is wrong.")
+    more = shape[0] >= right[0] and shape[1] >= right[1]
+    return first_fault(
+        (shape == right[::-1], tr("rows and columns are exchanged.")),
+        (more, tr("there are too many places: the whole square has to fit into the image.")),
+        otherwise=tr("there are too few places: the last square may touch the border."),
+    )
 
 
 OCCLUSION = ArrayExercise(
@@ -455,25 +427,13 @@ OCCLUSION = ArrayExercise(
     one_by_one=True,
     close=lambda right, came: right.shape == came.shape and np.allclose(came, right, rtol=1e-4, atol=1e-5),
     wrong_shape=_wrong_places,
-    unknown=mark("the shape is right, the values are not."),
     show=lambda falls: tr("first row {values}", values=describe(np.round(falls[0], 4))),
 ).with_mistakes(
-    Mistake("the sign is wrong: where covering lowers the logit, the map is positive.", sign=-1),
-    Mistake("it returns the logits of the covered images; the fall is what is asked for.", difference=False, sign=-1),
-    Mistake("only the first channel is covered.", one=True),
+    Mistake("the sign is wrong: where covering lowers the logit, the map is positive.", of_image=-1, of_covered=1),
+    Mistake("it returns the logits of the covered images; the fall is what is asked for.", of_image=0, of_covered=1),
+    Mistake("only the first channel is covered.", channels=1),
     Mistake("it covers by 1; 0 is mid-grey.", value=1.0),
     Mistake("it covers by -1, which is black; 0 is mid-grey.", value=-1.0),
-    Mistake("the places already covered stay covered: each place needs a fresh copy.", lambda *a: _smeared(*a)),
-    Mistake("rows and columns are exchanged.", turned=True),
+    Mistake("the places already covered stay covered: each place needs a fresh copy.", fresh=False),
+    Mistake("rows and columns are exchanged.", lambda *a: _occlusion(*a).T),
 )
-
-
-def _smeared(score, image, side, stride):
-    _, height, width = image.shape
-    tops, lefts = range(0, height - side + 1, stride), range(0, width - side + 1, stride)
-    falls, covered = np.zeros((len(tops), len(lefts))), image.copy()
-    for row, top in enumerate(tops):
-        for column, left in enumerate(lefts):
-            covered[:, top : top + side, left : left + side] = 0
-            falls[row, column] = score(image[None])[0] - score(covered[None])[0]
-    return falls

@@ -1,38 +1,36 @@
 """The exercises of chapter 7, the high-level API on CIFAR-10."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.student_values import describe
+from palm_course.exercises.student_values import describe, paddle
 from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
 
 
 # 7.1 ------------------------------------------------------------------------------------------
-def _smoothed(logits, labels, epsilon, *, others=None, right=None, mean=np.mean, sign=-1, stable=True):
+def _smoothed(logits, labels, epsilon, *, others=np.divide, right=None, mean=np.mean, sign=-1, stable=True):
     """Return the cross-entropy; others, right: (epsilon, C) -> the shares asked for, of a wrong and the right class."""
     count = logits.shape[1]
-    shares = np.full(logits.shape, others(epsilon, count) if others else epsilon / count)
-    asked = right(epsilon, count) if right else 1 - epsilon + epsilon / count
-    shares[np.arange(len(labels)), labels] = asked
+    shares = np.full(logits.shape, others(epsilon, count))
+    left = 1 - (count - 1) * others(epsilon, count)
+    shares[np.arange(len(labels)), labels] = right(epsilon, count) if right else left
     shifted = logits.astype(np.float64) - (logits.max(axis=1, keepdims=True) if stable else 0)
     with np.errstate(all="ignore"):
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return float(mean((sign * shares * log_p).sum(axis=1)))
 
 
-def _doubts(rng: np.random.Generator) -> list[Case]:
-    example = np.array([[0.0, 0.0], [2.0, 0.0]])
-    cases = [Case((example, np.array([0, 0]), epsilon)) for epsilon in (0.0, 0.1)]
+def _doubts(rng: np.random.Generator) -> Iterator[Case]:
+    yield from (Case(np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([0, 0]), epsilon) for epsilon in (0.0, 0.1))
     for count, classes, epsilon, scale in [(6, 10, 0.1, 2.0), (9, 3, 0.3, 1.0), (5, 7, 0.2, 4.0), (4, 5, 0.1, 1000.0)]:
         logits = rng.normal(0, scale, (count, classes)).astype(np.float32)
-        cases.append(Case((logits, rng.integers(0, classes, count), epsilon)))
-    return cases
+        yield Case(logits, rng.integers(0, classes, count), epsilon)
 
 
 _OVERFLOW = mark(
@@ -56,14 +54,10 @@ SMOOTHED = NumberExercise(
 ).with_mistakes(
     Mistake(_OVERFLOW, stable=False),
     Mistake(_OVERFLOW, lambda z, y, e: _smoothed(z, y, e) if np.abs(z).max() < 700 else np.nan),
-    Mistake("the labels are not smoothed.", others=lambda e, c: 0.0, right=lambda e, c: 1.0),
+    Mistake("the labels are not smoothed.", others=lambda e, c: 0.0),
     Mistake("the right class gets 1 - ε; its part of the spread share, ε/C, is missing.", right=lambda e, c: 1 - e),
-    Mistake(
-        "ε is spread over the wrong classes alone; here all C classes share it.",
-        others=lambda e, c: e / (c - 1),
-        right=lambda e, c: 1 - e,
-    ),
-    Mistake("every wrong class gets ε; they share it.", others=lambda e, c: e),
+    Mistake("ε is spread over the wrong classes alone; here all C classes share it.", others=lambda e, c: e / (c - 1)),
+    Mistake("every wrong class gets ε; they share it.", others=lambda e, c: e, right=lambda e, c: 1 - e + e / c),
     Mistake("it is the sum over the rows; the mean is asked for.", mean=np.sum),
     Mistake("the sign is wrong: log p is negative, the cross-entropy is not.", sign=1),
     Mistake("it is divided by the number of classes as well.", lambda z, y, e: _smoothed(z, y, e) / z.shape[1]),
@@ -79,15 +73,14 @@ def _rate(step, steps, warmup, peak, *, begin=1, start=1, rest=1, early=0, half=
     return peak * (1 - share if straight else half * (1 + math.cos(angle * share)))
 
 
-def _steps(rng: np.random.Generator) -> list[Case]:
-    cases = [Case((step, 10, 2, 0.1)) for step in (0, 1, 2, 3, 9)]
+def _steps(rng: np.random.Generator) -> Iterator[Case]:
+    yield from (Case(step, 10, 2, 0.1) for step in (0, 1, 2, 3, 9))
     for _ in range(4):
         steps = int(rng.integers(20, 200))
         warmup, peak = int(rng.integers(3, steps // 2)), round(float(rng.uniform(0.01, 2)), 3)
         inside = [int(step) for step in rng.integers(1, steps - 1, 4)]
-        cases += [Case((step, steps, warmup, peak)) for step in (0, warmup - 1, warmup, *inside, steps - 1)]
-    cases += [Case((step, 7, 0, 0.5)) for step in (0, 3, 6)]
-    return cases
+        yield from (Case(step, steps, warmup, peak) for step in (0, warmup - 1, warmup, *inside, steps - 1))
+    yield from (Case(step, 7, 0, 0.5) for step in (0, 3, 6))
 
 
 RATE = NumberExercise(
@@ -149,8 +142,6 @@ def _fit(callback: Any, accuracies: list[float]) -> int:
 
 
 def _as_function(trial: Trial, answer: Any) -> Callable:
-    import paddle
-
     name = trial.exercise.name
     if not (isinstance(answer, type) and issubclass(answer, paddle.callbacks.Callback)):
         fault = tr("{name} should be a class derived from paddle.callbacks.Callback.", name=name)
@@ -158,17 +149,16 @@ def _as_function(trial: Trial, answer: Any) -> Callable:
     return lambda patience, accuracies: _fit(answer(patience), accuracies)
 
 
-def _trainings(rng: np.random.Generator) -> list[Case]:
-    cases = [Case((2, [0.3, 0.5, 0.4, 0.5, 0.6])), Case((1, [0.2, 0.4, 0.4, 0.9])), Case((3, [0.1, 0.2, 0.3, 0.4]))]
-    cases += [Case((2, [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.8])), Case((2, [0.6, 0.3, 0.4, 0.5])), Case((1, [0.0, 0.0]))]
+def _trainings(rng: np.random.Generator) -> Iterator[Case]:
+    yield from (Case(2, [0.3, 0.5, 0.4, 0.5, 0.6]), Case(1, [0.2, 0.4, 0.4, 0.9]), Case(3, [0.1, 0.2, 0.3, 0.4]))
+    yield from (Case(2, [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.8]), Case(2, [0.6, 0.3, 0.4, 0.5]), Case(1, [0.0, 0.0]))
     for patience in (1, 2, 3, 4):
         rising = np.linspace(0.2, 0.6, 30) + rng.normal(0, 0.06, 30)
-        cases.append(Case((patience, [round(float(value), 2) for value in rising])))
-    return cases
+        yield Case(patience, [round(float(value), 2) for value in rising])
 
 
 def _train_twice(trial: Trial, answer: Any) -> None:
-    callback = trial.call(answer, (2,))
+    callback = trial.call(answer, 2)
     first, second = [0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]
     trial.call(lambda: _fit(callback, first), name=tr("a first training with StopWhenFlat(2)"))
     came = trial.call(lambda: _fit(callback, second), name=tr("a second training with the same callback"))
@@ -223,16 +213,14 @@ def _broadcast(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
     return float((np.argsort(-logits, axis=1)[:, :1] == labels).mean())
 
 
-def _rows(rng: np.random.Generator) -> list[Case]:
-    example = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32)
-    cases = [Case((example, np.array([2, 2]), k)) for k in (1, 2, 3)]
+def _rows(rng: np.random.Generator) -> Iterator[Case]:
+    yield from (Case(np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32), np.array([2, 2]), k) for k in (1, 2, 3))
     sizes = [(40, 10, 5, 1), (64, 10, 1, 2), (30, 10, 5, 2), (50, 7, 3, 1)]
     for count, classes, k, rank in [*sizes, (25, 12, 12, 2), (1, 5, 2, 2), (33, 6, 1, 1)]:
         logits = rng.permuted(np.tile(np.arange(classes), (count, 1)), axis=1)
         logits = logits + rng.uniform(-0.4, 0.4, (count, classes))
         labels = rng.integers(0, classes, count)
-        cases.append(Case((logits.astype(np.float32) - classes / 2, labels.reshape([count, 1][:rank]), k)))
-    return cases
+        yield Case(logits.astype(np.float32) - classes / 2, labels.reshape([count, 1][:rank]), k)
 
 
 TOP_K = NumberExercise(

@@ -1,10 +1,13 @@
 """The exercises of chapter 8, the comparison: a threshold for a programme, an interval, a reliability diagram."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from palm_course.exercises.trial import Case, Mistake
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
+from palm_utils.metrics import sigmoid
 
 
 def _eyes(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,15 +35,12 @@ def _plan(probabilities, labels, sensitivity, prevalence, *, take="highest", rat
     return threshold, found * share / (found * share + false * (1 - share))
 
 
-def _programmes(rng: np.random.Generator) -> list[Case]:
-    from palm_utils.metrics import sigmoid
-
+def _programmes(rng: np.random.Generator) -> Iterator[Case]:
     example = np.array([0.95, 0.8, 0.6, 0.3, 0.7, 0.2, 0.1, 0.05]), np.array([1, 1, 1, 1, 0, 0, 0, 0])
-    cases = [Case((*example, 0.75, 0.1))]
+    yield Case(*example, 0.75, 0.1)
     for sensitivity, prevalence in ((0.9, 0.01), (0.98, 0.03), (0.8, 0.2), (0.95, 0.05), (0.6, 0.02), (1.0, 0.5)):
         logits, labels = _eyes(rng, int(rng.integers(43, 90)))
-        cases.append(Case((sigmoid(logits), labels, sensitivity, prevalence)))
-    return cases
+        yield Case(sigmoid(logits), labels, sensitivity, prevalence)
 
 
 PLAN = NumberExercise(
@@ -87,13 +87,11 @@ def _interval(logits, labels, rows, *, ends=(2.5, 97.5), way="percentiles", tie=
     return tuple(np.percentile(values, ends))
 
 
-def _draws(rng: np.random.Generator) -> list[Case]:
-    cases = []
+def _draws(rng: np.random.Generator) -> Iterator[Case]:
     for count, draws in ((6, 8), (5, 60), (40, 30), (61, 40), (6, 60)):
         logits, labels = _eyes(rng, count)
         logits = np.round(logits, 0 if count > 30 else 1)  # with ties
-        cases.append(Case((logits, labels, rng.integers(0, count, (draws, count)))))
-    return cases
+        yield Case(logits, labels, rng.integers(0, count, (draws, count)))
 
 
 AUC_INTERVAL = NumberExercise(
@@ -127,8 +125,6 @@ AUC_INTERVAL = NumberExercise(
 
 # 8.3 ------------------------------------------------------------------------------------------
 def _reliability(logits, labels, bins=5, *, of="logits", share="ill", absent=np.nan, last=True, equal=False):
-    from palm_utils.metrics import sigmoid
-
     p = np.clip(logits, 0, 1) if of == "given" else sigmoid(logits)
     place = np.floor(p * bins).astype(int)
     place = np.minimum(place, bins - 1) if last else place
@@ -144,14 +140,12 @@ def _reliability(logits, labels, bins=5, *, of="logits", share="ill", absent=np.
     return table
 
 
-def _answers(rng: np.random.Generator) -> list[Case]:
-    example = np.array([-2.0, -1.0, 0.2, 0.3, 3.0, 40.0]), np.array([0, 1, 0, 1, 1, 1])
-    cases = [Case(example)]
+def _answers(rng: np.random.Generator) -> Iterator[Case]:
+    yield Case(np.array([-2.0, -1.0, 0.2, 0.3, 3.0, 40.0]), np.array([0, 1, 0, 1, 1, 1]))
     for count, bins in ((50, 5), (30, 10), (80, 4), (12, 8)):
         logits, labels = _eyes(rng, count)
         logits[:2] = -60.0, 60.0  # probabilities of 0 and, in float64, of 1
-        cases.append(Case((logits, labels, bins)))
-    return cases
+        yield Case(logits, labels, bins)
 
 
 def _wrong_table(shape: tuple, right: tuple, *args) -> str:

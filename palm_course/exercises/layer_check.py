@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from palm_course.exercises.student_values import describe, describe_call, is_tensor
-from palm_course.exercises.trial import Exercise, Trial
+from palm_course.exercises.student_values import F, describe, is_tensor, paddle
+from palm_course.exercises.trial import Case, Exercise, Trial
 from palm_utils.messages import mark, tr
 
 Shape = list[int]
@@ -32,22 +32,24 @@ def are_flat(shapes: Sequence[Shape]) -> bool:
 
 def _usual_fault(missing: list[Shape], extra: list[Shape]) -> Fault:
     """Name what is wrong with the parameters by the shapes that are missing and those that are too many."""
-    fault = mark("its parameters are not those of the layers asked for.")
+    fault = tr("its parameters are not those of the layers asked for.")
     if not extra and are_flat(missing):
-        fault = mark("something with one number per channel or unit is missing, such as a bias.")
+        fault = tr("something with one number per channel or unit is missing, such as a bias.")
     elif not missing and are_flat(extra):
-        fault = mark("there is something with one number per channel or unit too many, such as a bias.")
-    return {"fault": tr(fault)}
+        fault = tr("there is something with one number per channel or unit too many, such as a bias.")
+    return {"fault": fault}
 
 
-def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
-    """Return an object of the student's class, which has to be derived from paddle.nn.Layer."""
-    import paddle
-
+def need_layer(trial: Trial, answer: Any) -> None:
     if not (isinstance(answer, type) and issubclass(answer, paddle.nn.Layer)):
         fault = tr("{name} should be a class derived from paddle.nn.Layer.", name=trial.exercise.name)
         trial.fail(fault, came=describe(answer))
-    model = trial.call(answer, args, kwargs)
+
+
+def create(trial: Trial, answer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return an object of the student's class, which has to be derived from paddle.nn.Layer."""
+    need_layer(trial, answer)
+    model = trial.call(answer, *args, **kwargs)
     if answer.forward is paddle.nn.Layer.forward:
         trial.fail(tr("it has no method `forward`."), tried=tr("calling it with a batch"))
     return model
@@ -57,8 +59,7 @@ def create(trial: Trial, answer: Any, args: tuple = (), kwargs: dict[str, Any] |
 class LayerExercise(Exercise):
     """An exercise whose answer is a class of networks, or a function that builds them."""
 
-    # For each network that is tried: args and kwargs to create it with, and the shape of the batch that it gets.
-    builds: Sequence[tuple[tuple, dict[str, Any], Shape]]
+    builds: Sequence[tuple[Case, Shape]]  # what a network is created with, and the shape of the batch that it gets
     # (*args, **kwargs): shapes by name; a number is a batch norm of so many channels. The shapes tell which parameter
     # is which. Where two weights have the same, values are not compared.
     parameters: Callable[..., dict[str, Shape | int]]
@@ -73,26 +74,24 @@ class LayerExercise(Exercise):
     values_hint: str = ""  # with wrong values; by default the exercise's own
     # The hint where no parameters are found.
     hidden: str = mark("create each layer in __init__ and keep it as an attribute of self; a plain list hides layers.")
-    create: Callable[..., Any] = create  # (trial, answer, args, kwargs)
+    create: Callable[..., Any] = create  # (trial, answer, *args, **kwargs)
     # (trial, created, model, x) fails the trial where wrong values have a cause beyond the mistakes.
     look_closer: Callable[..., None] = lambda *args: None
 
     def judge(self, trial: Trial, answer: Any) -> None:
-        import paddle
-
         rng = self.rng
-        for args, kwargs, shape in self.builds:
-            created = describe_call(self.name, args, kwargs)
-            model = self.create(trial, answer, args, kwargs)
-            parts = self._find_parts(trial, created, model, args, kwargs)
+        for case, shape in self.builds:
+            created = case.written(self.name)
+            model = case.apply(self.create, trial, answer)
+            parts = self._find_parts(trial, created, model, case)
             x = paddle.to_tensor(rng.standard_normal(shape).astype(np.float32))
             call = f"{created}({describe(x)})"
             for training in self.modes:
                 model.eval() if training is False else model.train()
                 _randomise(parts, rng)
-                output, tried = trial.call(model, (x,), name=created), tr(_MODES[training], call=call, tried=call)
-                right = functools.partial(_compute, self.reference, parts, x, *args, training=training, **kwargs)
-                shape, wrong = list(right().shape), self.wrong_shape
+                output, tried = trial.call(model, x, name=created), tr(_MODES[training], call=call, tried=call)
+                right = functools.partial(self.reference, parts, x, *case.args, training=training, **case.kwargs)
+                shape, wrong = list(_values(right).shape), self.wrong_shape
                 if not is_tensor(output) or list(output.shape) != shape:
                     fault = wrong(output, shape) if callable(wrong) else {"fault": tr(wrong)}
                     expected = tr("a tensor of shape {shape}", shape=shape)
@@ -103,13 +102,13 @@ class LayerExercise(Exercise):
                     self._refuse_values(trial, tried, output, right)
             _need_gradients(trial, call, model, output)
 
-    def _find_parts(self, trial: Trial, created: str, model: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
+    def _find_parts(self, trial: Trial, created: str, model: Any, case: Case) -> dict[str, Any]:
         """Return parameters and batch norms by name; what is missing or too many is a fault."""
         parts, missing = {}, []
         # The running mean and variance of a batch norm are among a model's parameters, but not trained.
         trained = {id(parameter): parameter for parameter in model.parameters() if not parameter.stop_gradient}
         left = {key: list(parameter.shape) for key, parameter in trained.items()}
-        for name, size in self.parameters(*args, **kwargs).items():
+        for name, size in case.apply(self.parameters).items():
             shapes = [[size], [size]] if isinstance(size, int) else [size]
             candidates = (*norms_of(model), *trained.values())
             part = next((c for c in candidates if [left.get(id(t)) for t in _tensors(c)] == shapes), None)
@@ -127,7 +126,7 @@ class LayerExercise(Exercise):
                 extra.remove(shape)
         fault = {"fault": tr("it has no parameters that a Layer can find."), "hint": tr(self.hidden)}
         if trained:
-            fault = self.wrong_parameters(model, missing, extra, *args, **kwargs) or _usual_fault(missing, extra)
+            fault = case.apply(self.wrong_parameters, model, missing, extra) or _usual_fault(missing, extra)
         came = sum(parameter.size for parameter in trained.values())
         count = came + sum(map(math.prod, missing)) - sum(map(math.prod, extra))
         expected = tr("{count:,} trainable parameters", count=count) + _among_them(missing)
@@ -135,17 +134,16 @@ class LayerExercise(Exercise):
         trial.fail(**usual | fault)
 
     def _agree(self, way: Callable, output: Any) -> bool:
-        return np.allclose(way(), output.numpy(), rtol=self.tolerance, atol=self.tolerance)
+        return np.allclose(_values(way), output.numpy(), rtol=self.tolerance, atol=self.tolerance)
 
     def _refuse_values(self, trial: Trial, tried: str, output: Any, right: Callable) -> NoReturn:
         """Name the mistake that the output's values come from."""
-        mistakes = (str(mistake) for mistake in self.mistakes if self._agree(mistake.made_by(right), output))
-        shown, first = (_MAPS, (0, slice(4), 0, 0)) if output.ndim == 4 else (_LOGITS, 0)
+        shown, place = (_MAPS, (0, slice(4), 0, 0)) if output.ndim == 4 else (_LOGITS, 0)
         trial.fail(
-            next(mistakes, tr(self.unknown)),
+            self.fault(right, lambda way: self._agree(way, output), tr(self.unknown)),
             tried=tr("{tried}, with random weights", tried=tried),
-            expected=tr(shown, values=describe(right()[first])),
-            came=describe(output.numpy()[first]),
+            expected=tr(shown, values=describe(_values(right)[place])),
+            came=describe(output.numpy()[place]),
             hint=tr(self.values_hint) if self.values_hint else "",
         )
 
@@ -157,8 +155,6 @@ def norms_of(model: Any) -> list[Any]:
 
 def normalise(norm: Any, x: Any, training: bool) -> Any:
     """Return what a batch norm makes of x, and leave its running mean and variance alone."""
-    import paddle.nn.functional as F
-
     mean, variance = norm._mean.clone(), norm._variance.clone()
     return F.batch_norm(x, mean, variance, norm.weight, norm.bias, training, epsilon=norm._epsilon)
 
@@ -176,19 +172,16 @@ def _randomise(parts: dict[str, Any], rng: np.random.Generator) -> None:
                 # Around neither 0 nor 1, and of both signs: scales and shifts are told apart from none.
                 values = rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape)
             else:
-                fan_in = math.prod(shape[1:]) if len(shape) == 4 else shape[0]
-                values = rng.standard_normal(shape) * 2 / np.sqrt(fan_in)
+                values = rng.standard_normal(shape) * 2 / np.sqrt(math.prod(shape[1:]) if len(shape) == 4 else shape[0])
             tensor.set_value(values.astype(np.float32))
         if not is_tensor(part):
             part._mean.set_value(rng.uniform(-1, 1, shape).astype(np.float32))
             part._variance.set_value(rng.uniform(0.5, 2, shape).astype(np.float32))
 
 
-def _compute(reference: Callable, *args: Any, **kwargs: Any) -> np.ndarray:
-    import paddle
-
+def _values(way: Callable) -> np.ndarray:
     with paddle.no_grad():
-        return reference(*args, **kwargs).numpy()
+        return way().numpy()
 
 
 def _among_them(shapes: Sequence[Shape]) -> str:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from palm_utils.files import replacing
 from palm_utils.history import History
 from palm_utils.messages import CourseError, mark, tr
 from palm_utils.readers import Reader
-
-if TYPE_CHECKING:
-    from palm_utils.highlevel import Batches  # imports PaddlePaddle
 
 TRIES = Path("checkpoints") / "open_exercises.json"  # beside the notebook; git ignores the folder
 
@@ -67,9 +64,6 @@ class OpenExercise:
         scores = predict(network, held_out)
         return {"valid_loss": scores.loss, "valid_accuracy": scores.accuracy}
 
-    def is_better(self, row: dict, goal: dict) -> bool:
-        return row["loss"] < goal["valid_loss"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class CifarExercise(OpenExercise):
@@ -78,7 +72,7 @@ class CifarExercise(OpenExercise):
     column: ClassVar[str] = "valid_accuracy"  # losses with smoothed labels and without do not compare
     goal: ClassVar[str] = mark("to beat within {steps} steps on the real photographs: accuracy {accuracy:.4f}")
 
-    def readers(self, loader: "Batches") -> tuple["Batches", "Batches"]:
+    def readers(self, loader: Any) -> tuple[Any, Any]:
         """Return batches to train with, in a new order each time, and those held out, as in section 7.6."""
         from palm_utils.highlevel import Batches
 
@@ -91,7 +85,7 @@ class CifarExercise(OpenExercise):
     def to_beat(self) -> dict:
         return self._run.load().last
 
-    def score(self, network, held_out: "Batches") -> dict[str, float]:
+    def score(self, network, held_out) -> dict[str, float]:
         import paddle
 
         network.eval()
@@ -99,9 +93,6 @@ class CifarExercise(OpenExercise):
             logits = np.concatenate([network(x).numpy() for x, _ in held_out])
         loss = paddle.nn.functional.cross_entropy(paddle.to_tensor(logits), paddle.to_tensor(held_out.labels))
         return {"valid_loss": float(loss), "valid_accuracy": float(np.mean(logits.argmax(1) == held_out.labels))}
-
-    def is_better(self, row: dict, goal: dict) -> bool:
-        return row["accuracy"] > goal["valid_accuracy"]
 
     @property
     def _run(self):
@@ -126,11 +117,11 @@ def find(number: str) -> OpenExercise:
     return EXERCISES[number]
 
 
-def compete(number: str, train_my_way: Callable, loader: "Reader | Batches", *, real: bool = True) -> None:
+def compete(number: str, train_my_way: Callable, loader: Any, *, real: bool = True) -> None:
     """Train by the student's function, compute its figure anew, keep the try and print the table of all tries.
 
-    train_my_way: (train_loader, held_out) -> (network, History). loader: of all training photographs. real: whether
-    they are the real ones, of which alone the figure to beat speaks. Raises CourseError for anything else returned.
+    train_my_way: (train_loader, held_out) -> (network, History). loader: a Reader or Batches of all photographs. real:
+    whether they are the real ones, of which alone the figure to beat speaks. Raises CourseError for another return.
     """
     exercise = find(number)
     train_loader, held_out = exercise.readers(loader)
@@ -152,8 +143,7 @@ def compete(number: str, train_my_way: Callable, loader: "Reader | Batches", *, 
     batches = -(-len(train_loader.labels) // (history.about["batch_size"] or 1))
     steps = len(history) * min(batches, history.about.get("batches", batches))
     row = {"steps": steps, "loss": found["valid_loss"], "accuracy": found["valid_accuracy"], "real": real}
-    _print(exercise, _keep(number, row))
-    return None
+    return _print(exercise, _keep(number, row))
 
 
 def _keep(number: str, row: dict) -> list[dict]:
@@ -168,11 +158,12 @@ def _keep(number: str, row: dict) -> list[dict]:
 
 
 def _print(exercise: OpenExercise, tries: list[dict]) -> None:
-    goal = exercise.to_beat()
+    goal, column = exercise.to_beat(), exercise.column
     say("try  steps  held-out loss  accuracy")
     for i, row in enumerate(tries, 1):
-        beaten = row["real"] and row["steps"] <= exercise.steps and exercise.is_better(row, goal)
+        figure = row[column.removeprefix("valid_")]
+        better = figure < goal[column] if column == "valid_loss" else figure > goal[column]
+        beaten = row["real"] and row["steps"] <= exercise.steps and better
         note = "★" if beaten else "" if row["real"] else tr("sample")
         say(f"{i:3}  {row['steps']:5}  {row['loss']:13.4f}  {row['accuracy']:8.4f}  {note}".rstrip())
-    told = {"steps": exercise.steps, "loss": goal["valid_loss"], "accuracy": goal["valid_accuracy"]}
-    say(tr(exercise.goal, **told))
+    say(tr(exercise.goal, steps=exercise.steps, loss=goal["valid_loss"], accuracy=goal["valid_accuracy"]))

@@ -24,7 +24,6 @@ _CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"
 _NOT_RUN = mark("not run yet")
 _MARKS = {Status.RIGHT.value: "✓", Status.NOT_ATTEMPTED.value: "·", _NOT_RUN: "·"}
-_WIDTH = 120  # characters of a fault
 
 
 def all_exercises() -> list[Exercise]:
@@ -47,18 +46,17 @@ def reference_source(number: str) -> str:
 
     chapter = int(number.split(".")[0])
     folders = [FOLDER.parent / "zh" / FOLDER.name, FOLDER] if current() == CHINESE else [FOLDER]
-    notebooks = [path for folder in folders for path in sorted(folder.glob(f"{chapter:02d}_*.ipynb"))]
-    if not notebooks:
+    paths = [path for folder in folders for path in sorted(folder.glob(f"{chapter:02d}_*.ipynb"))]
+    if not paths:
         template = mark(
             "No solutions of chapter {chapter} in {folder}. They are notebooks of the course's repository; "
             "install palm_utils from a checkout of it (pip install -e .) or read them there."
         )
         raise CourseError(template, chapter=chapter, folder=FOLDER)
-    for cell in nbformat.read(notebooks[0], as_version=4).cells:
+    for cell in nbformat.read(paths[0], as_version=4).cells:
         if f"solution:{number}" in cell.metadata.get("tags", []):
             return cell.source
-    told = {"file": notebooks[0], "number": number}
-    raise CourseError("{file} has no cell tagged solution:{number}; restore it with git.", **told)
+    raise CourseError("{file} has no cell tagged solution:{number}; restore it with git.", file=paths[0], number=number)
 
 
 def progress(chapter: int | str, names: dict[str, Any] | None = None) -> None:
@@ -88,7 +86,7 @@ def print_table(rows: Sequence[tuple[str, str, str, Sequence[str]]]) -> None:
         found = tr(verdict)
         if verdict not in _MARKS:
             fault = summary[0] if verdict == Status.WRONG.value and summary else message.split("\n")[0]
-            found = tr("{verdict}: {fault}", verdict=found, fault=shorten(fault, _WIDTH))
+            found = tr("{verdict}: {fault}", verdict=found, fault=shorten(fault, limit=120))
         say(f"{_MARKS.get(verdict, '✗')} {number}  {pad(tr(find(number).title), 38)} {found}")
 
 

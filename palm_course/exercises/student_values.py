@@ -1,6 +1,7 @@
-"""The values that a student's function takes and returns: read generously, put in a few words, copied and compared."""
+"""The values that a student's function takes and returns: read generously, put in a few words, copied, compared."""
 
 import copy
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,8 +9,22 @@ import numpy as np
 
 from palm_utils.messages import mark, tr
 
-_SHOWN_ELEMENTS = 12
 _LARGE = {"array": mark("<array of shape {shape}, {dtype}>"), "tensor": mark("<tensor of shape {shape}, {dtype}>")}
+
+
+class _Later:
+    """PaddlePaddle, imported when it is first used: that takes seconds."""
+
+    def __init__(self, inside: str = "") -> None:
+        self._inside = inside
+
+    def __getattr__(self, name: str) -> Any:
+        import paddle
+
+        return operator.attrgetter(self._inside + name)(paddle)
+
+
+paddle, F = _Later(), _Later("nn.functional.")
 
 
 def shorten(text: str, limit: int) -> str:
@@ -29,7 +44,7 @@ def describe(value: Any, limit: int = 160) -> str:
         return repr(value.item())
     if is_tensor(value) or isinstance(value, np.ndarray):
         kind, array = ("tensor", value.numpy()) if is_tensor(value) else ("array", value)
-        if array.size > _SHOWN_ELEMENTS:
+        if array.size > 12:
             return describe_shape(kind, array.shape, array.dtype)
         text = np.array2string(array, separator=", ", precision=4, max_line_width=1000)
         return f"{kind}({' '.join(text.split())}, {array.dtype})"
@@ -47,7 +62,7 @@ def describe_shape(kind: str, shape: Sequence[int], dtype: Any) -> str:
     return tr(_LARGE[kind], shape=list(shape), dtype=dtype)
 
 
-def describe_call(name: str, args: tuple, kwargs: dict[str, Any]) -> str:
+def describe_call(name: str, /, *args: Any, **kwargs: Any) -> str:
     """Return a call as one would write it, such as "f(28, stride=2)"."""
     words = [describe(arg) for arg in args] + [f"{key}={describe(arg)}" for key, arg in kwargs.items()]
     return f"{name}({', '.join(words)})"

@@ -57,6 +57,10 @@ class Exercise:
     def judge(self, trial: "Trial", answer: Any) -> None:
         """Try the answer, and report a fault with `Trial.fail`."""
 
+    def fault(self, reference: Callable, agrees: Callable[[Callable], bool], unknown: str = "") -> str:
+        """Name the first mistake with which the reference agrees with the answer; `unknown` where none does."""
+        return next((str(m) for m in self.mistakes if agrees(m.made_by(reference))), unknown)
+
     def examine(self, answer: Any) -> "Verdict":
         """Try `answer`, the student's function or class; whatever it does ends in a verdict."""
         trial = Trial(self)
@@ -115,16 +119,17 @@ class NotAttempted(Exception):
     """The stub is as it came: it raises NotImplementedError."""
 
 
-@dataclass(frozen=True)
 class Case:
-    args: tuple = ()  # of one call
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    """The arguments of one call."""
 
-    def apply(self, function: Callable) -> Any:
-        return function(*self.args, **self.kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args, self.kwargs = args, kwargs
+
+    def apply(self, function: Callable, *before: Any) -> Any:
+        return function(*before, *self.args, **self.kwargs)
 
     def written(self, name: str) -> str:
-        return describe_call(name, self.args, self.kwargs)
+        return describe_call(name, *self.args, **self.kwargs)
 
 
 class Mistake:
@@ -142,6 +147,11 @@ class Mistake:
 
     def made_by(self, reference: Callable) -> Callable:
         return self._function or functools.partial(reference, **self.options)
+
+
+def first_fault(*faults: tuple[Any, str], otherwise: str = "") -> str:
+    """Return the first of the texts, translated already, whose condition holds."""
+    return next((text for holds, text in faults if holds), otherwise)
 
 
 class Excerpt(io.StringIO):
@@ -174,13 +184,12 @@ class Trial:
         more = tr('Still stuck? exercises.hint("{n}") says more, exercises.solution("{n}") all.', n=number)
         raise Wrong("\n  ".join([not_right(number, fault), *parts, hint, more]), (fault, *parts))
 
-    def call(self, function: Callable, args: tuple = (), kwargs: dict[str, Any] | None = None, name: str = "") -> Any:
+    def call(self, function: Callable, /, *args: Any, name: str = "", **kwargs: Any) -> Any:
         """Return what the student's `function` (in messages, `name`) returns; everything that goes wrong is a `Wrong`.
 
         Raises NotAttempted if the first call of the trial raises NotImplementedError in the student's code.
         """
-        kwargs = kwargs or {}
-        tried = describe_call(name or self.exercise.name, args, kwargs)
+        tried = describe_call(name or self.exercise.name, *args, **kwargs)
         value, error, changed, left = self._run(function, args, kwargs, tried)
         if error is not None:
             self._report(error, tried)
@@ -202,7 +211,7 @@ class Trial:
 
     def call_for_error(self, expected: type[Exception], function: Callable, args: tuple) -> None:
         """Call the student's `function` where `expected` must be raised; anything else is a `Wrong`."""
-        tried = describe_call(self.exercise.name, args, {})
+        tried = describe_call(self.exercise.name, *args)
         value, error, *_ = self._run(function, args, {}, tried)
         if not isinstance(error, expected):
             name = expected.__name__

@@ -4,7 +4,7 @@ Such an exercise declares the calls to make and one reference, which computes wh
 option of the reference. Exercises 1.1 and 3.2 are examples.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,40 +14,42 @@ from palm_course.exercises.student_values import as_array, as_numbers, describe,
 from palm_course.exercises.trial import Case, Exercise, Trial
 from palm_utils.messages import mark, tr, trn
 
-Arrays = tuple[np.ndarray, ...]
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Compared(Exercise):
     """A function whose values are compared with a reference's on all cases."""
 
-    cases: Callable[[np.random.Generator], Sequence[Case]]
+    cases: Callable[[np.random.Generator], Iterable[Case]]
     reference: Callable[..., Any]  # what is right; in shape and dtype, too, where it is arrays
     called: Callable[[Trial, Any], Callable] = lambda trial, answer: answer  # the function that is called
+    # The fault where wrong values come from none of the mistakes; {right} of {count} calls were right.
+    unknown: str = mark("the shape is right, the values are not.")
     one_by_one: bool = False  # a mistake is named by the first call that goes wrong, and need not show in all of them
 
     def judge(self, trial: Trial, answer: Any) -> None:
-        cases, function = self.cases(self.rng), self.called(trial, answer)
+        cases, function = list(self.cases(self.rng)), self.called(trial, answer)
         for group in [[case] for case in cases] if self.one_by_one else [cases]:
             self._need(trial, group, [self._call(trial, function, case) for case in group])
 
     def _need(self, trial: Trial, cases: Sequence[Case], came: list) -> None:
         """Refuse what `came` of the calls unless it is right in all cases; name the mistake that explains all of it."""
 
-        def agreeing(way: Callable, agree: Callable) -> list[bool]:
-            return [agree(case.apply(way), value) for case, value in zip(cases, came, strict=True)]
+        def agreeing(way: Callable, made: bool) -> list[bool]:
+            return [self._agrees(case.apply(way), value, made) for case, value in zip(cases, came, strict=True)]
 
-        right = agreeing(self.reference, self._is_right)
+        right = agreeing(self.reference, made=False)
         if all(right):
             return
-        ways = ((mistake, mistake.made_by(self.reference)) for mistake in self.mistakes)
-        faults = (str(mistake) for mistake, way in ways if all(agreeing(way, self._is_made)))
-        fault = next(faults, "") or tr(self._unknown(came), right=sum(right), count=len(cases))
+        unknown = tr(self._unknown(came), right=sum(right), count=len(cases))
+        fault = self.fault(self.reference, lambda way: all(agreeing(way, made=True)), unknown)
         self._refuse(trial, cases[right.index(False)], fault, self._show(came[right.index(False)]))
 
+    def _unknown(self, came: list) -> str:
+        return self.unknown
+
     def _refuse(self, trial: Trial, case: Case, fault: str, came: str) -> NoReturn:
-        tried = case.written(self.name)
-        trial.fail(fault, tried=tried, expected=self._show(case.apply(self.reference)), came=came)
+        right = self._show(case.apply(self.reference))
+        trial.fail(fault, tried=case.written(self.name), expected=right, came=came)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class NumberExercise(_Compared):
 
     count: int = 1
     tolerance: float = 0.0
+    unknown: str = mark("right for {right} of the {count} inputs tried.")
     refused: Sequence[tuple] = ()  # arguments for which a ValueError is asked for
 
     def judge(self, trial: Trial, answer: Any) -> None:
@@ -64,7 +67,7 @@ class NumberExercise(_Compared):
             trial.call_for_error(ValueError, answer, args)
 
     def _call(self, trial: Trial, function: Callable, case: Case) -> np.ndarray:
-        value = trial.call(function, case.args, case.kwargs)
+        value = case.apply(trial.call, function)
         numbers = as_numbers(value, self.count)
         if numbers is None:
             fault = trn("it should return one number.", "it should return {count} numbers.", self.count)
@@ -72,15 +75,13 @@ class NumberExercise(_Compared):
             self._refuse(trial, case, fault, came)
         return numbers
 
-    def _is_right(self, ours: Any, numbers: np.ndarray) -> bool:
+    def _agrees(self, ours: Any, numbers: np.ndarray, made: bool) -> bool:
         return np.allclose(as_numbers(ours, self.count), numbers, rtol=0, atol=self.tolerance, equal_nan=True)
-
-    _is_made = _is_right
 
     def _unknown(self, came: list[np.ndarray]) -> str:
         if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
             return mark("it gives the same answer whatever it is given.")
-        return mark("right for {right} of the {count} inputs tried.")
+        return super()._unknown(came)
 
     def _show(self, value: Any) -> str:
         numbers = [int(n) if n.is_integer() else round(float(n), 6) for n in as_numbers(value, self.count)]
@@ -92,29 +93,22 @@ class ArrayExercise(_Compared):
     """An exercise whose answer returns an array, or several."""
 
     wrong_shape: Callable[..., str]  # (shape, right, *args of the call): the fault where an array's shape is not right
-    unknown: str  # the fault where wrong values come from none of the mistakes; {right} of {count} calls were right
-    show: Callable[..., str]  # of the array or arrays, expected or come
+    show: Callable[..., str] = lambda array: describe(np.round(array, 4))  # of the array or arrays, expected or come
     wrong_dtype: str = ""  # "" where any dtype will do
     not_arrays: str = mark("it does not return an array of numbers.")
     close: Callable[[np.ndarray, np.ndarray], bool] = np.array_equal  # (right, came): is it right?
     near: Callable[[np.ndarray, np.ndarray], bool] | None = None  # (wrong, came): is it this mistake? As `close`.
     kind: str = "array"  # or "tensor"
 
-    def _is_right(self, ours: Any, arrays: Arrays) -> bool:
-        return all(map(self.close, _arrays(ours), arrays))
-
-    def _is_made(self, ours: Any, arrays: Arrays) -> bool:
-        return all(map(self.near or self.close, _arrays(ours), arrays))
-
-    def _unknown(self, came: list[Arrays]) -> str:
-        return self.unknown
+    def _agrees(self, ours: Any, arrays: tuple, made: bool) -> bool:
+        return all(map(self.near if made and self.near else self.close, _arrays(ours), arrays))
 
     def _show(self, value: Any) -> str:
         return self.show(*_arrays(value))
 
-    def _call(self, trial: Trial, function: Callable, case: Case) -> Arrays:
+    def _call(self, trial: Trial, function: Callable, case: Case) -> tuple:
         """Return the arrays of one call; anything else, or another shape or dtype, is a fault."""
-        value, right = trial.call(function, case.args, case.kwargs), _arrays(case.apply(self.reference))
+        value, right = case.apply(trial.call, function), _arrays(case.apply(self.reference))
         parts = value if len(right) > 1 and isinstance(value, (tuple, list)) else [value]
         arrays = [as_array(part) for part in parts if self.kind == "array" or is_tensor(part)]
         if len(arrays) != len(right) or any(array is None for array in arrays):
@@ -138,5 +132,5 @@ class ArrayExercise(_Compared):
         return ""
 
 
-def _arrays(value: np.ndarray | Arrays) -> Arrays:
+def _arrays(value: Any) -> tuple:
     return value if isinstance(value, tuple) else (value,)
