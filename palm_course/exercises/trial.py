@@ -209,15 +209,6 @@ class Trial:
                 self.fail(fault, tried=tried, expected=expected, came=came, hint=hint)
         return value
 
-    def call_for_error(self, expected: type[Exception], function: Callable, args: tuple) -> None:
-        """Call the student's `function` where `expected` must be raised; anything else is a `Wrong`."""
-        tried = describe_call(self.exercise.name, *args)
-        value, error, *_ = self._run(function, args, {}, tried)
-        if not isinstance(error, expected):
-            name = expected.__name__
-            came = type(error).__name__ if error is not None else tr("the value {value}", value=describe(value))
-            self.fail(tr("it should raise {error} here.", error=name), tried=tried, expected=name, came=came)
-
     def _run(self, function: Callable, args: tuple, kwargs: dict[str, Any], tried: str) -> tuple:
         """Return the value, or the exception; the global settings that were changed; what became of the arguments."""
         args, kwargs = tuple(map(duplicate, args)), {key: duplicate(value) for key, value in kwargs.items()}

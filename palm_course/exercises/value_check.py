@@ -59,12 +59,6 @@ class NumberExercise(_Compared):
     count: int = 1
     tolerance: float = 0.0
     unknown: str = mark("right for {right} of the {count} inputs tried.")
-    refused: Sequence[tuple] = ()  # arguments for which a ValueError is asked for
-
-    def judge(self, trial: Trial, answer: Any) -> None:
-        super().judge(trial, answer)
-        for args in self.refused:
-            trial.call_for_error(ValueError, answer, args)
 
     def _call(self, trial: Trial, function: Callable, case: Case) -> np.ndarray:
         value = case.apply(trial.call, function)
