@@ -11,9 +11,10 @@ import places
 import pytest
 from places import everything
 
+from palm_course.command import main
 from palm_course.getting import weights
 from palm_course.getting.download import Remote, download
-from palm_utils import datasets, machine, sample
+from palm_utils import datasets, highlevel, machine, sample
 from palm_utils.messages import DataNotFound, DownloadError
 from palm_utils.readers import data_loader
 
@@ -97,8 +98,6 @@ def no_network(monkeypatch):
 
 
 def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, no_network, capsys):
-    from palm_course.command import main
-
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
     monkeypatch.setattr(datasets, "checkout_data", lambda: None)
     for module in (datasets, sample):
@@ -108,7 +107,6 @@ def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, n
         assert find().counts()
     assert main(["data"]) == 0
     assert everything(tmp_path / "all")
-    assert weights.find_weights("resnet18") is None
     with pytest.raises(DataNotFound, match="No ImageNet weights"):
         weights.pretrained_weights("resnet18")
 
@@ -127,8 +125,6 @@ def test_one_core(micro, tmp_path, monkeypatch):
     os.sched_setaffinity(0, {min(before)})
     try:
         assert machine.thread_count() == 1
-        from palm_utils import highlevel
-
         assert highlevel.loader_workers(batch_bytes=1) == 0
         assert everything(tmp_path / "one") == plain
     finally:

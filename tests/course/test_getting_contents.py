@@ -29,16 +29,6 @@ class Calls:
 # --- pickles
 
 
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_plain_values_and_arrays_of_bytes_are_read(protocol):
-    plain = {b"labels": [1, 2, -3, 1 << 40], "texts": ("image", "图", b"", b"\xff\0", None, True, 2.5)}
-    content = pickle.dumps(plain if protocol > 2 else {b"labels": [1, 2, -3]}, protocol)
-    assert contents.unpickled(content) == pickle.loads(content)
-    arrays = [np.arange(24, dtype=np.uint8).reshape(2, 12)[:, ::2], np.asfortranarray(np.ones((2, 3), np.uint8))]
-    if protocol:
-        assert [array.shape for array in contents.unpickled(pickle.dumps(arrays, protocol))] == [(2, 6), (2, 3)]
-
-
 PYTHON_2 = (
     b"\x80\2}(U\4datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tU\1btR(K\1K\1K\3\x86"
     b"cnumpy\ndtype\n(U\2u1K\0K\1tR(K\3U\1|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89U\3abctb"

@@ -177,13 +177,6 @@ def test_the_addresses_and_sums_are_paddles():
     assert contents.PUBLISHED_MD5[datasets.CIFAR10_FILE] == cifar.CIFAR10_MD5
 
 
-def test_existing_does_not_make_the_sample(checkout):
-    assert datasets.existing("palm") is None
-    assert list(checkout.iterdir()) == []
-    made = datasets.palm()
-    assert datasets.existing("palm") == made
-
-
 def test_ai_studios_nested_folders_and_its_label_folder(checkout):
     names = ("PALM-Training400/PALM-Training400", "PALM-Validation400/PALM-Validation400")
     names = (*names, "PALM-Validation-GT/labels.csv")

@@ -9,7 +9,6 @@ import nbclient
 import nbformat
 import pytest
 
-from palm_course import terminal
 from palm_course.command import main
 from palm_utils import messages as language
 from palm_utils.messages import (
@@ -182,12 +181,6 @@ def test_a_missing_or_damaged_catalogue_is_no_reason_to_stop(tmp_path, monkeypat
         with pytest.raises(SystemExit):
             main(["--help"])
         assert capsys.readouterr().out.startswith("usage: "), number
-
-
-def test_columns_are_those_of_a_terminal():
-    assert terminal.width("ab") == 2 and terminal.width("数据：palm") == 10
-    padded = [terminal.pad(text, 8) for text in ("ab", "数据", "far too long")]
-    assert padded == ["ab      ", "数据    ", "far too long"]
 
 
 FAMILY = [CourseError, DataError, DataNotFound, DownloadError, WrongArgument]
