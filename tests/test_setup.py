@@ -43,10 +43,7 @@ def program(folder, name, script):
 @pytest.mark.parametrize(
     ("gpus", "capability", "minor", "chosen", "said"),
     [
-        *[
-            (RTX, told, 12, "requirements-gpu.txt", "NVIDIA GPU")
-            for told in ("6.1", "7.5", "8.9", "", 'no "compute_cap"')
-        ],
+        *[(RTX, told, 12, "requirements-gpu.txt", "NVIDIA GPU") for told in ("6.1", "7.5", "8.9", "", "no such field")],
         *[(RTX, told, 12, "requirements.txt", NO_CODE.format(told)) for told in ("6.0", "9.0", "12.0")],
         (RTX, "8.6", 13, "requirements.txt", "no GPU package for a Python newer than 3.12"),
         ("No devices were found", "", 12, "requirements.txt", ""),

@@ -126,19 +126,12 @@ def test_palm_from_ai_studios_own_folder(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        "mnist --from x",
-        "cifar10 --allow-incomplete",
-        "--download",
-        "sample --force",
-        "palm --from x --download",
-        "image",
-    ],
+    "words",
+    ["mnist --from x", "cifar10 --allow-incomplete", "--download", "sample --force", "palm --from x --download", "a"],
 )
-def test_arguments_that_do_not_go_together(data, arguments, capsys):
+def test_arguments_that_do_not_go_together(data, words, capsys):
     with pytest.raises(SystemExit, match="2"):
-        data(*arguments.split())
+        data(*words.split())
     assert "usage:" in capsys.readouterr().err
 
 

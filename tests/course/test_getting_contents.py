@@ -219,9 +219,7 @@ def test_damaged_digits_are_named_before_paddle_reads_them(mnist, name, content,
     mnist.files("train")
 
 
-@pytest.mark.parametrize(
-    "head", [b"", b"no gzip", idx(3)[:12], gzip.compress(b"short", mtime=0), gzip.compress(bytes(16), mtime=0)]
-)
+@pytest.mark.parametrize("head", [b"", b"no gzip", idx(3)[:12], gzip.compress(b"short"), gzip.compress(bytes(16))])
 def test_damaged_digits_are_not_counted(mnist, head):
     (mnist.root / "t10k-images-idx3-ubyte.gz").write_bytes(head)
     with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz is damaged .*data mnist --download --force"):

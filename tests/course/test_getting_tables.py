@@ -91,8 +91,8 @@ IS_DAMAGED = r"labels\.csv is damaged or not an Excel table .*Get it again"
 REFUSED = {
     "short line": ("imgName,Label\nV0001.jpg,1\nV0002.jpg\n", r"line 3: label '' is not 0 or 1"),
     "two labels": (
-        "imgName,Label\nV0001.jpg,1\nV0002.jpg,0\nV0001.jpg,0\n",
-        r"line 4: V0001\.jpg has label 0, but line 2 gives it 1",
+        "imgName,Label\nV1.jpg,1\nV2.jpg,0\nV1.jpg,0\n",
+        r"line 4: V1\.jpg has label 0, but line 2 gives it 1",
     ),
     # A cell over several lines counts where it starts.
     "cell of two lines": ('note,imgName,Label\n"dark\nblurred",V0001.jpg,1\n,V0002.jpg,x\n', r"line 4: label 'x'"),

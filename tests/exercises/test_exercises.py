@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from course_notebooks import FOLDER, exercise_cells
 from exercise_verdicts import right_size, wrong_size
+from student_notebooks import RIGHT, SIZE
 
 from palm_course import chapters as notebooks
 from palm_course import exercises
@@ -124,20 +125,13 @@ def test_both_editions_have_the_cells_of_every_exercise(exercise, edition, headi
 def test_in_a_notebook(tmp_path):
     nbclient = pytest.importorskip("nbclient")
     check = 'from palm_utils import exercises\nexercises.check("1.1", conv_output_size)'
-    signature = "(size, kernel, stride=1, padding=0):"
-    answers = [
-        f"def conv_output_size{signature}\n    raise NotImplementedError",
-        f"def conv_output_size{signature}\n    return size.half",
-        f"def conv_output_size{signature}\n    exit(1)",
-        f"def conv_output_size{signature}\n    return (size + 2 * padding - kernel) // stride + 1",
-    ]
+    answers = [f"{SIZE}    {body}" for body in ("raise NotImplementedError", "return size.half", "exit(1)")]
+    answers.append(RIGHT)
     cells = [nbformat.v4.new_code_cell(source) for answer in answers for source in (answer, check)]
     cells.append(nbformat.v4.new_code_cell("exercises.progress(1)"))
     notebook = nbformat.v4.new_notebook(cells=cells)
-    resources = {"metadata": {"path": tmp_path}}
-    nbclient.NotebookClient(
-        notebook, timeout=120, allow_errors=True, kernel_name="python3", resources=resources
-    ).execute()
+    options = {"timeout": 120, "allow_errors": True, "kernel_name": "python3"}
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}, **options).execute()
     ((untouched_output,), (wrong_output,), (exit_output,), (right_output,), (table,)) = (
         # A busy kernel sends what is printed in several pieces.
         cell.outputs

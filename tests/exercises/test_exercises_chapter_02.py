@@ -24,10 +24,7 @@ def hold_out(groups, count, enough=lambda held_out, number, count: sum(held_out)
 RIGHT["2.1"] = [hold_out, lambda groups, count: hold_out(groups, count).tolist()]
 WRONG["2.1"] = [
     (lambda groups, count: np.arange(len(groups)) < count, "tears groups apart"),
-    (
-        lambda groups, count: hold_out(groups, count, lambda held, number, count: number >= count),
-        "number of photographs",
-    ),
+    (lambda groups, count: hold_out(groups, count, lambda _, number, count: number >= count), "number of photographs"),
     (lambda groups, count: hold_out(groups, count, lambda held, number, count: sum(held) > count), "a group too many"),
     (lambda groups, count: ~hold_out(groups, count), "exchanged"),
     (lambda groups, count: hold_out(groups, count).astype(int), "dtype is wrong"),

@@ -140,9 +140,8 @@ def relu_once_a_block(plan, in_channels=3):
     layers = list(make(plan, in_channels))
     following = [*layers[1:], nn.MaxPool2D(2)]
     pairs = zip(layers, following, strict=True)
-    return nn.Sequential(
-        *(one for one, after in pairs if not isinstance(one, nn.ReLU) or isinstance(after, nn.MaxPool2D))
-    )
+    kept = (one for one, after in pairs if not isinstance(one, nn.ReLU) or isinstance(after, nn.MaxPool2D))
+    return nn.Sequential(*kept)
 
 
 def input_channels_forgotten(plan, in_channels=3):

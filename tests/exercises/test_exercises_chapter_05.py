@@ -264,10 +264,8 @@ class WithHeads(nn.Layer):
         x = n.pool2(relu(n.conv2_2(relu(n.conv2_1(n.pool1(relu(n.conv1(x))))))))
         for name in AFTER_THE_STEM:
             x = seen[name] = getattr(n, name)(x)
-        main = n.fc(paddle.flatten(n.pool5(x), 1))
-        return self.join(
-            [main, *(h(seen[t]) for h, t in zip(self.heads, self.taps, strict=True))] if self.training else [main]
-        )
+        heads = zip(self.heads, self.taps, strict=True) if self.training else []
+        return self.join([n.fc(paddle.flatten(n.pool5(x), 1)), *(head(seen[tap]) for head, tap in heads)])
 
     def join(self, logits):
         return paddle.concat(logits, axis=1)
@@ -322,16 +320,10 @@ WRONG["5.4"] = [
     (OwnLayer, "parameters of its own"),
     (AlwaysAll, "computed in evaluation mode too"),
     (variant(WithHeads, join=lambda self, logits: logits), "three logits for each photograph, as one tensor"),
-    (
-        variant(WithHeads, join=lambda self, logits: paddle.concat(logits * 3, 1)[:, :3]),
-        "the network's own logit alone",
-    ),
+    (variant(WithHeads, join=lambda self, z: paddle.concat(z * 3, 1)[:, :3]), "the network's own logit alone"),
     (variant(WithHeads, join=lambda self, logits: paddle.concat(logits[::-1], 1)), "the logits are not those"),
     (variant(WithHeads, join=lambda self, z: paddle.concat(z[1:] + z[:1], 1)), "in another order"),
-    (
-        variant(WithHeads, join=lambda self, z: paddle.concat(z[:1] + [0.3 * y for y in z[1:]], 1)),
-        "their losses that get",
-    ),
+    (variant(WithHeads, join=lambda self, z: paddle.concat([z[0], *(0.3 * y for y in z[1:])], 1)), "losses that get"),
     (variant(WithHeads, join=lambda self, z: F.sigmoid(paddle.concat(z, 1))), "through a sigmoid"),
     (variant(WithHeads, stem_relu=lambda x: x), "no ReLU follows conv1"),
     (lambda *parts: None, "a class derived from"),

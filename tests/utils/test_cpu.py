@@ -164,7 +164,7 @@ def gradients(layer, shape):
         (lambda: paddle.nn.MaxPool2D(2, padding=[1, 0]), (2, 3, 9, 9)),
         (lambda: paddle.nn.MaxPool2D([3, 2], [2, 1]), (2, 3, 9, 9)),
         (
-            lambda: paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), paddle.nn.MaxPool2D(2)).to(dtype="float64"),
+            lambda: paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), paddle.nn.MaxPool2D(2)).to("cpu", "float64"),
             (2, 3, 8, 8),
         ),
     ],

@@ -163,11 +163,9 @@ def test_a_result_is_kept_and_read_again(tmp_path, monkeypatch, capsys):
     assert content["network"] == "07_highlevel_api_cifar10:SmallResNet" and content["recipe"]["name"] == "improved"
 
 
-@pytest.mark.parametrize(
-    ("network", "recipe"), [("resnet50", "tutorial"), ("SmallResNet", "improved"), ("SmallResNet", "eyes")]
-)
-def test_what_the_repository_keeps_is_of_today_s_recipes(network, recipe):
-    run = CifarRun.of(network, recipe)
+@pytest.mark.parametrize("run", [("resnet50", "tutorial"), ("SmallResNet", "improved"), ("SmallResNet", "eyes")])
+def test_what_the_repository_keeps_is_of_today_s_recipes(run):
+    run = CifarRun.of(*run)
     history = run.load()
     assert history is None or len(history) == run.arguments.epochs
 

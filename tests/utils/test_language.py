@@ -11,18 +11,7 @@ import pytest
 
 from palm_course.command import main
 from palm_utils import messages as language
-from palm_utils.messages import (
-    CHINESE,
-    ENGLISH,
-    CourseError,
-    DataError,
-    DataNotFound,
-    DownloadError,
-    Text,
-    WrongArgument,
-    tr,
-    trn,
-)
+from palm_utils.messages import CHINESE, ENGLISH, CourseError, DataError, DataNotFound, Text, WrongArgument, tr, trn
 from palm_utils.training import TrainingDiverged
 
 SAID = "尚未作答。"  # of "not attempted yet."
@@ -183,7 +172,7 @@ def test_a_missing_or_damaged_catalogue_is_no_reason_to_stop(tmp_path, monkeypat
         assert capsys.readouterr().out.startswith("usage: "), number
 
 
-FAMILY = [CourseError, DataError, DataNotFound, DownloadError, WrongArgument]
+FAMILY = [CourseError, DataError, DataNotFound, language.DownloadError, WrongArgument]
 
 
 @pytest.mark.usefixtures("chinese")
@@ -221,7 +210,7 @@ def test_an_error_reaches_another_process_with_its_values(kind):
 
 def test_what_python_expects_to_catch_is_caught():
     assert issubclass(WrongArgument, ValueError) and issubclass(DataNotFound, (DataError, FileNotFoundError))
-    assert issubclass(DataError, ValueError) and issubclass(DownloadError, OSError)
+    assert issubclass(DataError, ValueError) and issubclass(language.DownloadError, OSError)
 
 
 def test_it_needs_nothing_but_python(monkeypatch):

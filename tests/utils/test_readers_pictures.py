@@ -166,7 +166,7 @@ def test_a_folder_that_is_a_link_to_itself(link):
 
 
 @pytest.mark.parametrize(
-    "name", ["V0008.jpg", "V0001", "../PALM-Validation400/V0001.jpg", "V" * 300 + ".jpg", "V1.jpg.txt"]
+    "name", ["V0008.jpg", "V1", "../PALM-Validation400/V0001.jpg", "V" * 300 + ".jpg", "V1.jpg.txt"]
 )
 def test_a_name_in_the_table_that_is_no_photograph_of_the_folder(palm_folder, name):
     (palm_folder / "labels.csv").write_text(f"imgName,Label\nV0002.jpg,0\n{name},1\n")
