@@ -15,7 +15,7 @@ from networks import Tiny, assert_same, momentum, weights
 from benchmarks import __main__ as benchmarks
 from benchmarks import batches, machine, report, scaling, scaling_side, steps, tutorial
 from benchmarks.bench import Bench, environment
-from benchmarks.measures import Bound, Measure, Row, digits, ratio, take_turns
+from benchmarks.measures import Bound, Measure, Row, ratio, take_turns
 from palm_utils.messages import CourseError, DataError
 from palm_utils.readers import data_loader, valid_data_loader
 
@@ -128,13 +128,6 @@ def test_damaged_results_are_not_replaced(rows, content):
 def test_a_figure_that_is_not_finite_is_refused(bad):
     with pytest.raises(CourseError, match=r"small: measured .* not all finite"):
         replace(REACHED, **bad)
-
-
-def test_a_bound_includes_its_value_and_three_digits_are_shown():
-    held = {kind: [Bound(kind, 1.5).holds(value) for value in (1.49, 1.5, 1.51)] for kind in ("at least", "at most")}
-    assert held == {"at least": [False, True, True], "at most": [True, True, False]}
-    shown = {0: "0", 0.5834: "0.583", 12.44: "12.4", 1530.4: "1530", 0.0123: "0.0123", -8: "-8.00"}
-    assert {value: digits(value) for value in shown} == shown
 
 
 def test_sides_take_turns_and_their_medians_are_compared():

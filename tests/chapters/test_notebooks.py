@@ -222,15 +222,6 @@ def test_definitions_run_imports_and_model_cells_and_nothing_else(tmp_path):
 # --- running them
 
 
-def test_execute_stores_outputs_and_starts_in_the_notebook_s_folder(tmp_path):
-    (tmp_path / "books").mkdir()
-    source = write_book(tmp_path / "books" / "01_x.ipynb", "from pathlib import Path", "print(Path.cwd().name)")
-    notebooks.execute(source, tmp_path / "out" / "01_x.ipynb")
-    done = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
-    assert done.cells[1].outputs[0].text == "books\n"
-    assert [cell.execution_count for cell in done.cells] == [1, 2]
-
-
 def test_a_failing_cell_is_named_and_the_notebook_in_place_stays(tmp_path):
     source = write_book(tmp_path / "01_x.ipynb", "x = 1", "x / 0")
     before = source.read_bytes()

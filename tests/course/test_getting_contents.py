@@ -26,9 +26,6 @@ class Calls:
         return self.call
 
 
-# --- pickles
-
-
 PYTHON_2 = (
     b"\x80\2}(U\4datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tU\1btR(K\1K\1K\3\x86"
     b"cnumpy\ndtype\n(U\2u1K\0K\1tR(K\3U\1|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89U\3abctb"
@@ -90,9 +87,6 @@ DTYPE = b"cnumpy\ndtype\n(X\2\0\0\0u1I00\nI01\ntR"
 def test_what_numpy_would_not_write_and_what_is_no_whole_pickle(content):
     with pytest.raises(DataError, match=r"not a whole pickle"):
         contents.unpickled(content)
-
-
-# --- CIFAR-10
 
 
 @pytest.fixture
@@ -177,9 +171,6 @@ def test_an_archive_that_is_replaced_is_looked_at_again(cifar):
     (data.root / "cifar-10-python.tar.gz").unlink()
     with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz is damaged"):
         data.counts()
-
-
-# --- MNIST
 
 
 @pytest.fixture

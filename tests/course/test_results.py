@@ -120,9 +120,6 @@ def test_a_chapter_s_run_is_compared_and_stored_only_when_asked(small, scores, d
     assert "stored result after 2 epochs on the real data: 0.7500" in capsys.readouterr().out
 
 
-# --- the command
-
-
 @pytest.fixture
 def course(small, small_course):
     """The small course, with recipes and a folder for its results."""

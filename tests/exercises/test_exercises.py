@@ -21,9 +21,6 @@ def untouched(size, kernel, stride=1, padding=0):
     raise NotImplementedError
 
 
-# check, hint, solution --------------------------------------------------------------------------
-
-
 def test_what_is_printed_of_right_and_untouched_answers_and_of_a_hint(capsys):
     assert exercises.check("1.1", right_size) is None
     exercises.check("1.1", untouched)
@@ -82,9 +79,6 @@ def test_solution_is_the_tagged_cell(tmp_path, monkeypatch, capsys):
         exercises.solution("1.3")
     with pytest.raises(CourseError, match="No solutions of chapter 2 in"):
         exercises.solution("2.1")
-
-
-# every exercise ---------------------------------------------------------------------------------
 
 
 each_exercise = pytest.mark.parametrize("exercise", exercises.all_exercises(), ids=lambda exercise: exercise.number)

@@ -11,8 +11,6 @@ F = paddle.nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 1.1 ------------------------------------------------------------------------------------------
-
 
 def size_of_an_actual_convolution(size, kernel, stride=1, padding=0):
     layer = nn.Conv2D(1, 1, kernel, stride=stride, padding=padding)
@@ -46,8 +44,6 @@ WRONG["1.1"] = [
     (lambda size, kernel, stride=1, padding=0: [size, size], "one number"),
 ]
 
-# 1.2 ------------------------------------------------------------------------------------------
-
 
 def parameters_of_a_model(num_classes, in_channels=1):
     layers = [nn.Conv2D(in_channels, 6, 5), nn.Conv2D(6, 16, 5), nn.Conv2D(16, 120, 4)]
@@ -74,8 +70,6 @@ WRONG["1.2"] = [
     (lambda classes, in_channels=1: parameters(classes, in_channels) - 6 - 16 - 120, "biases of the convolutions"),
     (lambda classes, in_channels=1: parameters(classes, in_channels) - 64 - classes, "biases of the fully connected"),
 ]
-
-# 1.3 ------------------------------------------------------------------------------------------
 
 
 class Net(nn.Layer):
@@ -184,8 +178,6 @@ WRONG["1.3"] = [
     (lambda num_classes: Net(num_classes), "derived from paddle.nn.Layer"),
 ]
 
-# 1.4 ------------------------------------------------------------------------------------------
-
 
 @np.errstate(over="ignore", invalid="ignore")
 def log_of_softmax(logits, label, log=np.log):
@@ -212,8 +204,6 @@ WRONG["1.4"] = [
     (lambda logits, label: -np.log(logits[label] / logits.sum()), "exp of each logit"),
 ]
 
-# 1.5 ------------------------------------------------------------------------------------------
-
 
 def conv_and_pool(image, kernel, pool=np.max, odd=0):
     size = len(kernel)
@@ -239,8 +229,6 @@ WRONG["1.5"] = [
     (lambda image, kernel: conv_and_pool(image, kernel, odd=1), "cut off by the edge"),
     (lambda image, kernel: np.zeros([n - len(kernel) + 1 for n in image.shape]), "before pooling"),
 ]
-
-# 1.6 ------------------------------------------------------------------------------------------
 
 RIGHT["1.6"] = [
     lambda: [[-1, 2, -1]] * 3,

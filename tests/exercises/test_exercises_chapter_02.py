@@ -9,8 +9,6 @@ from exercise_verdicts import answer_tests
 pytestmark = pytest.mark.filterwarnings("ignore")  # some answers take the mean of nothing
 RIGHT, WRONG = {}, {}
 
-# 2.1 ------------------------------------------------------------------------------------------
-
 
 def hold_out(groups, count, enough=lambda held_out, number, count: sum(held_out) >= count):
     held_out = [False] * len(groups)
@@ -31,8 +29,6 @@ WRONG["2.1"] = [
     (lambda groups, count: np.flatnonzero(hold_out(groups, count)), "shape is wrong"),
     (lambda groups, count: np.zeros(len(groups), bool), "other photographs"),
 ]
-
-# 2.2 ------------------------------------------------------------------------------------------
 
 
 def accuracy_by_paddle(logits, labels):
@@ -61,8 +57,6 @@ WRONG["2.2"] = [
     (lambda logits, labels: print(accuracy(logits, labels)), "returns nothing(.|\n)*printed: 0.75"),
 ]
 
-# 2.3 ------------------------------------------------------------------------------------------
-
 
 def rates(predictions, labels, absent=float("nan")):
     found, let_go = predictions[labels == 1] == 1, predictions[labels == 0] == 0
@@ -90,8 +84,6 @@ WRONG["2.3"] = [
     (lambda predictions, labels: 1 - np.array(rates(predictions, labels)), "missed instead of"),
     (lambda predictions, labels: np.mean(predictions == labels), "2 numbers"),
 ]
-
-# 2.4 ------------------------------------------------------------------------------------------
 
 
 def keep_aspect(img, size=224, pad=0, interpolation=cv2.INTER_LINEAR, rounding=round):
@@ -181,8 +173,6 @@ WRONG["2.4"] = [
     (lambda img, size=224: to_chw(keep_aspect(img, size)).transpose(0, 2, 1), "not those of the resized"),
     (lambda img, size=224: [img, size], "array of numbers"),
 ]
-
-# 2.5 ------------------------------------------------------------------------------------------
 
 
 def batches(images, labels, order, batch_size=10, follow=True, last=True):

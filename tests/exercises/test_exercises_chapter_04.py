@@ -12,8 +12,6 @@ F = nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 4.1 ------------------------------------------------------------------------------------------
-
 
 def blocks(layers=(2, 2, 1, 2, 4), channels=(16, 32, 64, 96, 96)):
     return lambda: tuple(zip(layers, channels, strict=True))
@@ -30,8 +28,6 @@ WRONG["4.1"] = [
     (blocks((2, 2, 2, 2, 3)), r"as much as VGG-16(.|\n)*212 × 212(.|\n)*188 × 188"),
     (blocks(channels=(64, 128, 256, 512, 512)), "too large"),
 ]
-
-# 4.2 ------------------------------------------------------------------------------------------
 
 
 def window_by_sets(layers, index):
@@ -73,8 +69,6 @@ WRONG["4.2"] = [
     (lambda *a: window(*a)[::-1], "two ends are exchanged"),
     (lambda layers, index: window(layers, 0), "leaves out the index"),
 ]
-
-# 4.3 ------------------------------------------------------------------------------------------
 
 
 def make(
@@ -187,8 +181,6 @@ WRONG["4.3"] = [
     (without_leading_pooling, "maps are too large: not every pooling"),
     (PoolsLast, "not those of the plan's layers"),
 ]
-
-# 4.4 ------------------------------------------------------------------------------------------
 
 
 def growing(layers, first=1, own=False, dilated=True, strides=True, more=0):

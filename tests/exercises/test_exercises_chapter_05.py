@@ -8,8 +8,6 @@ F = paddle.nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 5.1 ------------------------------------------------------------------------------------------
-
 
 def work(c0, c1, c2, c3, c4, r, **change):
     """Add the multiply-adds of the six layers at one place; the options make the usual mistakes."""
@@ -47,8 +45,6 @@ WRONG["5.1"] = [
     (lambda *a: max(1, solved(*a)), "at least 1"),
     (lambda c0, c1, c2, c3, c4, b: (b - c0 * (c1 + c4)) // (5 * c0 + 36 * c2 + 25 * c3), "should not be negative"),
 ]
-
-# 5.2 ------------------------------------------------------------------------------------------
 
 
 class Module(nn.Layer):
@@ -155,8 +151,6 @@ WRONG["5.2"] = [
     (variant(Module, forward=lambda self, x: Module.forward(self, F.relu_(x))), "changes its input"),
 ]
 
-# 5.3 ------------------------------------------------------------------------------------------
-
 
 class Head(nn.Layer):
     """A right AuxiliaryHead with the places where the wrong ones below differ."""
@@ -242,8 +236,6 @@ WRONG["5.3"] = [
     ),
     (then(Head, lambda y: y.squeeze(-1)), r"one row of logits per image(.|\n)*expected: +a tensor of shape \[3, 1\]"),
 ]
-
-# 5.4 ------------------------------------------------------------------------------------------
 
 AFTER_THE_STEM = ("block3_1", "block3_2", "pool3", "block4_1", "block4_2", "block4_3", "block4_4", "block4_5", "pool4")
 AFTER_THE_STEM += ("block5_1", "block5_2")

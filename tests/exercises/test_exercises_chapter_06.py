@@ -12,8 +12,6 @@ F = paddle.nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 6.1 ------------------------------------------------------------------------------------------
-
 
 def widest(channels, budget, norms=lambda neck, channels: 4 * neck + 2 * channels, kernel=9, ways=2, spare=0):
     """Search as most would; the arguments behind the budget make the mistakes."""
@@ -40,8 +38,6 @@ WRONG["6.1"] = [
     (partial(widest, spare=1), "exactly the budget"),
     (lambda channels, budget: widest(channels, budget) + 1, "first neck that costs too much"),
 ]
-
-# 6.5 ------------------------------------------------------------------------------------------
 
 
 def by_paddle(x, scale, bias, mean, variance, training):
@@ -82,8 +78,6 @@ WRONG["6.5"] = [
     (lambda *arguments: normalised(*arguments)[0], "three arrays"),
 ]
 
-# 6.6 ------------------------------------------------------------------------------------------
-
 
 def falls(score, image, side, stride, sign=1, value=0, end=1, channels=slice(None)):
     tops = range(0, image.shape[1] - side + end, stride)
@@ -105,8 +99,6 @@ WRONG["6.6"] = [
     (lambda *arguments: falls(*arguments).T, "exchanged"),
     (lambda *arguments: falls(*arguments) * 2, "the values are not"),
 ]
-
-# 6.4 ------------------------------------------------------------------------------------------
 
 
 def fold(weight, scale, bias, mean, variance, epsilon=1e-5):
@@ -171,9 +163,6 @@ def test_a_folded_convolution_does_what_convolution_and_batch_norm_did():
     weight, bias = reference("6.4", {"np": np})(conv.weight.numpy(), *held)
     folded = paddle.nn.functional.conv2d(x, paddle.to_tensor(weight), paddle.to_tensor(bias))
     np.testing.assert_allclose(folded.numpy(), norm(conv(x)).numpy(), rtol=1e-4, atol=1e-5)
-
-
-# 6.2 ------------------------------------------------------------------------------------------
 
 
 class Block(nn.Layer):
@@ -268,8 +257,6 @@ WRONG["6.2"] = [
     (fixed(Block, 16, 4), r"expected: 454(.|\n)*came: +1,192"),
     (then(Block, lambda y: paddle.flatten(y, 1)), "not a tensor of the input's shape"),
 ]
-
-# 6.3 ------------------------------------------------------------------------------------------
 
 
 def by_pooling(x, num_filters, stride):

@@ -10,8 +10,6 @@ from exercise_verdicts import answer_tests, assert_right, reference, variant
 
 RIGHT, WRONG = {}, {}
 
-# 7.1 ------------------------------------------------------------------------------------------
-
 
 def smoothed(logits, labels, epsilon, *, rest=None, right=None):
     """The right loss; the options make usual mistakes: the shares of a wrong and of the right class."""
@@ -48,8 +46,6 @@ WRONG["7.1"] = [
     (lambda z, y, e: smoothed(z, y, e) / z.shape[1], "number of classes as well"),
 ]
 
-# 7.2 ------------------------------------------------------------------------------------------
-
 
 def rate(step, steps, warmup, peak, *, begin=1, early=0, over=None, half=0.5, fall=None):
     """The right schedule; the options make its usual mistakes."""
@@ -79,8 +75,6 @@ WRONG["7.2"] = [
     (partial(rate, fall=lambda over: 1 - over), "should be half a cosine"),
     (lambda step, steps, warmup, peak: peak * 0.5 * (1 + math.cos(math.pi * step / steps)), "no warm-up"),
 ]
-
-# 7.4 ------------------------------------------------------------------------------------------
 
 
 def top_k(logits, labels, k):
@@ -115,8 +109,6 @@ WRONG["7.4"] = [
     (lambda logits, labels, k: len(logits) * top_k(logits, labels, k), "how many rows"),
     (kth_alone, "k-th best class"),
 ]
-
-# 7.3 ------------------------------------------------------------------------------------------
 
 
 def stop_when_flat(*, late=0, equal=False, against="best", reset=True, base=paddle.callbacks.Callback, start=True):

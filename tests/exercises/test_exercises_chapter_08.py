@@ -13,8 +13,6 @@ from palm_utils.metrics import score, sigmoid
 pytestmark = pytest.mark.filterwarnings("ignore")  # some answers take the mean of nothing
 RIGHT, WRONG = {}, {}
 
-# 8.1 ------------------------------------------------------------------------------------------
-
 
 def plan(p, labels, sensitivity, prevalence, up=math.ceil, raises=np.greater_equal, wanted=False):
     ill = sorted(p[labels == 1], reverse=True)
@@ -48,8 +46,6 @@ WRONG["8.1"] = [
     (lambda *a: plan(*a)[0], "2 numbers"),
 ]
 
-# 8.2 ------------------------------------------------------------------------------------------
-
 
 def interval(logits, labels, rows, ends=(2.5, 97.5), own=True):
     drawn = [(labels[row] if own else labels, logits[row]) for row in rows]
@@ -74,8 +70,6 @@ WRONG["8.2"] = [
     (lambda *a: interval(*a, own=False), "not the labels"),
     (lambda logits, labels, rows: roc_auc_score(labels, logits), "2 numbers"),
 ]
-
-# 8.3 ------------------------------------------------------------------------------------------
 
 
 def table(logits, labels, bins=5, probability=sigmoid, absent=np.nan, share=lambda p, y: y):

@@ -120,9 +120,6 @@ def test_input_must_stay_as_it_was():
     assert_wrong("2.4", answer, r"changes its input(.|\n)*in place")
 
 
-# endless answers --------------------------------------------------------------------------------
-
-
 def loops(size, kernel, stride=1, padding=0):
     while True:
         pass
@@ -205,9 +202,6 @@ def test_other_timers_are_put_back():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-
-
-# global state -----------------------------------------------------------------------------------
 
 
 def drawing(size, kernel, stride=1, padding=0):

@@ -78,8 +78,6 @@ def test_one_at_a_time_and_the_other_is_told(tmp_path, capsys):
     assert "Waiting for another process that is making x" in capsys.readouterr().out
 
 
-# --- what a killed process leaves beside a file or folder that it was replacing
-
 OTHERS = [".data.zip.abc12345.part", ".other.abc12345.part", "data.part"]
 
 
@@ -127,9 +125,6 @@ def test_a_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_path, mo
     with pytest.raises(error), replacing(tmp_path / "data", folder=True) as fresh:
         (fresh / "new").write_text("y")
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["data", "data/mine"]
-
-
-# --- where what can be made again goes
 
 
 @pytest.fixture

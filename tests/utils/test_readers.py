@@ -113,9 +113,6 @@ def test_augmentation_changes_training_images_only(folder):
     np.testing.assert_array_equal(untouched, plain)
 
 
-# --- bad input: one clear error each
-
-
 def test_a_folder_or_table_that_is_missing_or_empty(palm_folder, tmp_path, valid):
     with pytest.raises(DataNotFound, match=r"nowhere: no such folder.*palm_utils data"):
         data_loader(tmp_path / "nowhere")
@@ -155,9 +152,6 @@ def test_an_unusable_label_table(palm_folder, valid):
     (palm_folder / "labels.csv").write_text("ID,imgName,Label\n1,V0001.jpg,1\n2,V0002.jpg,x\n")
     with pytest.raises(DataError, match=r"labels\.csv line 3: label 'x' is not 0 or 1"):
         valid()
-
-
-# --- augmentation
 
 
 @pytest.fixture
