@@ -42,9 +42,6 @@ def test_no_home_no_language_far_away(micro, tmp_path):
     assert out["digest"] == everything(tmp_path / "plain")
 
 
-# --- nothing can be written
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Unix permissions")
 def test_clone_and_home_that_cannot_be_written_to(tmp_path):
     """The package still works: what it makes goes into the temporary folder."""
@@ -81,9 +78,6 @@ def test_a_download_that_cannot_be_put_where_it_belongs(tmp_path):
         download([file])
 
 
-# --- no network
-
-
 @pytest.fixture
 def no_network(monkeypatch):
     """Whatever would look up a name or connect is an error that no one catches."""
@@ -109,9 +103,6 @@ def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, n
     assert everything(tmp_path / "all")
     with pytest.raises(DataNotFound, match="No ImageNet weights"):
         weights.pretrained_weights("resnet18")
-
-
-# --- one core, little shared memory
 
 
 def test_one_core(micro, tmp_path, monkeypatch):

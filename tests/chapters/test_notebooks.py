@@ -172,9 +172,6 @@ def test_figures_in_the_readme_are_those_stored_in_the_chapter(path, measured):
     assert stated and set(stated) <= stored
 
 
-# --- the networks they define
-
-
 @pytest.mark.parametrize(
     ("chapter", "name", "options", "shape", "parameters"),
     [
@@ -217,9 +214,6 @@ def test_definitions_run_imports_and_model_cells_and_nothing_else(tmp_path):
     assert inspect.getsource(module.area).startswith("def area(r):")
     with pytest.raises(CourseError, match="no cell tagged 'model'"):
         notebooks.definitions(write_book(tmp_path / "02_y.ipynb", "x = 1"))
-
-
-# --- running them
 
 
 def test_a_failing_cell_is_named_and_the_notebook_in_place_stays(tmp_path):

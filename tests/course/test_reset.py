@@ -84,9 +84,6 @@ def say(capsys):
     return run
 
 
-# reset --------------------------------------------------------------------------------------------
-
-
 def test_a_fresh_chapter_and_every_copy_of_one_s_own(clones, say):
     _, student = clones
     path = student / NAME
@@ -204,9 +201,6 @@ def test_a_chapter_of_the_chinese_edition(clones, say):
     assert sources(chinese)["text"] == "text = 'newer'"
     assert "nothing to do" in say("reset zh/01 --from", course)
     assert f"there are: {NAME}, {SECOND}, zh/{NAME}" in say("reset zh/07", status=1)
-
-
-# update -------------------------------------------------------------------------------------------
 
 
 def test_update_brings_the_new_version_and_keeps_the_answers(clones, say):

@@ -87,11 +87,11 @@ class Net(nn.Layer):
         self.fc1 = nn.Linear(120, 64)
         self.fc2 = nn.Linear(64, num_classes)
 
-    def block1(self, x):
-        return self.pool(self.activation(self.conv1(x)), 2, 2)
+    def block(self, conv, x):
+        return self.pool(self.activation(conv(x)), 2, 2)
 
     def block2(self, x):
-        return self.pool(self.activation(self.conv2(x)), 2, 2)
+        return self.block(self.conv2, x)
 
     def block3(self, x):
         return self.activation(self.conv3(x))
@@ -100,15 +100,7 @@ class Net(nn.Layer):
         return self.fc2(self.activation(self.fc1(paddle.flatten(x, 1))))
 
     def forward(self, x):
-        return self.head(self.block3(self.block2(self.block1(x))))
-
-
-class PoolsBeforeTheSigmoid(Net):
-    def block1(self, x):
-        return F.sigmoid(F.max_pool2d(self.conv1(x), 2, 2))
-
-    def block2(self, x):
-        return F.sigmoid(F.max_pool2d(self.conv2(x), 2, 2))
+        return self.head(self.block3(self.block2(self.block(self.conv1, x))))
 
 
 class InOneSequential(nn.Sequential):
@@ -118,7 +110,8 @@ class InOneSequential(nn.Sequential):
         super().__init__(*layers, nn.Sigmoid(), nn.Linear(64, num_classes))
 
 
-RIGHT["1.3"] = [Net, PoolsBeforeTheSigmoid, InOneSequential]
+POOLS_BEFORE_THE_SIGMOID = variant(Net, block=lambda self, conv, x: F.sigmoid(F.max_pool2d(conv(x), 2, 2)))
+RIGHT["1.3"] = [Net, POOLS_BEFORE_THE_SIGMOID, InOneSequential]
 
 
 class TutorialOrder(Net):

@@ -47,11 +47,6 @@ def window(layers, index, first_padding=-1, last_padding=-1, strides=True, more=
     return first, last
 
 
-def window_cut_in_the_photograph(layers, index):
-    first, last = window(layers, index)
-    return max(0, first), last
-
-
 RIGHT["4.2"] = [window, window_by_sets]
 
 WRONG["4.2"] = [
@@ -65,7 +60,7 @@ WRONG["4.2"] = [
     (lambda *a: (window(*a)[0], window(*a)[1] + 1), "one behind the window"),
     (lambda *a: (window(*a)[0], window(*a)[1] - window(*a)[0] + 1), "not how many"),
     (lambda *a: np.add(window(*a), 1), "counts pixels from 1"),
-    (window_cut_in_the_photograph, "cuts the window off"),
+    (lambda *a: (max(0, window(*a)[0]), window(*a)[1]), "cuts the window off"),
     (lambda *a: window(*a)[::-1], "two ends are exchanged"),
     (lambda layers, index: window(layers, 0), "leaves out the index"),
 ]
@@ -145,10 +140,6 @@ def input_channels_forgotten(plan, in_channels=3):
     return nn.Sequential(*layers)
 
 
-def without_leading_pooling(plan, in_channels=3):
-    return make(plan[1:] if plan[0] == "M" else plan, in_channels)
-
-
 def batch_normed(before, after):
     return nn.Sequential(nn.Conv2D(before, after, 3, padding=1), nn.BatchNorm2D(after))
 
@@ -178,7 +169,7 @@ WRONG["4.3"] = [
     (partial(make, conv=batch_normed), "parameters beside"),
     (input_channels_forgotten, "channels do not follow the plan"),
     (lambda plan, in_channels=3: make(plan), r"channels do not follow(.|\n)*in_channels=2(.|\n)*\[6, 2, 3, 3\]"),
-    (without_leading_pooling, "maps are too large: not every pooling"),
+    (lambda plan, *more: make(plan[1:] if plan[0] == "M" else plan, *more), "maps are too large: not every pooling"),
     (PoolsLast, "not those of the plan's layers"),
 ]
 

@@ -189,29 +189,15 @@ class InOneSequential(nn.Sequential):
         super().__init__(*layers, nn.ReLU(), nn.Dropout(0.7), nn.Linear(1024, num_classes))
 
 
-class DropsBeforeTheRelu(Head):
-    def hidden(self, x):
-        return F.relu(F.dropout(self.fc1(x), 0.7, training=self.training))
+RIGHT["5.3"] = [
+    Head,
+    InOneSequential,
+    variant(Head, hidden=lambda self, x: F.relu(Head.drop(self, self.fc1(x))), drop=lambda self, x: x),
+    # A convolution 1 x 1 and an average change places, as long as the ReLU comes after both.
+    variant(Head, maps=lambda self, x: F.relu(self.pool(self.conv(x)))),
+]
 
-    def drop(self, x):
-        return x
-
-
-class PoolsAfterTheConvolution(Head):
-    """A convolution 1 x 1 and an average change places, as long as the ReLU comes after both."""
-
-    def maps(self, x):
-        return F.relu(self.pool(self.conv(x)))
-
-
-RIGHT["5.3"] = [Head, InOneSequential, DropsBeforeTheRelu, PoolsAfterTheConvolution]
-
-
-class NoReluAfterConvolution(Head):
-    def maps(self, x):
-        return self.conv(self.pool(x))
-
-
+NoReluAfterConvolution = variant(Head, maps=lambda self, x: self.conv(self.pool(x)))
 WRONG["5.3"] = [
     (variant(Head, side=lambda self, size: 4), r"wrong number of inputs(.|\n)*expected: 512, (.|\n)*came: +2048"),
     (variant(Head, stride=5), r"wrong number of inputs(.|\n)*expected: 512, (.|\n)*came: +128"),
@@ -315,7 +301,10 @@ WRONG["5.4"] = [
     (variant(WithHeads, join=lambda self, z: paddle.concat(z * 3, 1)[:, :3]), "the network's own logit alone"),
     (variant(WithHeads, join=lambda self, logits: paddle.concat(logits[::-1], 1)), "the logits are not those"),
     (variant(WithHeads, join=lambda self, z: paddle.concat(z[1:] + z[:1], 1)), "in another order"),
-    (variant(WithHeads, join=lambda self, z: paddle.concat([z[0], *(0.3 * y for y in z[1:])], 1)), "losses that get"),
+    (
+        variant(WithHeads, join=lambda _, z: paddle.concat([z[0], *(0.3 * y for y in z[1:])], 1)),
+        "their losses that get",
+    ),
     (variant(WithHeads, join=lambda self, z: F.sigmoid(paddle.concat(z, 1))), "through a sigmoid"),
     (variant(WithHeads, stem_relu=lambda x: x), "no ReLU follows conv1"),
     (lambda *parts: None, "a class derived from"),
