@@ -25,8 +25,6 @@ GUARD = re.compile(r"raise ModuleNotFoundError\(.*?\n    \)", re.S)
 def test_every_chapter_has_a_chinese_edition_but_those_that_are_listed():
     assert {path for path in ENGLISH if path not in PAIRS} == {path for path in ENGLISH if path.stem in NOT_YET}
     assert {path.stem for path in ENGLISH} >= NOT_YET
-    assert len(PAIRS) >= 4
-    assert {p.name for p in (FOLDER / "zh").iterdir()} >= {path.name for path in PAIRS}
 
 
 @each_pair

@@ -1,7 +1,6 @@
 import re
 import subprocess
 import sys
-from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -139,11 +138,9 @@ def test_a_gpu_that_paddlepaddle_has_no_code_for(version, capability, status, mo
 
 
 def test_little_space_is_a_warning_with_its_remedy(monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage(0, 0, 64 * 2**20))
-    assert doctor.check_space("/dev/shm", Path.cwd(), 256 * 2**20, "use --shm-size=1g") == (
-        "WARN", "/dev/shm", "0.1 GiB free; use --shm-size=1g",
-    )  # fmt: skip
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=64 * 2**20))
+    found = doctor.check_space("/dev/shm", Path.cwd(), 256 * 2**20, "use --shm-size=1g")
+    assert found == ("WARN", "/dev/shm", "0.1 GiB free; use --shm-size=1g")
 
 
 @pytest.mark.parametrize("python", [Path(sys.executable), *PYTHONS], ids=str)

@@ -58,8 +58,11 @@ def test_a_folder_that_palm_data_names_is_made_when_data_is_got(data, tmp_path, 
     monkeypatch.setenv("PALM_DATA", str(tmp_path / "new" / "data"))
     with pytest.raises(DataNotFound, match="not there"):
         datasets.palm()
-    assert data("palm", "--from", source, "--allow-incomplete") == 0
+    with monkeypatch.context() as sample:
+        sample.setenv("PALM_SAMPLE", "tiny")  # it does not matter here
+        assert data("palm", "--from", source, "--allow-incomplete") == 0
     assert datasets.palm().root == tmp_path / "new" / "data" / "palm"
+    assert palm_archives.tree(datasets.palm().root) == palm_archives.prepared()
     (file := tmp_path / "file").write_text("")
     monkeypatch.setenv("PALM_DATA", str(file))
     with pytest.raises(DataNotFound, match="not a folder"):
@@ -107,14 +110,6 @@ def test_palm_from_archives_and_again(data, tmp_path, capsys):
     assert data("palm", "--from", source, "--allow-incomplete", "--force") == 0
     assert "already there" not in capsys.readouterr().out
     assert palm_archives.tree(data.folder / "palm") == palm_archives.prepared()
-
-
-def test_palm_goes_where_palm_data_says(data, tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    monkeypatch.setenv("PALM_DATA", str(tmp_path / "mine"))
-    monkeypatch.setenv("PALM_SAMPLE", "tiny")
-    data("palm", "--from", palm_archives.ai_studio(tmp_path / "source"), "--allow-incomplete")
-    assert palm_archives.tree(tmp_path / "mine" / "palm") == palm_archives.prepared()
 
 
 def test_palm_from_ai_studios_own_folder(data, tmp_path):

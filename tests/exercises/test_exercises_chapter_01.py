@@ -24,7 +24,6 @@ RIGHT["1.1"] = [
     lambda size, kernel, stride=1, padding=0: paddle.to_tensor((size + 2 * padding - kernel) // stride + 1),
     lambda size, kernel, stride=1, padding=0: np.array([(size + 2 * padding - kernel + stride) // stride]),
 ]
-
 WRONG["1.1"] = [
     (lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) // stride, "one too small"),
     (lambda size, kernel, stride=1, padding=0: (size + padding - kernel) // stride + 1, "both ends"),
@@ -61,7 +60,6 @@ RIGHT["1.2"] = [
     parameters,
     lambda num_classes, in_channels=1: np.int64(41806 - 650 - 150 + 65 * num_classes + 150 * in_channels),
 ]
-
 WRONG["1.2"] = [
     (lambda num_classes, in_channels=1: parameters(num_classes, in_channels, bias=0), "biases are missing"),
     (lambda num_classes, in_channels=1: parameters(num_classes), "no notice of in_channels"),
@@ -187,7 +185,6 @@ RIGHT["1.4"] = [
     lambda logits, label: F.cross_entropy(paddle.to_tensor(logits)[None], paddle.to_tensor([label])),
     lambda logits, label: np.logaddexp.reduce(logits) - logits[label],
 ]
-
 WRONG["1.4"] = [
     (log_of_softmax, "exp overflows"),
     (log_of_sum, "exp overflows"),

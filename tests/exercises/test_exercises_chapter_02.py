@@ -41,7 +41,6 @@ def accuracy(logits, labels, threshold=0.0):
 
 
 RIGHT["2.2"] = [accuracy, accuracy_by_paddle]
-
 WRONG["2.2"] = [
     (lambda z, y: np.mean(np.argmax(z.reshape(len(z), -1), axis=1) == y.reshape(-1)), "always answers class 0"),
     (lambda logits, labels: accuracy(logits, labels, threshold=0.5), "0.5 is meant for its sigmoid"),
@@ -64,8 +63,6 @@ def rates_by_scikit_learn(predictions, labels):
 
 
 RIGHT["2.3"] = [rates, rates_by_scikit_learn, lambda p, y: (np.mean(p[y == 1]), 1 - np.mean(p[y == 0]))]
-
-
 WRONG["2.3"] = [
     (lambda predictions, labels: rates(predictions, labels)[::-1], "exchanged"),
     (lambda predictions, labels: rates(predictions, labels, absent=0.0), "nan, not 0"),

@@ -18,7 +18,6 @@ def blocks(layers=(2, 2, 1, 2, 4), channels=(16, 32, 64, 96, 96)):
 
 
 RIGHT["4.1"] = [blocks(), lambda: np.array(blocks()()), lambda: [list(pair) for pair in blocks(channels=[8] * 5)()]]
-
 WRONG["4.1"] = [
     (lambda: 12, "five pairs"),
     (blocks((2, 2, 1, 2), (8, 8, 8, 8)), "five pairs"),
@@ -48,7 +47,6 @@ def window(layers, index, first_padding=-1, last_padding=-1, strides=True, more=
 
 
 RIGHT["4.2"] = [window, window_by_sets]
-
 WRONG["4.2"] = [
     (lambda layers, index: window(layers[::-1], index), "walks from the input to the output"),
     (partial(window, first_padding=0, last_padding=0), "leaves out the padding"),
@@ -169,7 +167,7 @@ WRONG["4.3"] = [
     (partial(make, conv=batch_normed), "parameters beside"),
     (input_channels_forgotten, "channels do not follow the plan"),
     (lambda plan, in_channels=3: make(plan), r"channels do not follow(.|\n)*in_channels=2(.|\n)*\[6, 2, 3, 3\]"),
-    (lambda plan, *more: make(plan[1:] if plan[0] == "M" else plan, *more), "maps are too large: not every pooling"),
+    (lambda plan, **more: make(plan[1:] if plan[0] == "M" else plan, **more), "maps are too large: not every pooling"),
     (PoolsLast, "not those of the plan's layers"),
 ]
 
@@ -196,7 +194,6 @@ def growing_by_the_formula(layers):
 
 
 RIGHT["4.4"] = [growing, growing_by_the_formula, lambda layers: tuple(growing(layers))]
-
 WRONG["4.4"] = [
     (partial(growing, dilated=False), "leaves out the dilation"),
     (partial(growing, strides=False), "leaves out the strides"),

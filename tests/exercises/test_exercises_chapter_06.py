@@ -27,7 +27,6 @@ def by_the_quadratic_formula(channels, budget):
 
 
 RIGHT["6.1"] = [widest, by_the_quadratic_formula, lambda *args: np.int64(widest(*args))]
-
 WRONG["6.1"] = [
     (partial(widest, norms=lambda neck, channels: 0), "batch norms are missing"),
     (partial(widest, norms=lambda neck, channels: 2 * neck + channels), "scale and bias are two"),
@@ -63,7 +62,6 @@ def normalised(
 
 
 RIGHT["6.5"] = [by_paddle, normalised]
-
 WRONG["6.5"] = [
     (partial(normalised, axes=(2, 3)), "each image by itself"),
     (partial(normalised, axes=(0,)), "each place by itself"),
@@ -89,7 +87,6 @@ def falls(score, image, side, stride, sign=1, value=0, end=1, channels=slice(Non
 
 
 RIGHT["6.6"] = [falls, lambda *arguments: paddle.to_tensor(falls(*arguments))]
-
 WRONG["6.6"] = [
     (partial(falls, sign=-1), "sign is wrong"),
     (partial(falls, value=1), "0 is mid-grey"),
@@ -111,7 +108,7 @@ def fold_by_einsum(weight, scale, bias, mean, variance, epsilon=1e-5):
     return [np.einsum("oikl,o->oikl", weight, factor), bias + -factor * mean]
 
 
-RIGHT["6.4"] = [fold, fold_by_einsum, lambda *arguments: tuple(map(paddle.to_tensor, fold(*arguments)))]
+RIGHT["6.4"] = [fold, fold_by_einsum, lambda *a, **named: tuple(map(paddle.to_tensor, fold(*a, **named)))]
 
 
 def wrong_fold(factor=None, axis=0, new_bias=None):

@@ -35,7 +35,6 @@ def plan_by_the_course(p, labels, sensitivity, prevalence):
 
 
 RIGHT["8.1"] = [plan, plan_by_trying, plan_by_the_course]
-
 WRONG["8.1"] = [
     (lambda p, y, s, prevalence: plan(p, y, 1.0, prevalence), "finds every diseased eye"),
     (lambda *a: plan(*a, up=math.floor), "one diseased eye too few"),
@@ -63,7 +62,6 @@ def interval_by_ranks(logits, labels, rows):
 
 
 RIGHT["8.2"] = [interval, interval_by_ranks]
-
 WRONG["8.2"] = [
     (lambda *a: interval(*a, ends=(5, 95)), "one draw in twenty"),
     (lambda *a: interval(*a, ends=(0, 100)), "least to the largest"),
@@ -89,7 +87,6 @@ def by_edges(logits, labels, bins=5):
 
 
 RIGHT["8.3"] = [table, by_edges]
-
 WRONG["8.3"] = [
     (lambda *a: table(*a, probability=lambda x: x.clip(0, 1)), "sigmoid is missing"),
     (lambda *a: table(*a, absent=0.0), "nan, not 0"),

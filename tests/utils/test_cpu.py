@@ -195,23 +195,18 @@ def test_who_asks_for_the_mask_of_a_pooling_gets_it():
     assert values.flatten().tolist() == [5, 7, 13, 15] == mask.flatten().tolist()
 
 
-class Net(paddle.nn.Layer):
-    def __init__(self):
-        super().__init__()
-        self.body = paddle.nn.Sequential(paddle.nn.Conv2D(3, 8, 3), paddle.nn.MaxPool2D(2), paddle.nn.Flatten())
-        self.head = paddle.nn.Linear(72, 1)
-
-    def forward(self, x):
-        return self.head(self.body(x))
+def net():
+    layers = paddle.nn.Conv2D(3, 8, 3), paddle.nn.MaxPool2D(2), paddle.nn.Flatten(), paddle.nn.Linear(72, 1)
+    return paddle.nn.Sequential(*layers)
 
 
 def test_an_exported_network_holds_paddlepaddles_layers(tmp_path, plainly):
     paddle.seed(0)
-    net = Net()
-    net.eval()
+    model = net()
+    model.eval()
     x = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype("float32"), stop_gradient=False)
-    expected = plainly(lambda: net(x)).numpy()
-    paddle.jit.save(net, str(tmp_path / "net"), input_spec=[paddle.static.InputSpec([None, 3, 8, 8])])
+    expected = plainly(lambda: model(x)).numpy()
+    paddle.jit.save(model, str(tmp_path / "net"), input_spec=[paddle.static.InputSpec([None, 3, 8, 8])])
     loaded = paddle.jit.load(str(tmp_path / "net"))
     np.testing.assert_allclose(loaded(x).numpy(), expected, rtol=1e-6)
     program = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.suffix in (".json", ".pdmodel"))
@@ -220,8 +215,7 @@ def test_an_exported_network_holds_paddlepaddles_layers(tmp_path, plainly):
 
 
 def test_a_network_made_static_computes_the_same():
-    layers = paddle.nn.Conv2D(3, 8, 3), paddle.nn.MaxPool2D(2), paddle.nn.Flatten(), paddle.nn.Linear(72, 1)
-    net = paddle.nn.Sequential(*layers)
-    expected = gradients(net, (2, 3, 8, 8))
-    for found, right in zip(gradients(paddle.jit.to_static(net), (2, 3, 8, 8)), expected, strict=True):
+    model = net()
+    expected = gradients(model, (2, 3, 8, 8))
+    for found, right in zip(gradients(paddle.jit.to_static(model), (2, 3, 8, 8)), expected, strict=True):
         np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-5)

@@ -1,8 +1,6 @@
 """Which language counts, what is said where a translation is missing or damaged, and the errors."""
 
 import pickle
-import subprocess
-import sys
 from unittest.mock import Mock
 
 import nbclient
@@ -211,11 +209,3 @@ def test_an_error_reaches_another_process_with_its_values(kind):
 def test_what_python_expects_to_catch_is_caught():
     assert issubclass(WrongArgument, ValueError) and issubclass(DataNotFound, (DataError, FileNotFoundError))
     assert issubclass(DataError, ValueError) and issubclass(language.DownloadError, OSError)
-
-
-def test_it_needs_nothing_but_python(monkeypatch):
-    # -S leaves site-packages out: a Python on which no set-up was made.
-    monkeypatch.setenv("PALM_LANG", "zh")
-    code = "from palm_utils.messages import tr; print(ascii(tr('not attempted yet.')))"
-    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=language._FOLDER.parents[1], capture_output=True)
-    assert done.stdout.decode().strip() == ascii(SAID)
