@@ -115,9 +115,6 @@ def test_both_editions_have_the_cells_of_every_exercise(exercise, edition, headi
     assert sum(f"solution:{number}" in cell.metadata.get("tags", []) for cell in cells) == 1
 
 
-# in Jupyter -------------------------------------------------------------------------------------
-
-
 def test_in_a_notebook(tmp_path):
     check = 'from palm_utils import exercises\nexercises.check("1.1", conv_output_size)'
     answers = [f"{SIZE}    {body}" for body in ("raise NotImplementedError", "return size.half", "exit(1)")]

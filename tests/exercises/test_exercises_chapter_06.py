@@ -197,12 +197,6 @@ class InOneSequential(nn.Layer):
 RIGHT["6.2"] = [Block, InOneSequential]
 
 
-class ShortcutFromTheActivated(Block):
-    def forward(self, x):
-        x = self.first(x)
-        return x + self.conv2(self.second(self.conv1(x)))
-
-
 class ChaptersOrder(Block):
     def branch(self, x):
         return self.bn1(self.conv2(F.relu(self.bn2(self.conv1(x)))))
@@ -225,7 +219,7 @@ class NormsAlike(Block):
 
 WRONG["6.2"] = [
     (then(Block, F.relu), "ReLU follows the addition"),
-    (ShortcutFromTheActivated, "at the block's own input"),
+    (variant(Block, forward=lambda self, x: self.first(x) + self.branch(x)), "at the block's own input"),
     (variant(Block, forward=lambda self, x: self.branch(x)), "no shortcut"),
     (ChaptersOrder, "the chapter's order"),
     (variant(ChaptersOrder, forward=lambda self, x: x + self.branch(x)), "convolution comes before its batch norm"),
@@ -268,11 +262,6 @@ def step(x, stride, start=0):
 RIGHT["6.3"] = [lambda x, num_filters, stride: with_zeros(F.max_pool2d(x, 1, stride), num_filters), by_a_convolution]
 
 
-def repeats(x, num_filters, stride):
-    left = step(x, stride)
-    return paddle.concat([left] * (num_filters // x.shape[1] + 1), axis=1)[:, :num_filters]
-
-
 def cut_corner(x, num_filters, stride):
     height, width = step(x, stride).shape[2:]
     return with_zeros(x[:, :, :height, :width], num_filters)
@@ -281,7 +270,7 @@ def cut_corner(x, num_filters, stride):
 WRONG["6.3"] = [
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, front=num_filters - x.shape[1]), "first"),
     (lambda x, n, stride: with_zeros(step(x, stride), n, front=(n - x.shape[1]) // 2), "both sides"),
-    (repeats, "repeat those of x"),
+    (lambda x, n, stride: paddle.concat([step(x, stride)] * (n // x.shape[1] + 1), axis=1)[:, :n], "repeat those of x"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, 1.0), "ones"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride, 1), num_filters), "later row and column"),
     (lambda x, num_filters, stride: with_zeros(F.avg_pool2d(x, stride), num_filters), "averages"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from palm_utils import files
-from palm_utils.files import can_be_written, expanded, locked, replacing, user_cache_folder
+from palm_utils.files import expanded, locked, replacing, user_cache_folder
 
 
 def test_the_old_content_stays_until_the_new_is_whole(tmp_path):
@@ -181,10 +181,3 @@ def test_what_others_put_into_the_temporary_folder_is_not_used(cache, tmp_path, 
 def test_a_home_that_is_not_known_is_left_as_it_is_written(monkeypatch, path):
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     assert expanded(path) == Path(path)
-
-
-def test_a_folder_can_be_written_where_the_nearest_one_that_is_there_can(tmp_path, monkeypatch):
-    assert can_be_written(tmp_path) and can_be_written(tmp_path / "not" / "yet" / "there")
-    (tmp_path / "read-only").mkdir()
-    refuse_to_write_to(tmp_path / "read-only", monkeypatch)
-    assert not can_be_written(tmp_path / "read-only" / "not" / "yet")
