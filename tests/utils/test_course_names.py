@@ -46,7 +46,7 @@ for epoch in range(EPOCH_NUM):
 model = Small(num_classes=1)
 opt = paddle.optimizer.Momentum(learning_rate=0.001, momentum=0.9, parameters=model.parameters())
 train_pm(model, opt)
-assert os.path.exists('palm.pdparams') and os.path.exists('palm.pdopt')
+assert all(os.path.exists(f'palm.{end}') for end in ('pdparams', 'pdopt', 'json', 'best.pdparams'))
 evaluation(model, params_file_path="palm.pdparams")
 evaluation(model, 'palm.pdparams')
 model.set_state_dict(paddle.load('palm.pdparams'))""",

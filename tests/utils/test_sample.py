@@ -113,12 +113,6 @@ def test_a_build_that_is_cut_off_leaves_nothing_behind(micro, tmp_path, monkeypa
     assert sample.is_sample(sample.sample_root(tmp_path, "tiny"))
 
 
-def test_an_unknown_size_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"'huge'.*'default', 'tiny'"):
-        sample.sample_root(tmp_path, "huge")
-    assert names(tmp_path) == []
-
-
 def test_photographs_differ_and_have_a_quarter_of_the_originals_size_and_a_black_surround(tiny):
     photographs = list((tiny / "palm").rglob("*.jpg"))
     assert len({path.read_bytes() for path in photographs}) == len(photographs) == 34

@@ -132,15 +132,6 @@ def test_an_epoch_can_be_cut_short_from_outside_and_the_run_says_so(train, monke
         train(*fresh())
 
 
-def test_without_readers_it_trains_and_evaluates_on_the_data_set_that_is_found(real_data, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    model, optimizer = fresh()
-    assert len(train_pm(model, optimizer, epochs=1)) == 1
-    ends = ("pdparams", "pdopt", "json", "best.pdparams")
-    assert {f.name for f in tmp_path.glob("palm.*")} == {f"palm.{end}" for end in ends}
-    assert len(evaluation(model, "palm.pdparams").labels) == 7
-
-
 def test_losses_are_means_over_images_not_over_batches(palm_folder, readers, tmp_path):
     model = Constant(0.5)
     still = paddle.optimizer.SGD(0.0, parameters=model.parameters())
