@@ -29,31 +29,26 @@ def locale(monkeypatch):
     return set_to
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({}, ENGLISH),
-        ({"LANG": "zh_CN.UTF-8"}, CHINESE),
-        ({"LANG": "zh_TW.UTF-8"}, CHINESE),
-        ({"LANG": "de_DE.UTF-8"}, ENGLISH),
-        ({"LANG": "C"}, ENGLISH),
-        ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, ENGLISH),
-        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "zh_CN"}, CHINESE),
-        ({"LC_MESSAGES": "C", "LC_ALL": "zh_CN.UTF-8"}, CHINESE),
-        ({"LC_ALL": "", "LANG": "zh_CN.UTF-8"}, CHINESE),
-        ({"LANG": "de_DE.UTF-8", "LANGUAGE": "fr:zh_CN"}, CHINESE),
-        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en:zh_CN"}, ENGLISH),
-        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "fr"}, CHINESE),
-        ({"LANG": "C.UTF-8", "LANGUAGE": "zh_CN"}, ENGLISH),
-        ({"PALM_LANG": "zh", "LC_ALL": "C"}, CHINESE),
-        ({"PALM_LANG": "zh-Hans"}, CHINESE),
-        ({"PALM_LANG": "en", "LC_ALL": "zh_CN.UTF-8"}, ENGLISH),
-        ({"PALM_LANG": "de", "LC_ALL": "zh_CN.UTF-8"}, ENGLISH),
-        ({"PALM_LANG": " ", "LC_ALL": "zh_CN.UTF-8"}, CHINESE),
-    ],
+IN_CHINESE = (
+    *(
+        "LANG=zh_CN.UTF-8",
+        "LANG=zh_TW.UTF-8",
+        "LANG=en_GB.UTF-8, LC_MESSAGES=zh_CN",
+        "LC_MESSAGES=C, LC_ALL=zh_CN.UTF-8",
+    ),
+    *("LC_ALL=, LANG=zh_CN.UTF-8", "LANG=de_DE.UTF-8, LANGUAGE=fr:zh_CN", "LANG=zh_CN.UTF-8, LANGUAGE=fr"),
+    *("PALM_LANG=zh, LC_ALL=C", "PALM_LANG=zh-Hans", "PALM_LANG= , LC_ALL=zh_CN.UTF-8"),
 )
-def test_the_locale_decides_outside_of_notebooks(values, expected, locale):
-    locale(**values)
+IN_ENGLISH = (
+    *("", "LANG=de_DE.UTF-8", "LANG=C", "LANG=zh_CN.UTF-8, LC_MESSAGES=en_GB.UTF-8", "LANG=C.UTF-8, LANGUAGE=zh_CN"),
+    *("LANG=zh_CN.UTF-8, LANGUAGE=en:zh_CN", "PALM_LANG=en, LC_ALL=zh_CN.UTF-8", "PALM_LANG=de, LC_ALL=zh_CN.UTF-8"),
+)
+
+
+@pytest.mark.parametrize("variables", [*IN_CHINESE, *IN_ENGLISH])
+def test_the_locale_decides_outside_of_notebooks(variables, locale):
+    locale(**dict(variable.lstrip().split("=") for variable in variables.split(",") if variable))
+    expected = CHINESE if variables in IN_CHINESE else ENGLISH
     assert language.current() == expected
     assert tr("not attempted yet.") == (SAID if expected == CHINESE else "not attempted yet.")
 
