@@ -59,7 +59,7 @@ def fails(bench):
     raise CourseError("no disk\nat all")
 
 
-REACHED = Measure("small", 60.0, "times faster", Bound("at least", 50), 58.0, 61.5, {"a": [6.0], "b": [0.1]}, "a 6 s")
+REACHED = Measure("small", 60.0, "times faster", Bound("at least", 60), 58.0, 61.5, {"a": [6.0], "b": [0.1]}, "a 6 s")
 MISSED = Measure("", 0.71, "of its time", Bound("at most", 0.65), samples={"a": [1.0], "b": [0.71]})
 REPORTED = Measure("large", 1530.0, "ms", samples={"a": [1530.0]})
 
@@ -86,7 +86,8 @@ def test_the_table_and_the_files_say_what_was_reached_and_what_was_not(rows, cap
     printed = out[out.rindex("what  ") :].splitlines()
     shown = ["reached", "reported only", "NOT REACHED", "FAILED: CourseError: no disk"]
     assert [line.split("  ")[-1].strip() for line in printed[1:5]] == shown
-    assert "60.0 (58.0 to 61.5) times faster" in printed[1] and "at least 50" in printed[1]
+    assert "60.0 (58.0 to 61.5) times faster" in printed[1] and "at least 60" in printed[1]
+    assert "1530 ms" in printed[2]
     (stored,) = report.load(rows).values()
     assert [m["met"] for m in stored["good"]["measures"]] == [True, None]
     assert [m["met"] for m in stored["slow"]["measures"]] == [False] and list(stored) == ["good", "slow", "bad"]
