@@ -63,14 +63,10 @@ def labels():
 
 @pytest.fixture
 def readers(palm_folder):
-    from palm_utils import readers as readers_module
+    from palm_utils.readers import data_loader, valid_data_loader
 
-    return {
-        "train_loader": readers_module.data_loader(palm_folder / "PALM-Training400", 4),
-        "valid_loader": readers_module.valid_data_loader(
-            palm_folder / "PALM-Validation400", palm_folder / "labels.csv", 4
-        ),
-    }
+    validation = valid_data_loader(palm_folder / "PALM-Validation400", palm_folder / "labels.csv", 4)
+    return {"train_loader": data_loader(palm_folder / "PALM-Training400", 4), "valid_loader": validation}
 
 
 @pytest.fixture

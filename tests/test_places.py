@@ -11,9 +11,10 @@ import places
 import pytest
 from places import everything
 
+from palm_course.command import main
 from palm_course.getting import weights
 from palm_course.getting.download import Remote, download
-from palm_utils import datasets, machine, sample
+from palm_utils import datasets, highlevel, machine, sample
 from palm_utils.messages import DataNotFound, DownloadError
 from palm_utils.readers import data_loader
 
@@ -39,9 +40,6 @@ def test_no_home_no_language_far_away(micro, tmp_path):
     out = places.everything_elsewhere(tmp_path / places.ODD, HOME=None, TZ="Pacific/Kiritimati", **plain)
     assert out["zone"] == "+1400" and out["encoding"] == ("utf-8" if sys.platform == "darwin" else "ascii")
     assert out["digest"] == everything(tmp_path / "plain")
-
-
-# --- nothing can be written
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Unix permissions")
@@ -80,9 +78,6 @@ def test_a_download_that_cannot_be_put_where_it_belongs(tmp_path):
         download([file])
 
 
-# --- no network
-
-
 @pytest.fixture
 def no_network(monkeypatch):
     """Whatever would look up a name or connect is an error that no one catches."""
@@ -97,8 +92,6 @@ def no_network(monkeypatch):
 
 
 def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, no_network, capsys):
-    from palm_course.command import main
-
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
     monkeypatch.setattr(datasets, "checkout_data", lambda: None)
     for module in (datasets, sample):
@@ -108,12 +101,8 @@ def test_nothing_asks_the_network_unless_told_to(micro, tmp_path, monkeypatch, n
         assert find().counts()
     assert main(["data"]) == 0
     assert everything(tmp_path / "all")
-    assert weights.find_weights("resnet18") is None
     with pytest.raises(DataNotFound, match="No ImageNet weights"):
         weights.pretrained_weights("resnet18")
-
-
-# --- one core, little shared memory
 
 
 def test_one_core(micro, tmp_path, monkeypatch):
@@ -127,8 +116,6 @@ def test_one_core(micro, tmp_path, monkeypatch):
     os.sched_setaffinity(0, {min(before)})
     try:
         assert machine.thread_count() == 1
-        from palm_utils import highlevel
-
         assert highlevel.loader_workers(batch_bytes=1) == 0
         assert everything(tmp_path / "one") == plain
     finally:

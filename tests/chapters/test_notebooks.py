@@ -172,9 +172,6 @@ def test_figures_in_the_readme_are_those_stored_in_the_chapter(path, measured):
     assert stated and set(stated) <= stored
 
 
-# --- the networks they define
-
-
 @pytest.mark.parametrize(
     ("chapter", "name", "options", "shape", "parameters"),
     [
@@ -217,18 +214,6 @@ def test_definitions_run_imports_and_model_cells_and_nothing_else(tmp_path):
     assert inspect.getsource(module.area).startswith("def area(r):")
     with pytest.raises(CourseError, match="no cell tagged 'model'"):
         notebooks.definitions(write_book(tmp_path / "02_y.ipynb", "x = 1"))
-
-
-# --- running them
-
-
-def test_execute_stores_outputs_and_starts_in_the_notebook_s_folder(tmp_path):
-    (tmp_path / "books").mkdir()
-    source = write_book(tmp_path / "books" / "01_x.ipynb", "from pathlib import Path", "print(Path.cwd().name)")
-    notebooks.execute(source, tmp_path / "out" / "01_x.ipynb")
-    done = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
-    assert done.cells[1].outputs[0].text == "books\n"
-    assert [cell.execution_count for cell in done.cells] == [1, 2]
 
 
 def test_a_failing_cell_is_named_and_the_notebook_in_place_stays(tmp_path):

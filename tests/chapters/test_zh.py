@@ -25,16 +25,11 @@ GUARD = re.compile(r"raise ModuleNotFoundError\(.*?\n    \)", re.S)
 def test_every_chapter_has_a_chinese_edition_but_those_that_are_listed():
     assert {path for path in ENGLISH if path not in PAIRS} == {path for path in ENGLISH if path.stem in NOT_YET}
     assert {path.stem for path in ENGLISH} >= NOT_YET
-    assert len(PAIRS) >= 4
-    assert {p.name for p in (FOLDER / "zh").iterdir()} >= {path.name for path in PAIRS}
-
-
-# --- figures, whose font may lack Chinese: diagrams of words are another matter, see tests/course/test_words.py
 
 
 @each_pair
 def test_no_figure_of_a_chapter_s_own_code_needs_glyphs_that_its_font_may_lack(pair):
-    """Whatever it can show are strings of the code, and those are the English notebook's."""
+    """All that it shows are strings of the code, the English notebook's. Diagrams of words: course/test_words.py."""
     code = {cell.id: GUARD.sub("", cell.source) for cell, _ in pair if cell.cell_type == "code"}
     assert [name for name, source in code.items() if CHINESE.search(source)] == []
 
@@ -47,9 +42,6 @@ def test_curves_and_pictures_of_the_package_stay_english(monkeypatch):
     plt.close("all")
     assert "not PM" in drawn and len(drawn) > 100
     assert [text for text in drawn if CHINESE.search(text)] == []
-
-
-# --- prose that is Chinese and up to date
 
 
 @each_pair
@@ -80,9 +72,6 @@ def test_the_same_english_has_the_same_chinese(edition):
     found = {}
     for entry in edition.entries(edition.begun):
         assert found.setdefault(entry.english, entry.chinese) == entry.chinese, entry.name
-
-
-# --- links
 
 
 def links(cell):

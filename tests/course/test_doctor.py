@@ -1,7 +1,6 @@
 import re
 import subprocess
 import sys
-from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -139,20 +138,9 @@ def test_a_gpu_that_paddlepaddle_has_no_code_for(version, capability, status, mo
 
 
 def test_little_space_is_a_warning_with_its_remedy(monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage(0, 0, 64 * 2**20))
-    assert doctor.check_space("/dev/shm", Path.cwd(), 256 * 2**20, "use --shm-size=1g") == (
-        "WARN", "/dev/shm", "0.1 GiB free; use --shm-size=1g",
-    )  # fmt: skip
-
-
-def test_the_first_line_comes_before_paddle_is_imported():
-    code = (
-        "import sys; from palm_course import doctor; print(next(doctor.lines())[1]);"
-        "print('paddle' in sys.modules, 'cv2' in sys.modules)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["Python", "False", "False"]
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=64 * 2**20))
+    found = doctor.check_space("/dev/shm", Path.cwd(), 256 * 2**20, "use --shm-size=1g")
+    assert found == ("WARN", "/dev/shm", "0.1 GiB free; use --shm-size=1g")
 
 
 @pytest.mark.parametrize("python", [Path(sys.executable), *PYTHONS], ids=str)
@@ -168,20 +156,3 @@ def test_it_runs_where_nothing_is_installed(python):
     command[-1:] = ["data", "palm"]
     run = subprocess.run(command, cwd=Path(doctor.__file__).parents[1], capture_output=True, text=True)
     assert run.returncode == 1 and run.stderr.endswith("Run: python course.py data palm\n"), run.stderr
-
-
-def test_an_error_is_one_line_on_stderr_and_exit_status_1(tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(tmp_path / "nowhere"))
-    assert main(["data"]) == 1
-    captured = capsys.readouterr()
-    assert "PALM_DATA" in captured.out + captured.err
-    assert "Traceback" not in captured.out + captured.err
-
-
-def test_help_names_every_command(capsys):
-    with pytest.raises(SystemExit) as left:
-        main(["--help"])
-    assert left.value.code == 0
-    out = capsys.readouterr().out
-    assert all(command in out for command in ("data", "run", "train", "doctor"))

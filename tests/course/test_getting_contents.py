@@ -26,19 +26,6 @@ class Calls:
         return self.call
 
 
-# --- pickles
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_plain_values_and_arrays_of_bytes_are_read(protocol):
-    plain = {b"labels": [1, 2, -3, 1 << 40], "texts": ("image", "图", b"", b"\xff\0", None, True, 2.5)}
-    content = pickle.dumps(plain if protocol > 2 else {b"labels": [1, 2, -3]}, protocol)
-    assert contents.unpickled(content) == pickle.loads(content)
-    arrays = [np.arange(24, dtype=np.uint8).reshape(2, 12)[:, ::2], np.asfortranarray(np.ones((2, 3), np.uint8))]
-    if protocol:
-        assert [array.shape for array in contents.unpickled(pickle.dumps(arrays, protocol))] == [(2, 6), (2, 3)]
-
-
 PYTHON_2 = (
     b"\x80\2}(U\4datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tU\1btR(K\1K\1K\3\x86"
     b"cnumpy\ndtype\n(U\2u1K\0K\1tR(K\3U\1|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89U\3abctb"
@@ -100,9 +87,6 @@ DTYPE = b"cnumpy\ndtype\n(X\2\0\0\0u1I00\nI01\ntR"
 def test_what_numpy_would_not_write_and_what_is_no_whole_pickle(content):
     with pytest.raises(DataError, match=r"not a whole pickle"):
         contents.unpickled(content)
-
-
-# --- CIFAR-10
 
 
 @pytest.fixture
@@ -189,9 +173,6 @@ def test_an_archive_that_is_replaced_is_looked_at_again(cifar):
         data.counts()
 
 
-# --- MNIST
-
-
 @pytest.fixture
 def mnist(tmp_path):
     write(tmp_path, mnist_files(20))
@@ -229,9 +210,7 @@ def test_damaged_digits_are_named_before_paddle_reads_them(mnist, name, content,
     mnist.files("train")
 
 
-@pytest.mark.parametrize(
-    "head", [b"", b"no gzip", idx(3)[:12], gzip.compress(b"short", mtime=0), gzip.compress(bytes(16), mtime=0)]
-)
+@pytest.mark.parametrize("head", [b"", b"no gzip", idx(3)[:12], gzip.compress(b"short"), gzip.compress(bytes(16))])
 def test_damaged_digits_are_not_counted(mnist, head):
     (mnist.root / "t10k-images-idx3-ubyte.gz").write_bytes(head)
     with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz is damaged .*data mnist --download --force"):

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -57,16 +58,13 @@ def sends(status, body, **headers):
     return lambda handler: handler.send(status, body, **headers)
 
 
+other_content = partial(right, content=bytes(len(CONTENT)))
 without_ranges = sends(200, CONTENT)
 other_range = sends(206, CONTENT[:10], Content_Range=f"bytes 0-9/{len(CONTENT)}")
 truncated = sends(200, CONTENT[:5000], Content_Length=len(CONTENT))
 web_page = sends(200, WEB_PAGE, Content_Type="text/html; charset=utf-8")
 web_page_as_file = sends(200, WEB_PAGE, Content_Type="application/zip")
 web_page_for_a_range = sends(206, WEB_PAGE, Content_Type="text/html", Content_Range=f"bytes 5000-{len(CONTENT) - 1}/*")
-
-
-def other_content(handler):
-    right(handler, bytes(len(CONTENT)))
 
 
 def broken_chunk(handler):

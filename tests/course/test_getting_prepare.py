@@ -152,10 +152,7 @@ REFUSED = {
     ),
     "unlabelled": (ai_studio_files(validation=[*WITHOUT_V3, "V0004.jpg"]), "no label for the validation .* V0004"),
     "unknown kind": (ai_studio_files([*palm_archives.TRAINING, "A0001.jpg"]), "start with H, N or P, but .* A0001"),
-    "two photographs of one name": (
-        ai_studio_files() | {f"old/{P0095}": photograph("another")},
-        r"two different P0095\.jpg",
-    ),
+    "two of one name": (ai_studio_files() | {f"old/{P0095}": photograph("another")}, r"two different P0095\.jpg"),
     "two spellings of one name": (
         prepared() | {"PALM-Training400/copy/P0095.JPG": photograph("another")},
         r"two different P0095\.\w+: .*P0095.* and .*Remove the wrong one",

@@ -121,6 +121,7 @@ def test_entries_that_would_leave_the_folder(unpacked, name):
 
 WHOLE, LONG_NAME = zipped({"a.jpg": b"x"}), "x" * 300
 NINE = zipped({f"{i}.jpg": bytes([i]) * 500 for i in range(9)})
+IS_DAMAGED = r"archive\.zip is damaged at "
 IS_TRUNCATED = r"archive\.zip is truncated or damaged .*Download it again"
 REFUSED = {
     "link": (entry("link.jpg", b"/etc/passwd", LINK), r"'link\.jpg' is a symbolic link"),
@@ -134,26 +135,12 @@ REFUSED = {
     "html": (b"<HTML><body>502</body>", r"archive\.zip is a web page"),
     **{f"{keep} of it": (NINE[: int(len(NINE) * keep)], IS_TRUNCATED) for keep in (0.3, 0.6, 0.9, 0.99)},
     "encrypted": (patched(WHOLE, b"\1", {CENTRAL: 8}), r"archive\.zip is encrypted \(a\.jpg\)"),
-    "damaged entry": (
-        entry("a.jpg", b"a photograph").replace(b"a photograph", b"a fotograf??"),
-        r"archive\.zip is damaged at a\.jpg",
-    ),
-    "unknown compression": (
-        patched(WHOLE, struct.pack("<H", 99), {LOCAL: 8, CENTRAL: 10}),
-        r"archive\.zip is damaged at a\.jpg",
-    ),
-    "file where a folder should be": (
-        zipped({"a.jpg": b"x", "a.jpg/b.jpg": b"y"}),
-        r"archive\.zip is damaged at a\.jpg/b\.jpg",
-    ),
-    **{
-        f"long {kind}": (entry(name), r"archive\.zip is damaged at [xz].*Download it again")
-        for kind, name in {
-            "name": f"{LONG_NAME}.jpg",
-            "folder": f"{LONG_NAME}/a.jpg",
-            "path": "z/" * 3000 + "a.jpg",
-        }.items()
-    },
+    "damaged entry": (entry("a.jpg", b"good").replace(b"good", b"evil"), IS_DAMAGED + r"a\.jpg"),
+    "unknown compression": (patched(WHOLE, b"c\0", {LOCAL: 8, CENTRAL: 10}), IS_DAMAGED + r"a\.jpg"),
+    "file where a folder should be": (zipped({"a.jpg": b"x", "a.jpg/b.jpg": b"y"}), IS_DAMAGED + r"a\.jpg/b\.jpg"),
+    "long name": (entry(f"{LONG_NAME}.jpg"), IS_DAMAGED + "x.*Download it again"),
+    "long folder": (entry(f"{LONG_NAME}/a.jpg"), IS_DAMAGED + "x.*Download it again"),
+    "long path": (entry("z/" * 3000 + "a.jpg"), IS_DAMAGED + "z.*Download it again"),
 }
 
 

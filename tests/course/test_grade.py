@@ -15,7 +15,6 @@ from student_notebooks import NUMBERS, RIGHT, SIZE, WRONG, chapter_one, solved, 
 from palm_course.command import main
 from palm_course.students import grade, judging
 
-pytest.importorskip("paddle")
 on_linux = pytest.mark.skipif(not judging.can_limit_memory(), reason="this system cannot limit a process's memory")
 
 CRASH = "def lenet_parameters(num_classes, in_channels=1):\n    import ctypes\n    ctypes.string_at(0)"

@@ -27,8 +27,6 @@ def judged(tmp_path, script):
     return result.verdict, result.message
 
 
-# what an answer needs of its notebook -------------------------------------------------------------
-
 MINE = RIGHT.replace("conv_output_size", "mine")
 USES_BOTH = RIGHT.replace("return", "xml.dom, xml.sax; return")
 OWN_MODEL = RIGHT.replace("return", "model = size; size = model; return")
@@ -157,9 +155,6 @@ def test_notebooks_of_older_editors(tmp_path):
     assert judging.judge_one(answers.read(tmp_path / "x.ipynb"), "1.1").verdict == "right"
 
 
-# python -m palm_utils progress --------------------------------------------------------------------
-
-
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """A folder that the command takes for the course's notebooks."""
@@ -205,9 +200,6 @@ def test_nothing_is_run_where_nothing_was_attempted(course, monkeypatch, capsys)
     assert [r.verdict for r in progress.judge(path, answers.read(path))] == ["not attempted"] * 6
     assert main(["progress", "01"]) == 0
     assert "0 of 6 exercises done" in capsys.readouterr().out
-
-
-# in a notebook ------------------------------------------------------------------------------------
 
 
 def test_a_kernel_s_own_answers(capsys):

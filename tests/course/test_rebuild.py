@@ -3,6 +3,7 @@
 import json
 
 import nbformat
+import palm_archives
 import pytest
 
 from palm_course import chapters, rebuild
@@ -13,24 +14,17 @@ from palm_utils.datasets import CifarData
 
 
 @pytest.fixture
-def course(palm_folder, tmp_path, monkeypatch):
-    """A course of two chapters and a folder of real data; returns a function that writes a chapter."""
+def course(real_data, tmp_path, monkeypatch):
+    """A course and a folder of real data; returns a function that writes a chapter."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(chapters, "FOLDER", folder)
     monkeypatch.setattr(stored, "FOLDER", tmp_path / "results")
-    monkeypatch.delenv("PALM_SAMPLE", raising=False)
-    monkeypatch.setenv("PALM_DATA", str(palm_folder.parent))
-    (palm_folder.parent / "mnist").mkdir()
-    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        (palm_folder.parent / "mnist" / f"{name}-ubyte.gz").touch()
+    palm_archives.write(tmp_path, {f"mnist/{name}-ubyte.gz": b"" for name in palm_archives.MNIST})
 
-    def write(name, source, tags=()):
-        cells = [
-            nbformat.v4.new_code_cell(source),
-            nbformat.v4.new_code_cell("1", metadata={"tags": ["exercise:1.1"]}),
-            nbformat.v4.new_markdown_cell("text"),
-        ]
+    def write(name, source):
+        exercise = nbformat.v4.new_code_cell("1", metadata={"tags": ["exercise:1.1"]})
+        cells = [nbformat.v4.new_code_cell(source), exercise, nbformat.v4.new_markdown_cell("text")]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
         return folder / f"{name}.ipynb"
 

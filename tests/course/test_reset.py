@@ -84,17 +84,13 @@ def say(capsys):
     return run
 
 
-# reset --------------------------------------------------------------------------------------------
-
-
 def test_a_fresh_chapter_and_every_copy_of_one_s_own(clones, say):
     _, student = clones
     path = student / NAME
     fresh = path.read_bytes()
     copied, mine = [COPY, COPY.replace("mine.", "mine-2."), COPY.replace("mine.", "mine-3.")], []
-    for name, words, answer in zip(
-        copied, ("01", "01_lenet", "01"), (RIGHT, WRONG, SIZE + "    return 3"), strict=True
-    ):
+    words_and_answers = ("01", RIGHT), ("01_lenet", WRONG), ("01", f"{SIZE}    return 3")
+    for name, (words, answer) in zip(copied, words_and_answers, strict=True):
         mine.append(edit(path, {"1.1": answer}, ran="1\n"))
         assert say(f"reset {words}") == f"{NAME}: fresh; yours is {name}\n"
         assert path.read_bytes() == fresh
@@ -180,10 +176,8 @@ def test_an_answer_follows_its_function_and_not_its_number(tmp_path):
     mine = write(tmp_path / "mine", *((text, f"exercise:1.{number}") for number, text in enumerate(answers, 1)))
     made, lines = carry_answers(nbformat.read(mine, as_version=4), fresh.read_bytes())
     assert [cell.source for cell in nbformat.reads(made.decode(), as_version=4).cells] == [stub.format("new"), answer]
-    assert lines == [
-        "answers carried over: 1.2",
-        "the chapter has no exercise for your 1.2, 1.3 any more; see your copy",
-    ]
+    gone = "the chapter has no exercise for your 1.2, 1.3 any more; see your copy"
+    assert lines == ["answers carried over: 1.2", gone]
 
 
 def test_a_chapter_of_the_chinese_edition(clones, say):
@@ -207,9 +201,6 @@ def test_a_chapter_of_the_chinese_edition(clones, say):
     assert sources(chinese)["text"] == "text = 'newer'"
     assert "nothing to do" in say("reset zh/01 --from", course)
     assert f"there are: {NAME}, {SECOND}, zh/{NAME}" in say("reset zh/07", status=1)
-
-
-# update -------------------------------------------------------------------------------------------
 
 
 def test_update_brings_the_new_version_and_keeps_the_answers(clones, say):

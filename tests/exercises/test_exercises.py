@@ -4,10 +4,13 @@ import io
 import re
 import sys
 
+import nbclient
 import nbformat
+import paddle
 import pytest
 from course_notebooks import FOLDER, exercise_cells
 from exercise_verdicts import right_size, wrong_size
+from student_notebooks import RIGHT, SIZE
 
 from palm_course import chapters as notebooks
 from palm_course import exercises
@@ -18,9 +21,6 @@ from palm_utils.messages import CourseError, tr
 
 def untouched(size, kernel, stride=1, padding=0):
     raise NotImplementedError
-
-
-# check, hint, solution --------------------------------------------------------------------------
 
 
 def test_what_is_printed_of_right_and_untouched_answers_and_of_a_hint(capsys):
@@ -83,9 +83,6 @@ def test_solution_is_the_tagged_cell(tmp_path, monkeypatch, capsys):
         exercises.solution("2.1")
 
 
-# every exercise ---------------------------------------------------------------------------------
-
-
 each_exercise = pytest.mark.parametrize("exercise", exercises.all_exercises(), ids=lambda exercise: exercise.number)
 
 
@@ -94,7 +91,7 @@ def test_every_exercise_is_complete(exercise):
     text, stub, _ = exercise_cells(exercise.number)
     assert f"`{exercise.name}" in text.source and "Example:" in text.source
     assert exercise.success.endswith(".") and exercise.hint != exercise.stronger_hint
-    names = {"paddle": pytest.importorskip("paddle")}  # which stubs of layers inherit from
+    names = {"paddle": paddle}  # which stubs of layers inherit from
     exec(stub.source, names)
     verdict = exercises.examine(exercise.number, names[exercise.name])
     assert verdict == exercises.Verdict(Status.NOT_ATTEMPTED, f"Exercise {exercise.number}: not attempted yet.")
@@ -118,26 +115,15 @@ def test_both_editions_have_the_cells_of_every_exercise(exercise, edition, headi
     assert sum(f"solution:{number}" in cell.metadata.get("tags", []) for cell in cells) == 1
 
 
-# in Jupyter -------------------------------------------------------------------------------------
-
-
 def test_in_a_notebook(tmp_path):
-    nbclient = pytest.importorskip("nbclient")
     check = 'from palm_utils import exercises\nexercises.check("1.1", conv_output_size)'
-    signature = "(size, kernel, stride=1, padding=0):"
-    answers = [
-        f"def conv_output_size{signature}\n    raise NotImplementedError",
-        f"def conv_output_size{signature}\n    return size.half",
-        f"def conv_output_size{signature}\n    exit(1)",
-        f"def conv_output_size{signature}\n    return (size + 2 * padding - kernel) // stride + 1",
-    ]
+    answers = [f"{SIZE}    {body}" for body in ("raise NotImplementedError", "return size.half", "exit(1)")]
+    answers.append(RIGHT)
     cells = [nbformat.v4.new_code_cell(source) for answer in answers for source in (answer, check)]
     cells.append(nbformat.v4.new_code_cell("exercises.progress(1)"))
     notebook = nbformat.v4.new_notebook(cells=cells)
-    resources = {"metadata": {"path": tmp_path}}
-    nbclient.NotebookClient(
-        notebook, timeout=120, allow_errors=True, kernel_name="python3", resources=resources
-    ).execute()
+    options = {"timeout": 120, "allow_errors": True, "kernel_name": "python3"}
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}, **options).execute()
     ((untouched_output,), (wrong_output,), (exit_output,), (right_output,), (table,)) = (
         # A busy kernel sends what is printed in several pieces.
         cell.outputs

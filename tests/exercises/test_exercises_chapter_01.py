@@ -11,8 +11,6 @@ F = paddle.nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 1.1 ------------------------------------------------------------------------------------------
-
 
 def size_of_an_actual_convolution(size, kernel, stride=1, padding=0):
     layer = nn.Conv2D(1, 1, kernel, stride=stride, padding=padding)
@@ -26,7 +24,6 @@ RIGHT["1.1"] = [
     lambda size, kernel, stride=1, padding=0: paddle.to_tensor((size + 2 * padding - kernel) // stride + 1),
     lambda size, kernel, stride=1, padding=0: np.array([(size + 2 * padding - kernel + stride) // stride]),
 ]
-
 WRONG["1.1"] = [
     (lambda size, kernel, stride=1, padding=0: (size + 2 * padding - kernel) // stride, "one too small"),
     (lambda size, kernel, stride=1, padding=0: (size + padding - kernel) // stride + 1, "both ends"),
@@ -46,8 +43,6 @@ WRONG["1.1"] = [
     (lambda size, kernel, stride=1, padding=0: [size, size], "one number"),
 ]
 
-# 1.2 ------------------------------------------------------------------------------------------
-
 
 def parameters_of_a_model(num_classes, in_channels=1):
     layers = [nn.Conv2D(in_channels, 6, 5), nn.Conv2D(6, 16, 5), nn.Conv2D(16, 120, 4)]
@@ -65,7 +60,6 @@ RIGHT["1.2"] = [
     parameters,
     lambda num_classes, in_channels=1: np.int64(41806 - 650 - 150 + 65 * num_classes + 150 * in_channels),
 ]
-
 WRONG["1.2"] = [
     (lambda num_classes, in_channels=1: parameters(num_classes, in_channels, bias=0), "biases are missing"),
     (lambda num_classes, in_channels=1: parameters(num_classes), "no notice of in_channels"),
@@ -74,8 +68,6 @@ WRONG["1.2"] = [
     (lambda classes, in_channels=1: parameters(classes, in_channels) - 6 - 16 - 120, "biases of the convolutions"),
     (lambda classes, in_channels=1: parameters(classes, in_channels) - 64 - classes, "biases of the fully connected"),
 ]
-
-# 1.3 ------------------------------------------------------------------------------------------
 
 
 class Net(nn.Layer):
@@ -93,11 +85,11 @@ class Net(nn.Layer):
         self.fc1 = nn.Linear(120, 64)
         self.fc2 = nn.Linear(64, num_classes)
 
-    def block1(self, x):
-        return self.pool(self.activation(self.conv1(x)), 2, 2)
+    def block(self, conv, x):
+        return self.pool(self.activation(conv(x)), 2, 2)
 
     def block2(self, x):
-        return self.pool(self.activation(self.conv2(x)), 2, 2)
+        return self.block(self.conv2, x)
 
     def block3(self, x):
         return self.activation(self.conv3(x))
@@ -106,15 +98,7 @@ class Net(nn.Layer):
         return self.fc2(self.activation(self.fc1(paddle.flatten(x, 1))))
 
     def forward(self, x):
-        return self.head(self.block3(self.block2(self.block1(x))))
-
-
-class PoolsBeforeTheSigmoid(Net):
-    def block1(self, x):
-        return F.sigmoid(F.max_pool2d(self.conv1(x), 2, 2))
-
-    def block2(self, x):
-        return F.sigmoid(F.max_pool2d(self.conv2(x), 2, 2))
+        return self.head(self.block3(self.block2(self.block(self.conv1, x))))
 
 
 class InOneSequential(nn.Sequential):
@@ -124,7 +108,8 @@ class InOneSequential(nn.Sequential):
         super().__init__(*layers, nn.Sigmoid(), nn.Linear(64, num_classes))
 
 
-RIGHT["1.3"] = [Net, PoolsBeforeTheSigmoid, InOneSequential]
+POOLS_BEFORE_THE_SIGMOID = variant(Net, block=lambda self, conv, x: F.sigmoid(F.max_pool2d(conv(x), 2, 2)))
+RIGHT["1.3"] = [Net, POOLS_BEFORE_THE_SIGMOID, InOneSequential]
 
 
 class TutorialOrder(Net):
@@ -184,8 +169,6 @@ WRONG["1.3"] = [
     (lambda num_classes: Net(num_classes), "derived from paddle.nn.Layer"),
 ]
 
-# 1.4 ------------------------------------------------------------------------------------------
-
 
 @np.errstate(over="ignore", invalid="ignore")
 def log_of_softmax(logits, label, log=np.log):
@@ -202,7 +185,6 @@ RIGHT["1.4"] = [
     lambda logits, label: F.cross_entropy(paddle.to_tensor(logits)[None], paddle.to_tensor([label])),
     lambda logits, label: np.logaddexp.reduce(logits) - logits[label],
 ]
-
 WRONG["1.4"] = [
     (log_of_softmax, "exp overflows"),
     (log_of_sum, "exp overflows"),
@@ -211,8 +193,6 @@ WRONG["1.4"] = [
     (lambda logits, label: np.exp(logits[label] - np.logaddexp.reduce(logits)), "returns the probability"),
     (lambda logits, label: -np.log(logits[label] / logits.sum()), "exp of each logit"),
 ]
-
-# 1.5 ------------------------------------------------------------------------------------------
 
 
 def conv_and_pool(image, kernel, pool=np.max, odd=0):
@@ -239,8 +219,6 @@ WRONG["1.5"] = [
     (lambda image, kernel: conv_and_pool(image, kernel, odd=1), "cut off by the edge"),
     (lambda image, kernel: np.zeros([n - len(kernel) + 1 for n in image.shape]), "before pooling"),
 ]
-
-# 1.6 ------------------------------------------------------------------------------------------
 
 RIGHT["1.6"] = [
     lambda: [[-1, 2, -1]] * 3,

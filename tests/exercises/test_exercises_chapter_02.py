@@ -9,8 +9,6 @@ from exercise_verdicts import answer_tests
 pytestmark = pytest.mark.filterwarnings("ignore")  # some answers take the mean of nothing
 RIGHT, WRONG = {}, {}
 
-# 2.1 ------------------------------------------------------------------------------------------
-
 
 def hold_out(groups, count, enough=lambda held_out, number, count: sum(held_out) >= count):
     held_out = [False] * len(groups)
@@ -24,18 +22,13 @@ def hold_out(groups, count, enough=lambda held_out, number, count: sum(held_out)
 RIGHT["2.1"] = [hold_out, lambda groups, count: hold_out(groups, count).tolist()]
 WRONG["2.1"] = [
     (lambda groups, count: np.arange(len(groups)) < count, "tears groups apart"),
-    (
-        lambda groups, count: hold_out(groups, count, lambda held, number, count: number >= count),
-        "number of photographs",
-    ),
+    (lambda groups, count: hold_out(groups, count, lambda _, number, count: number >= count), "number of photographs"),
     (lambda groups, count: hold_out(groups, count, lambda held, number, count: sum(held) > count), "a group too many"),
     (lambda groups, count: ~hold_out(groups, count), "exchanged"),
     (lambda groups, count: hold_out(groups, count).astype(int), "dtype is wrong"),
     (lambda groups, count: np.flatnonzero(hold_out(groups, count)), "shape is wrong"),
     (lambda groups, count: np.zeros(len(groups), bool), "other photographs"),
 ]
-
-# 2.2 ------------------------------------------------------------------------------------------
 
 
 def accuracy_by_paddle(logits, labels):
@@ -47,15 +40,9 @@ def accuracy(logits, labels, threshold=0.0):
     return np.mean((logits.reshape(-1) > threshold) == labels.reshape(-1))
 
 
-def accuracy_of_the_tutorial(logits, labels):
-    columns = logits.reshape(len(logits), -1)
-    return np.mean(np.argmax(columns, axis=1) == labels.reshape(-1))
-
-
 RIGHT["2.2"] = [accuracy, accuracy_by_paddle]
-
 WRONG["2.2"] = [
-    (accuracy_of_the_tutorial, "always answers class 0"),
+    (lambda z, y: np.mean(np.argmax(z.reshape(len(z), -1), axis=1) == y.reshape(-1)), "always answers class 0"),
     (lambda logits, labels: accuracy(logits, labels, threshold=0.5), "0.5 is meant for its sigmoid"),
     (lambda logits, labels: np.mean((logits > 0) == labels), "broadcast"),
     (lambda logits, labels: 100 * accuracy(logits, labels), "percentage"),
@@ -63,8 +50,6 @@ WRONG["2.2"] = [
     (lambda logits, labels: 1 - accuracy(logits, labels), "wrong way round"),
     (lambda logits, labels: print(accuracy(logits, labels)), "returns nothing(.|\n)*printed: 0.75"),
 ]
-
-# 2.3 ------------------------------------------------------------------------------------------
 
 
 def rates(predictions, labels, absent=float("nan")):
@@ -77,13 +62,7 @@ def rates_by_scikit_learn(predictions, labels):
     return [metrics.recall_score(labels, predictions, pos_label=label, zero_division=np.nan) for label in (1, 0)]
 
 
-def rates_with_warnings(predictions, labels):
-    return np.mean(predictions[labels == 1]), 1 - np.mean(predictions[labels == 0])
-
-
-RIGHT["2.3"] = [rates, rates_by_scikit_learn, rates_with_warnings]
-
-
+RIGHT["2.3"] = [rates, rates_by_scikit_learn, lambda p, y: (np.mean(p[y == 1]), 1 - np.mean(p[y == 0]))]
 WRONG["2.3"] = [
     (lambda predictions, labels: rates(predictions, labels)[::-1], "exchanged"),
     (lambda predictions, labels: rates(predictions, labels, absent=0.0), "nan, not 0"),
@@ -93,8 +72,6 @@ WRONG["2.3"] = [
     (lambda predictions, labels: 1 - np.array(rates(predictions, labels)), "missed instead of"),
     (lambda predictions, labels: np.mean(predictions == labels), "2 numbers"),
 ]
-
-# 2.4 ------------------------------------------------------------------------------------------
 
 
 def keep_aspect(img, size=224, pad=0, interpolation=cv2.INTER_LINEAR, rounding=round):
@@ -184,8 +161,6 @@ WRONG["2.4"] = [
     (lambda img, size=224: to_chw(keep_aspect(img, size)).transpose(0, 2, 1), "not those of the resized"),
     (lambda img, size=224: [img, size], "array of numbers"),
 ]
-
-# 2.5 ------------------------------------------------------------------------------------------
 
 
 def batches(images, labels, order, batch_size=10, follow=True, last=True):

@@ -8,7 +8,6 @@ F = paddle.nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 3.1 ------------------------------------------------------------------------------------------
 nn = paddle.nn
 
 
@@ -50,8 +49,6 @@ WRONG["3.1"] = [
     (variant(Shrunk, features=lambda self, x: self.body(x) * 0), "does not depend on the photograph"),
     (lambda: Shrunk, "should be a class"),
 ]
-
-# 3.2 ------------------------------------------------------------------------------------------
 
 
 def flip_in_float(image, flip, factor):
@@ -104,8 +101,6 @@ WRONG["3.2"] = [
     (lambda image, flip, factor: image, "leaves the image as it is"),
     (lambda image, flip, factor: np.zeros_like(image), "right for 0 of the 6"),
 ]
-
-# 3.3 ------------------------------------------------------------------------------------------
 
 
 class Dropout(paddle.nn.Layer):
@@ -212,8 +207,6 @@ WRONG["3.3"] = [
     (lambda p=0.5: F.dropout, "should be a class"),
 ]
 
-# 3.4 ------------------------------------------------------------------------------------------
-
 
 def loop(model, optimizer, train_loader, valid_loader, epochs, *, clear=True, evaluate=True, again=True, whole=True):
     """train_pm's loop, and the usual mistakes."""
@@ -248,8 +241,6 @@ WRONG["3.4"] = [
     (lambda m, o, t, v, epochs: loop(m, o, t, v, 1) * epochs, "18 times"),
     (lambda *args: [(a, 1 - b) for a, b in loop(*args)], "the figures are not"),
 ]
-
-# 3.5 ------------------------------------------------------------------------------------------
 
 RIGHT["3.5"] = [lambda: (4, 2, 5, 1, 3), lambda: np.array([4, 2, 5, 1, 3])]
 WRONG["3.5"] = [

@@ -12,15 +12,12 @@ F = nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 4.1 ------------------------------------------------------------------------------------------
-
 
 def blocks(layers=(2, 2, 1, 2, 4), channels=(16, 32, 64, 96, 96)):
     return lambda: tuple(zip(layers, channels, strict=True))
 
 
 RIGHT["4.1"] = [blocks(), lambda: np.array(blocks()()), lambda: [list(pair) for pair in blocks(channels=[8] * 5)()]]
-
 WRONG["4.1"] = [
     (lambda: 12, "five pairs"),
     (blocks((2, 2, 1, 2), (8, 8, 8, 8)), "five pairs"),
@@ -30,8 +27,6 @@ WRONG["4.1"] = [
     (blocks((2, 2, 2, 2, 3)), r"as much as VGG-16(.|\n)*212 × 212(.|\n)*188 × 188"),
     (blocks(channels=(64, 128, 256, 512, 512)), "too large"),
 ]
-
-# 4.2 ------------------------------------------------------------------------------------------
 
 
 def window_by_sets(layers, index):
@@ -51,13 +46,7 @@ def window(layers, index, first_padding=-1, last_padding=-1, strides=True, more=
     return first, last
 
 
-def window_cut_in_the_photograph(layers, index):
-    first, last = window(layers, index)
-    return max(0, first), last
-
-
 RIGHT["4.2"] = [window, window_by_sets]
-
 WRONG["4.2"] = [
     (lambda layers, index: window(layers[::-1], index), "walks from the input to the output"),
     (partial(window, first_padding=0, last_padding=0), "leaves out the padding"),
@@ -69,12 +58,10 @@ WRONG["4.2"] = [
     (lambda *a: (window(*a)[0], window(*a)[1] + 1), "one behind the window"),
     (lambda *a: (window(*a)[0], window(*a)[1] - window(*a)[0] + 1), "not how many"),
     (lambda *a: np.add(window(*a), 1), "counts pixels from 1"),
-    (window_cut_in_the_photograph, "cuts the window off"),
+    (lambda *a: (max(0, window(*a)[0]), window(*a)[1]), "cuts the window off"),
     (lambda *a: window(*a)[::-1], "two ends are exchanged"),
     (lambda layers, index: window(layers, 0), "leaves out the index"),
 ]
-
-# 4.3 ------------------------------------------------------------------------------------------
 
 
 def make(
@@ -140,9 +127,8 @@ def relu_once_a_block(plan, in_channels=3):
     layers = list(make(plan, in_channels))
     following = [*layers[1:], nn.MaxPool2D(2)]
     pairs = zip(layers, following, strict=True)
-    return nn.Sequential(
-        *(one for one, after in pairs if not isinstance(one, nn.ReLU) or isinstance(after, nn.MaxPool2D))
-    )
+    kept = (one for one, after in pairs if not isinstance(one, nn.ReLU) or isinstance(after, nn.MaxPool2D))
+    return nn.Sequential(*kept)
 
 
 def input_channels_forgotten(plan, in_channels=3):
@@ -150,10 +136,6 @@ def input_channels_forgotten(plan, in_channels=3):
     for step in plan:
         layers += [nn.MaxPool2D(2)] if step == "M" else [nn.Conv2D(in_channels, step, 3, padding=1), nn.ReLU()]
     return nn.Sequential(*layers)
-
-
-def without_leading_pooling(plan, in_channels=3):
-    return make(plan[1:] if plan[0] == "M" else plan, in_channels)
 
 
 def batch_normed(before, after):
@@ -185,11 +167,9 @@ WRONG["4.3"] = [
     (partial(make, conv=batch_normed), "parameters beside"),
     (input_channels_forgotten, "channels do not follow the plan"),
     (lambda plan, in_channels=3: make(plan), r"channels do not follow(.|\n)*in_channels=2(.|\n)*\[6, 2, 3, 3\]"),
-    (without_leading_pooling, "maps are too large: not every pooling"),
+    (lambda plan, **more: make(plan[1:] if plan[0] == "M" else plan, **more), "maps are too large: not every pooling"),
     (PoolsLast, "not those of the plan's layers"),
 ]
-
-# 4.4 ------------------------------------------------------------------------------------------
 
 
 def growing(layers, first=1, own=False, dilated=True, strides=True, more=0):
@@ -214,7 +194,6 @@ def growing_by_the_formula(layers):
 
 
 RIGHT["4.4"] = [growing, growing_by_the_formula, lambda layers: tuple(growing(layers))]
-
 WRONG["4.4"] = [
     (partial(growing, dilated=False), "leaves out the dilation"),
     (partial(growing, strides=False), "leaves out the strides"),

@@ -8,8 +8,6 @@ F = paddle.nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 5.1 ------------------------------------------------------------------------------------------
-
 
 def work(c0, c1, c2, c3, c4, r, **change):
     """Add the multiply-adds of the six layers at one place; the options make the usual mistakes."""
@@ -47,8 +45,6 @@ WRONG["5.1"] = [
     (lambda *a: max(1, solved(*a)), "at least 1"),
     (lambda c0, c1, c2, c3, c4, b: (b - c0 * (c1 + c4)) // (5 * c0 + 36 * c2 + 25 * c3), "should not be negative"),
 ]
-
-# 5.2 ------------------------------------------------------------------------------------------
 
 
 class Module(nn.Layer):
@@ -155,8 +151,6 @@ WRONG["5.2"] = [
     (variant(Module, forward=lambda self, x: Module.forward(self, F.relu_(x))), "changes its input"),
 ]
 
-# 5.3 ------------------------------------------------------------------------------------------
-
 
 class Head(nn.Layer):
     """A right AuxiliaryHead with the places where the wrong ones below differ."""
@@ -195,29 +189,15 @@ class InOneSequential(nn.Sequential):
         super().__init__(*layers, nn.ReLU(), nn.Dropout(0.7), nn.Linear(1024, num_classes))
 
 
-class DropsBeforeTheRelu(Head):
-    def hidden(self, x):
-        return F.relu(F.dropout(self.fc1(x), 0.7, training=self.training))
+RIGHT["5.3"] = [
+    Head,
+    InOneSequential,
+    variant(Head, hidden=lambda self, x: F.relu(Head.drop(self, self.fc1(x))), drop=lambda self, x: x),
+    # A convolution 1 x 1 and an average change places, as long as the ReLU comes after both.
+    variant(Head, maps=lambda self, x: F.relu(self.pool(self.conv(x)))),
+]
 
-    def drop(self, x):
-        return x
-
-
-class PoolsAfterTheConvolution(Head):
-    """A convolution 1 x 1 and an average change places, as long as the ReLU comes after both."""
-
-    def maps(self, x):
-        return F.relu(self.pool(self.conv(x)))
-
-
-RIGHT["5.3"] = [Head, InOneSequential, DropsBeforeTheRelu, PoolsAfterTheConvolution]
-
-
-class NoReluAfterConvolution(Head):
-    def maps(self, x):
-        return self.conv(self.pool(x))
-
-
+NoReluAfterConvolution = variant(Head, maps=lambda self, x: self.conv(self.pool(x)))
 WRONG["5.3"] = [
     (variant(Head, side=lambda self, size: 4), r"wrong number of inputs(.|\n)*expected: 512, (.|\n)*came: +2048"),
     (variant(Head, stride=5), r"wrong number of inputs(.|\n)*expected: 512, (.|\n)*came: +128"),
@@ -243,8 +223,6 @@ WRONG["5.3"] = [
     (then(Head, lambda y: y.squeeze(-1)), r"one row of logits per image(.|\n)*expected: +a tensor of shape \[3, 1\]"),
 ]
 
-# 5.4 ------------------------------------------------------------------------------------------
-
 AFTER_THE_STEM = ("block3_1", "block3_2", "pool3", "block4_1", "block4_2", "block4_3", "block4_4", "block4_5", "pool4")
 AFTER_THE_STEM += ("block5_1", "block5_2")
 
@@ -264,10 +242,8 @@ class WithHeads(nn.Layer):
         x = n.pool2(relu(n.conv2_2(relu(n.conv2_1(n.pool1(relu(n.conv1(x))))))))
         for name in AFTER_THE_STEM:
             x = seen[name] = getattr(n, name)(x)
-        main = n.fc(paddle.flatten(n.pool5(x), 1))
-        return self.join(
-            [main, *(h(seen[t]) for h, t in zip(self.heads, self.taps, strict=True))] if self.training else [main]
-        )
+        heads = zip(self.heads, self.taps, strict=True) if self.training else []
+        return self.join([n.fc(paddle.flatten(n.pool5(x), 1)), *(head(seen[tap]) for head, tap in heads)])
 
     def join(self, logits):
         return paddle.concat(logits, axis=1)
@@ -322,14 +298,11 @@ WRONG["5.4"] = [
     (OwnLayer, "parameters of its own"),
     (AlwaysAll, "computed in evaluation mode too"),
     (variant(WithHeads, join=lambda self, logits: logits), "three logits for each photograph, as one tensor"),
-    (
-        variant(WithHeads, join=lambda self, logits: paddle.concat(logits * 3, 1)[:, :3]),
-        "the network's own logit alone",
-    ),
+    (variant(WithHeads, join=lambda self, z: paddle.concat(z * 3, 1)[:, :3]), "the network's own logit alone"),
     (variant(WithHeads, join=lambda self, logits: paddle.concat(logits[::-1], 1)), "the logits are not those"),
     (variant(WithHeads, join=lambda self, z: paddle.concat(z[1:] + z[:1], 1)), "in another order"),
     (
-        variant(WithHeads, join=lambda self, z: paddle.concat(z[:1] + [0.3 * y for y in z[1:]], 1)),
+        variant(WithHeads, join=lambda _, z: paddle.concat([z[0], *(0.3 * y for y in z[1:])], 1)),
         "their losses that get",
     ),
     (variant(WithHeads, join=lambda self, z: F.sigmoid(paddle.concat(z, 1))), "through a sigmoid"),

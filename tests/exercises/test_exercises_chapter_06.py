@@ -12,8 +12,6 @@ F = paddle.nn.functional
 
 RIGHT, WRONG = {}, {}
 
-# 6.1 ------------------------------------------------------------------------------------------
-
 
 def widest(channels, budget, norms=lambda neck, channels: 4 * neck + 2 * channels, kernel=9, ways=2, spare=0):
     """Search as most would; the arguments behind the budget make the mistakes."""
@@ -29,7 +27,6 @@ def by_the_quadratic_formula(channels, budget):
 
 
 RIGHT["6.1"] = [widest, by_the_quadratic_formula, lambda *args: np.int64(widest(*args))]
-
 WRONG["6.1"] = [
     (partial(widest, norms=lambda neck, channels: 0), "batch norms are missing"),
     (partial(widest, norms=lambda neck, channels: 2 * neck + channels), "scale and bias are two"),
@@ -40,8 +37,6 @@ WRONG["6.1"] = [
     (partial(widest, spare=1), "exactly the budget"),
     (lambda channels, budget: widest(channels, budget) + 1, "first neck that costs too much"),
 ]
-
-# 6.5 ------------------------------------------------------------------------------------------
 
 
 def by_paddle(x, scale, bias, mean, variance, training):
@@ -67,7 +62,6 @@ def normalised(
 
 
 RIGHT["6.5"] = [by_paddle, normalised]
-
 WRONG["6.5"] = [
     (partial(normalised, axes=(2, 3)), "each image by itself"),
     (partial(normalised, axes=(0,)), "each place by itself"),
@@ -82,8 +76,6 @@ WRONG["6.5"] = [
     (lambda *arguments: normalised(*arguments)[0], "three arrays"),
 ]
 
-# 6.6 ------------------------------------------------------------------------------------------
-
 
 def falls(score, image, side, stride, sign=1, value=0, end=1, channels=slice(None)):
     tops = range(0, image.shape[1] - side + end, stride)
@@ -95,7 +87,6 @@ def falls(score, image, side, stride, sign=1, value=0, end=1, channels=slice(Non
 
 
 RIGHT["6.6"] = [falls, lambda *arguments: paddle.to_tensor(falls(*arguments))]
-
 WRONG["6.6"] = [
     (partial(falls, sign=-1), "sign is wrong"),
     (partial(falls, value=1), "0 is mid-grey"),
@@ -105,8 +96,6 @@ WRONG["6.6"] = [
     (lambda *arguments: falls(*arguments).T, "exchanged"),
     (lambda *arguments: falls(*arguments) * 2, "the values are not"),
 ]
-
-# 6.4 ------------------------------------------------------------------------------------------
 
 
 def fold(weight, scale, bias, mean, variance, epsilon=1e-5):
@@ -119,11 +108,7 @@ def fold_by_einsum(weight, scale, bias, mean, variance, epsilon=1e-5):
     return [np.einsum("oikl,o->oikl", weight, factor), bias + -factor * mean]
 
 
-def fold_as_tensors(*arguments, **named):
-    return tuple(map(paddle.to_tensor, fold(*arguments, **named)))
-
-
-RIGHT["6.4"] = [fold, fold_by_einsum, fold_as_tensors]
+RIGHT["6.4"] = [fold, fold_by_einsum, lambda *a, **named: tuple(map(paddle.to_tensor, fold(*a, **named)))]
 
 
 def wrong_fold(factor=None, axis=0, new_bias=None):
@@ -173,9 +158,6 @@ def test_a_folded_convolution_does_what_convolution_and_batch_norm_did():
     np.testing.assert_allclose(folded.numpy(), norm(conv(x)).numpy(), rtol=1e-4, atol=1e-5)
 
 
-# 6.2 ------------------------------------------------------------------------------------------
-
-
 class Block(nn.Layer):
     """A right PreActBlock with the places where the wrong ones below differ."""
 
@@ -215,12 +197,6 @@ class InOneSequential(nn.Layer):
 RIGHT["6.2"] = [Block, InOneSequential]
 
 
-class ShortcutFromTheActivated(Block):
-    def forward(self, x):
-        x = self.first(x)
-        return x + self.conv2(self.second(self.conv1(x)))
-
-
 class ChaptersOrder(Block):
     def branch(self, x):
         return self.bn1(self.conv2(F.relu(self.bn2(self.conv1(x)))))
@@ -243,7 +219,7 @@ class NormsAlike(Block):
 
 WRONG["6.2"] = [
     (then(Block, F.relu), "ReLU follows the addition"),
-    (ShortcutFromTheActivated, "at the block's own input"),
+    (variant(Block, forward=lambda self, x: self.first(x) + self.branch(x)), "at the block's own input"),
     (variant(Block, forward=lambda self, x: self.branch(x)), "no shortcut"),
     (ChaptersOrder, "the chapter's order"),
     (variant(ChaptersOrder, forward=lambda self, x: x + self.branch(x)), "convolution comes before its batch norm"),
@@ -269,12 +245,6 @@ WRONG["6.2"] = [
     (then(Block, lambda y: paddle.flatten(y, 1)), "not a tensor of the input's shape"),
 ]
 
-# 6.3 ------------------------------------------------------------------------------------------
-
-
-def by_pooling(x, num_filters, stride):
-    return with_zeros(F.max_pool2d(x, 1, stride), num_filters)
-
 
 def with_zeros(left, num_filters, value=0.0, front=0):
     """Add channels of one value, `front` of them in front."""
@@ -289,12 +259,7 @@ def step(x, stride, start=0):
     return x[:, :, start::stride, start::stride]
 
 
-RIGHT["6.3"] = [by_pooling, by_a_convolution]
-
-
-def repeats(x, num_filters, stride):
-    left = step(x, stride)
-    return paddle.concat([left] * (num_filters // x.shape[1] + 1), axis=1)[:, :num_filters]
+RIGHT["6.3"] = [lambda x, num_filters, stride: with_zeros(F.max_pool2d(x, 1, stride), num_filters), by_a_convolution]
 
 
 def cut_corner(x, num_filters, stride):
@@ -302,14 +267,10 @@ def cut_corner(x, num_filters, stride):
     return with_zeros(x[:, :, :height, :width], num_filters)
 
 
-def through_numpy(x, num_filters, stride):
-    return paddle.to_tensor(with_zeros(step(x, stride), num_filters).numpy())
-
-
 WRONG["6.3"] = [
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, front=num_filters - x.shape[1]), "first"),
     (lambda x, n, stride: with_zeros(step(x, stride), n, front=(n - x.shape[1]) // 2), "both sides"),
-    (repeats, "repeat those of x"),
+    (lambda x, n, stride: paddle.concat([step(x, stride)] * (n // x.shape[1] + 1), axis=1)[:, :n], "repeat those of x"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters, 1.0), "ones"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride, 1), num_filters), "later row and column"),
     (lambda x, num_filters, stride: with_zeros(F.avg_pool2d(x, stride), num_filters), "averages"),
@@ -322,7 +283,10 @@ WRONG["6.3"] = [
     (lambda x, num_filters, stride: step(x, stride)[0], "the shape is wrong"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters) * 2, "shape is right, the values"),
     (lambda x, num_filters, stride: with_zeros(step(x, stride), num_filters).numpy(), "return a tensor"),
-    (through_numpy, "gradient does not find its way back"),
+    (
+        lambda x, n, stride: paddle.to_tensor(with_zeros(step(x, stride), n).numpy()),
+        "gradient does not find its way back",
+    ),
 ]
 
 

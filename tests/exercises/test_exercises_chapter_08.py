@@ -13,8 +13,6 @@ from palm_utils.metrics import score, sigmoid
 pytestmark = pytest.mark.filterwarnings("ignore")  # some answers take the mean of nothing
 RIGHT, WRONG = {}, {}
 
-# 8.1 ------------------------------------------------------------------------------------------
-
 
 def plan(p, labels, sensitivity, prevalence, up=math.ceil, raises=np.greater_equal, wanted=False):
     ill = sorted(p[labels == 1], reverse=True)
@@ -37,7 +35,6 @@ def plan_by_the_course(p, labels, sensitivity, prevalence):
 
 
 RIGHT["8.1"] = [plan, plan_by_trying, plan_by_the_course]
-
 WRONG["8.1"] = [
     (lambda p, y, s, prevalence: plan(p, y, 1.0, prevalence), "finds every diseased eye"),
     (lambda *a: plan(*a, up=math.floor), "one diseased eye too few"),
@@ -47,8 +44,6 @@ WRONG["8.1"] = [
     (lambda p, y, s, prevalence: plan(p, y, s, 0.5), "leaves the prevalence out"),
     (lambda *a: plan(*a)[0], "2 numbers"),
 ]
-
-# 8.2 ------------------------------------------------------------------------------------------
 
 
 def interval(logits, labels, rows, ends=(2.5, 97.5), own=True):
@@ -67,15 +62,12 @@ def interval_by_ranks(logits, labels, rows):
 
 
 RIGHT["8.2"] = [interval, interval_by_ranks]
-
 WRONG["8.2"] = [
     (lambda *a: interval(*a, ends=(5, 95)), "one draw in twenty"),
     (lambda *a: interval(*a, ends=(0, 100)), "least to the largest"),
     (lambda *a: interval(*a, own=False), "not the labels"),
     (lambda logits, labels, rows: roc_auc_score(labels, logits), "2 numbers"),
 ]
-
-# 8.3 ------------------------------------------------------------------------------------------
 
 
 def table(logits, labels, bins=5, probability=sigmoid, absent=np.nan, share=lambda p, y: y):
@@ -95,7 +87,6 @@ def by_edges(logits, labels, bins=5):
 
 
 RIGHT["8.3"] = [table, by_edges]
-
 WRONG["8.3"] = [
     (lambda *a: table(*a, probability=lambda x: x.clip(0, 1)), "sigmoid is missing"),
     (lambda *a: table(*a, absent=0.0), "nan, not 0"),

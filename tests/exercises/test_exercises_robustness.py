@@ -38,7 +38,7 @@ def dividing_by_zero(size, kernel, stride=1, padding=0):
     return size / (kernel - kernel)  # the fault
 
 
-def faulty_in_a_library(size, kernel, stride=1, padding=0):
+def in_a_library(size, kernel, stride=1, padding=0):
     return np.zeros(3).reshape(size)
 
 
@@ -70,10 +70,7 @@ NOT_IMPLEMENTED = "it raises NotImplementedError in line"
             r"it raises ZeroDivisionError in line \d+ of dividing_by_zero: "
             r"`return size / \(kernel - kernel\)  # the fault`(.|\n)*came:     ZeroDivisionError: division by zero",
         ),
-        (
-            faulty_in_a_library,
-            r"raises ValueError in line \d+ of faulty_in_a_library: `return np\.zeros\(3\)\.reshape\(size\)`",
-        ),
+        (in_a_library, r"raises ValueError in line \d+ of in_a_library: `return np\.zeros\(3\)\.reshape\(size\)`"),
         (raising_what_cannot_be_printed, "came:     Unprintable\n"),
         (without_end, "raises RecursionError"),
         (lambda *_, **__: sys.exit(3), "end the program"),
@@ -123,9 +120,6 @@ def test_input_must_stay_as_it_was():
     assert_wrong("2.4", answer, r"changes its input(.|\n)*in place")
 
 
-# endless answers --------------------------------------------------------------------------------
-
-
 def loops(size, kernel, stride=1, padding=0):
     while True:
         pass
@@ -160,9 +154,7 @@ def loops_and_prints(size, kernel, stride=1, padding=0):
         print("still here")
 
 
-NOT_ON_3_10 = pytest.mark.skipif(
-    sys.version_info < (3, 11), reason="Python 3.10 does not let interruptions into such a loop"
-)
+NOT_ON_3_10 = pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 lets no interruption into such a loop")
 
 
 @pytest.mark.parametrize(
@@ -210,9 +202,6 @@ def test_other_timers_are_put_back():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-
-
-# global state -----------------------------------------------------------------------------------
 
 
 def drawing(size, kernel, stride=1, padding=0):

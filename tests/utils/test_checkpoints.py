@@ -317,9 +317,6 @@ def test_what_was_saved_by_hand_or_damaged_does_not_stop_a_program(train, tmp_pa
     assert len(train(*fresh(), epochs=1, resume="a program")) == 1
 
 
-# --- where nothing can be saved, or nothing more
-
-
 def filling_up(monkeypatch, owner, name, call):
     """Let the call of a function with this number (from 1) write a part of what it should, and find the disk full."""
     function, calls = getattr(owner, name), []

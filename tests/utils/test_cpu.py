@@ -1,8 +1,11 @@
 """The faster ways on a CPU: same bits, only where they apply, and off when asked."""
 
 import hashlib
+import os
+import re
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import paddle
@@ -38,54 +41,35 @@ def test_the_kernels_are_those_that_the_processor_has(told, kind):
     assert cpu.kernels_for(*told) == kind
 
 
-def in_new_process(code, **environment):
-    code = f"import os\nos.environ.update({environment})\n{code}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
-
-
-def test_plain_leaves_paddlepaddle_as_it_comes():
-    code = """
-from palm_utils import cpu
-import paddle
-from paddle.nn.functional import conv
-before = conv._conv_nd, paddle.nn.functional.max_pool2d, os.environ.get("MKL_DEBUG_CPU_TYPE")
-cpu.use()
-print(before == (conv._conv_nd, paddle.nn.functional.max_pool2d, os.environ.get("MKL_DEBUG_CPU_TYPE")))
-print(set(cpu.use().values()))
-"""
-    assert in_new_process(code, PALM_CPU="plain") == ["True", "{'off", "(PALM_CPU=plain)'}"]
-
-
-def test_a_variable_that_the_user_has_set_stays():
-    code = "from palm_utils import cpu; cpu.use(); print(os.environ['MKL_DEBUG_CPU_TYPE'], cpu.use()['kernels'])"
-    assert in_new_process(code, MKL_DEBUG_CPU_TYPE="4", PALM_LANG="en")[0] == "4"
-
-
-def test_an_unknown_version_of_paddlepaddle_is_left_alone():
-    code = """
-import paddle
-paddle.__version__ = "3.9.0"
+PROBE = """
+import os, paddle
 from paddle.nn.functional import conv
 from palm_utils import cpu
-before = conv._conv_nd
-cpu.use()
-print(conv._conv_nd is before, cpu.use()["bias"], sep="|")
-"""
-    assert " ".join(in_new_process(code, PALM_LANG="en")) == "True|off (not tried with PaddlePaddle 3.9.0)"
-
-
-def test_a_value_of_palm_cpu_that_is_not_known_is_refused():
-    code = """
-from palm_utils import cpu
-from palm_utils.messages import CourseError
+paddle.__version__ = os.environ.get("VERSION", paddle.__version__)
+ways = lambda: (conv._conv_nd, paddle.nn.functional.max_pool2d, os.environ.get("MKL_DEBUG_CPU_TYPE"))
+before = ways()
 try:
-    cpu.use()
-except CourseError as error:
+    used = cpu.use()
+    print([old == new for old, new in zip(before, ways())], {**used, **cpu.use()})
+except cpu.CourseError as error:
     print(error)
 """
-    assert " ".join(in_new_process(code, PALM_CPU="fast", PALM_LANG="en")).startswith("PALM_CPU is 'fast'")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"PALM_CPU": "plain"}, r"\[True, True, True\] {('[\w ]+': 'off \(PALM_CPU=plain\)'(, )?)+}"),
+        ({"MKL_DEBUG_CPU_TYPE": "4"}, r"\[False, False, True\] {'kernels': 'MKL_DEBUG_CPU_TYPE=4', .*"),
+        ({"VERSION": "3.9.0"}, r"\[True, True, .*'bias': 'off \(not tried with PaddlePaddle 3.9.0\)'.*"),
+        ({"PALM_CPU": "fast"}, "PALM_CPU is 'fast'.*"),
+    ],
+    ids=["plain", "a variable of the user's stays", "an unknown version is left alone", "no value"],
+)
+def test_what_is_in_use_follows_the_environment_and_the_version(environment, said):
+    environment = os.environ | {"PALM_LANG": "en"} | environment
+    done = subprocess.run([sys.executable, "-c", PROBE], env=environment, capture_output=True, text=True)
+    assert re.fullmatch(said, done.stdout.strip()), done.stdout + done.stderr
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -151,9 +135,9 @@ def test_five_steps_end_at_the_same_bits(name, shape, plainly):
     assert trained(network, shape, classes=classes) == plainly(lambda: trained(network, shape, classes=classes))
 
 
-def gradients(layer, shape, dtype="float32"):
+def gradients(layer, shape):
     """Output, and gradients of input and parameters, of a layer."""
-    rng = np.random.default_rng(1)
+    rng, dtype = np.random.default_rng(1), next((p.numpy().dtype for p in layer.parameters()), "float32")
     for parameter in layer.parameters():
         parameter.clear_gradient()
     x = paddle.to_tensor(rng.normal(size=shape).astype(dtype), stop_gradient=False)
@@ -165,9 +149,7 @@ def gradients(layer, shape, dtype="float32"):
 @pytest.mark.parametrize(
     ("make", "shape"),
     [
-        (lambda: paddle.nn.Conv2D(3, 4, 3, padding="SAME"), (2, 3, 9, 9)),
-        (lambda: paddle.nn.Conv2D(3, 4, 3, padding=[1, 2]), (2, 3, 9, 9)),
-        (lambda: paddle.nn.Conv2D(3, 4, 3, padding=[1, 0, 2, 1]), (2, 3, 9, 9)),
+        *((partial(paddle.nn.Conv2D, 3, 4, 3, padding=p), (2, 3, 9, 9)) for p in ("SAME", [1, 2], [1, 0, 2, 1])),
         (lambda: paddle.nn.Conv2D(3, 4, 3, stride=2, dilation=2), (2, 3, 9, 9)),
         (lambda: paddle.nn.Conv2D(4, 4, 3, groups=4), (2, 4, 9, 9)),
         (lambda: paddle.nn.Conv2D(3, 4, 3, padding=1, padding_mode="reflect"), (2, 3, 9, 9)),
@@ -177,25 +159,18 @@ def gradients(layer, shape, dtype="float32"):
         (lambda: paddle.nn.Conv3D(3, 4, 3), (2, 3, 9, 9, 9)),
         (lambda: paddle.nn.MaxPool2D(3, 2, padding=1), (2, 3, 9, 9)),
         (lambda: paddle.nn.MaxPool2D(3, 2, padding=1, ceil_mode=True), (2, 3, 9, 9)),
-        (lambda: paddle.nn.MaxPool2D(2, padding="VALID"), (2, 3, 9, 9)),
-        (lambda: paddle.nn.MaxPool2D(2, padding=[1, 0]), (2, 3, 9, 9)),
+        *((partial(paddle.nn.MaxPool2D, 2, padding=p), (2, 3, 9, 9)) for p in ("VALID", [1, 0])),
         (lambda: paddle.nn.MaxPool2D([3, 2], [2, 1]), (2, 3, 9, 9)),
+        (
+            lambda: paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), paddle.nn.MaxPool2D(2)).to("cpu", "float64"),
+            (2, 3, 8, 8),
+        ),
     ],
 )
-def test_layers_of_every_kind_give_the_same_bits(make, shape, plainly):
+def test_layers_of_every_kind_and_precision_give_the_same_bits(make, shape, plainly):
     paddle.seed(0)
     layer = make()
     for ours, theirs in zip(gradients(layer, shape), plainly(lambda: gradients(layer, shape)), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-def test_double_precision_is_left_alone(plainly):
-    layer = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3, padding=1), paddle.nn.MaxPool2D(2)).to(dtype="float64")
-    for ours, theirs in zip(
-        gradients(layer, (2, 3, 8, 8), "float64"),
-        plainly(lambda: gradients(layer, (2, 3, 8, 8), "float64")),
-        strict=True,
-    ):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -218,36 +193,18 @@ def test_who_asks_for_the_mask_of_a_pooling_gets_it():
     assert values.flatten().tolist() == [5, 7, 13, 15] == mask.flatten().tolist()
 
 
-def test_without_gradients_pooling_is_paddlepaddles(monkeypatch):
-    calls = []
-    plain = lambda x, *args: calls.append(args) or x  # noqa: E731
-    pool = cpu._faster_max_pool(plain)
-    x = paddle.zeros([1, 1, 4, 4])
-    pool(x, 2)
-    with paddle.no_grad():
-        y = paddle.zeros([1, 1, 4, 4])
-        y.stop_gradient = False
-        pool(y, 2)
-    assert [args[3] for args in calls] == [False, False]
-
-
-class Net(paddle.nn.Layer):
-    def __init__(self):
-        super().__init__()
-        self.body = paddle.nn.Sequential(paddle.nn.Conv2D(3, 8, 3), paddle.nn.MaxPool2D(2), paddle.nn.Flatten())
-        self.head = paddle.nn.Linear(72, 1)
-
-    def forward(self, x):
-        return self.head(self.body(x))
+def net():
+    layers = paddle.nn.Conv2D(3, 8, 3), paddle.nn.MaxPool2D(2), paddle.nn.Flatten(), paddle.nn.Linear(72, 1)
+    return paddle.nn.Sequential(*layers)
 
 
 def test_an_exported_network_holds_paddlepaddles_layers(tmp_path, plainly):
     paddle.seed(0)
-    net = Net()
-    net.eval()
+    model = net()
+    model.eval()
     x = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype("float32"), stop_gradient=False)
-    expected = plainly(lambda: net(x)).numpy()
-    paddle.jit.save(net, str(tmp_path / "net"), input_spec=[paddle.static.InputSpec([None, 3, 8, 8])])
+    expected = plainly(lambda: model(x)).numpy()
+    paddle.jit.save(model, str(tmp_path / "net"), input_spec=[paddle.static.InputSpec([None, 3, 8, 8])])
     loaded = paddle.jit.load(str(tmp_path / "net"))
     np.testing.assert_allclose(loaded(x).numpy(), expected, rtol=1e-6)
     program = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.suffix in (".json", ".pdmodel"))
@@ -255,27 +212,8 @@ def test_an_exported_network_holds_paddlepaddles_layers(tmp_path, plainly):
     assert b"max_pool2d_with_index" not in program
 
 
-def test_a_network_made_static_computes_the_same(tmp_path):
-    (tmp_path / "static.py").write_text(STATIC)
-    done = subprocess.run([sys.executable, tmp_path / "static.py"], capture_output=True, text=True)
-    assert done.returncode == 0 and "the same" in done.stdout, done.stderr
-
-
-STATIC = """
-import numpy as np
-from palm_utils import cpu
-import paddle
-from paddle import nn
-cpu.use()
-net = nn.Sequential(nn.Conv2D(3, 8, 3), nn.MaxPool2D(2), nn.Flatten(), nn.Linear(72, 1))
-x = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype("float32"))
-expected = net(x)
-expected.sum().backward()
-wanted = net[0].weight.grad.numpy()
-net.clear_gradients()
-static = paddle.jit.to_static(net)
-np.testing.assert_allclose(static(x).numpy(), expected.numpy(), rtol=1e-5)
-static(x).sum().backward()
-np.testing.assert_allclose(net[0].weight.grad.numpy(), wanted, rtol=1e-4, atol=1e-5)
-print("the same")
-"""
+def test_a_network_made_static_computes_the_same():
+    model = net()
+    expected = gradients(model, (2, 3, 8, 8))
+    for found, right in zip(gradients(paddle.jit.to_static(model), (2, 3, 8, 8)), expected, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-5)

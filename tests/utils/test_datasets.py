@@ -177,13 +177,6 @@ def test_the_addresses_and_sums_are_paddles():
     assert contents.PUBLISHED_MD5[datasets.CIFAR10_FILE] == cifar.CIFAR10_MD5
 
 
-def test_existing_does_not_make_the_sample(checkout):
-    assert datasets.existing("palm") is None
-    assert list(checkout.iterdir()) == []
-    made = datasets.palm()
-    assert datasets.existing("palm") == made
-
-
 def test_ai_studios_nested_folders_and_its_label_folder(checkout):
     names = ("PALM-Training400/PALM-Training400", "PALM-Validation400/PALM-Validation400")
     names = (*names, "PALM-Validation-GT/labels.csv")
@@ -227,15 +220,12 @@ def test_one_line_for_a_notebook_that_names_no_folder(checkout):
         "CIFAR-10: SAMPLE (generated, not the real pictures), 6 training and 2 test pictures",
     ]
     write(checkout, data_sets(1200))
-    assert (
-        [repr(find()) for find in finders]
-        == [str(find()) for find in finders]
-        == [
-            "iChallenge-PM: real data, 1,204 training and 3 validation photographs",
-            "MNIST: real data, 1,200 training and 1,200 test digits",
-            "CIFAR-10: real data, 1,201 training and 2 test pictures",
-        ]
-    )
+    assert [repr(find()) for find in finders] == [str(find()) for find in finders]
+    assert [str(find()) for find in finders] == [
+        "iChallenge-PM: real data, 1,204 training and 3 validation photographs",
+        "MNIST: real data, 1,200 training and 1,200 test digits",
+        "CIFAR-10: real data, 1,201 training and 2 test pictures",
+    ]
 
 
 def test_the_published_cifar_archive_is_known_by_its_checksum(checkout, monkeypatch):

@@ -152,19 +152,19 @@ def test_of_a_short_batch_all_processes_have_as_many(number, parts):
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [({}, "2"), ({"PALM_THREADS": "3"}, "3"), ({"OMP_NUM_THREADS": "3"}, None)]
+    ("set_to", "used"), [({}, "2"), ({"PALM_THREADS": "3"}, "3"), ({"OMP_NUM_THREADS": "3"}, None)]
 )
-def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch, said, expected):
+def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch, set_to, used):
     launcher = Mock(**{"return_value.wait.return_value": 0})
     monkeypatch.setattr("joblib.cpu_count", lambda: 5)
     monkeypatch.setattr("subprocess.Popen", launcher)
     monkeypatch.setattr(machine, "_omp_threads", "")  # what was asked for when these tests began
     for name in ("PALM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in said.items():
+    for name, value in set_to.items():
         monkeypatch.setenv(name, value)
     train.launch([], 2)
-    assert launcher.call_args.kwargs["env"].get("PALM_THREADS") == expected
+    assert launcher.call_args.kwargs["env"].get("PALM_THREADS") == used
 
 
 @pytest.mark.parametrize(

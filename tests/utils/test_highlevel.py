@@ -23,27 +23,22 @@ from palm_utils.sample.pictures import CLASS_NAMES  # written as the sample's ba
 
 
 @pytest.mark.parametrize(
-    ("is_real", "device", "environment", "expected"),
+    ("is_real", "device", "environment", "options", "expected"),
     [
-        (False, "cpu", {}, 4),
-        (True, "cpu", {}, 1),
-        (True, "cpu", {"PALM_KEEP_RESULTS": "1"}, 4),
-        (True, "cpu", {"PALM_EPOCHS": "7"}, 7),
-        (True, "gpu:0", {}, 50),
-        (True, "gpu:0", {"PALM_EPOCHS": "2"}, 2),
+        (False, "cpu", {}, {}, 4),
+        (True, "cpu", {}, {}, 1),
+        (True, "cpu", {"PALM_KEEP_RESULTS": "1"}, {}, 4),
+        (True, "cpu", {"PALM_KEEP_RESULTS": "1"}, {"known": True}, 1),  # it is stored, and need not be made again
+        (True, "cpu", {"PALM_EPOCHS": "7"}, {}, 7),
+        (True, "gpu:0", {}, {"on_gpu": 50}, 50),
+        (True, "gpu:0", {"PALM_EPOCHS": "2"}, {"on_gpu": 50}, 2),
     ],
 )
-def test_epochs_depend_on_the_machine_and_the_data(monkeypatch, is_real, device, environment, expected):
+def test_epochs_depend_on_the_machine_and_the_data(monkeypatch, is_real, device, environment, options, expected):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     data = SimpleNamespace(is_real=is_real)
-    assert highlevel.epochs_here(highlevel.TUTORIAL, data, device, on_gpu=50) == expected
-
-
-def test_a_result_that_is_stored_need_not_be_made_again(monkeypatch):
-    monkeypatch.setenv("PALM_KEEP_RESULTS", "1")
-    data = SimpleNamespace(is_real=True)
-    assert highlevel.epochs_here(highlevel.TUTORIAL, data, "cpu", known=True) == 1
+    assert highlevel.epochs_here(highlevel.TUTORIAL, data, device, **options) == expected
 
 
 def test_batches_hold_every_image_once_with_its_label(images, labels):
@@ -168,11 +163,9 @@ def test_a_result_is_kept_and_read_again(tmp_path, monkeypatch, capsys):
     assert content["network"] == "07_highlevel_api_cifar10:SmallResNet" and content["recipe"]["name"] == "improved"
 
 
-@pytest.mark.parametrize(
-    ("network", "recipe"), [("resnet50", "tutorial"), ("SmallResNet", "improved"), ("SmallResNet", "eyes")]
-)
-def test_what_the_repository_keeps_is_of_today_s_recipes(network, recipe):
-    run = CifarRun.of(network, recipe)
+@pytest.mark.parametrize("run", [("resnet50", "tutorial"), ("SmallResNet", "improved"), ("SmallResNet", "eyes")])
+def test_what_the_repository_keeps_is_of_today_s_recipes(run):
+    run = CifarRun.of(*run)
     history = run.load()
     assert history is None or len(history) == run.arguments.epochs
 

@@ -1,29 +1,15 @@
 """Which language counts, what is said where a translation is missing or damaged, and the errors."""
 
 import pickle
-import subprocess
-import sys
 from unittest.mock import Mock
 
 import nbclient
 import nbformat
 import pytest
 
-from palm_course import terminal
 from palm_course.command import main
 from palm_utils import messages as language
-from palm_utils.messages import (
-    CHINESE,
-    ENGLISH,
-    CourseError,
-    DataError,
-    DataNotFound,
-    DownloadError,
-    Text,
-    WrongArgument,
-    tr,
-    trn,
-)
+from palm_utils.messages import CHINESE, ENGLISH, CourseError, DataError, DataNotFound, Text, WrongArgument, tr, trn
 from palm_utils.training import TrainingDiverged
 
 SAID = "尚未作答。"  # of "not attempted yet."
@@ -43,31 +29,26 @@ def locale(monkeypatch):
     return set_to
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({}, ENGLISH),
-        ({"LANG": "zh_CN.UTF-8"}, CHINESE),
-        ({"LANG": "zh_TW.UTF-8"}, CHINESE),
-        ({"LANG": "de_DE.UTF-8"}, ENGLISH),
-        ({"LANG": "C"}, ENGLISH),
-        ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, ENGLISH),
-        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "zh_CN"}, CHINESE),
-        ({"LC_MESSAGES": "C", "LC_ALL": "zh_CN.UTF-8"}, CHINESE),
-        ({"LC_ALL": "", "LANG": "zh_CN.UTF-8"}, CHINESE),
-        ({"LANG": "de_DE.UTF-8", "LANGUAGE": "fr:zh_CN"}, CHINESE),
-        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en:zh_CN"}, ENGLISH),
-        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "fr"}, CHINESE),
-        ({"LANG": "C.UTF-8", "LANGUAGE": "zh_CN"}, ENGLISH),
-        ({"PALM_LANG": "zh", "LC_ALL": "C"}, CHINESE),
-        ({"PALM_LANG": "zh-Hans"}, CHINESE),
-        ({"PALM_LANG": "en", "LC_ALL": "zh_CN.UTF-8"}, ENGLISH),
-        ({"PALM_LANG": "de", "LC_ALL": "zh_CN.UTF-8"}, ENGLISH),
-        ({"PALM_LANG": " ", "LC_ALL": "zh_CN.UTF-8"}, CHINESE),
-    ],
+IN_CHINESE = (
+    *(
+        "LANG=zh_CN.UTF-8",
+        "LANG=zh_TW.UTF-8",
+        "LANG=en_GB.UTF-8, LC_MESSAGES=zh_CN",
+        "LC_MESSAGES=C, LC_ALL=zh_CN.UTF-8",
+    ),
+    *("LC_ALL=, LANG=zh_CN.UTF-8", "LANG=de_DE.UTF-8, LANGUAGE=fr:zh_CN", "LANG=zh_CN.UTF-8, LANGUAGE=fr"),
+    *("PALM_LANG=zh, LC_ALL=C", "PALM_LANG=zh-Hans", "PALM_LANG= , LC_ALL=zh_CN.UTF-8"),
 )
-def test_the_locale_decides_outside_of_notebooks(values, expected, locale):
-    locale(**values)
+IN_ENGLISH = (
+    *("", "LANG=de_DE.UTF-8", "LANG=C", "LANG=zh_CN.UTF-8, LC_MESSAGES=en_GB.UTF-8", "LANG=C.UTF-8, LANGUAGE=zh_CN"),
+    *("LANG=zh_CN.UTF-8, LANGUAGE=en:zh_CN", "PALM_LANG=en, LC_ALL=zh_CN.UTF-8", "PALM_LANG=de, LC_ALL=zh_CN.UTF-8"),
+)
+
+
+@pytest.mark.parametrize("variables", [*IN_CHINESE, *IN_ENGLISH])
+def test_the_locale_decides_outside_of_notebooks(variables, locale):
+    locale(**dict(variable.lstrip().split("=") for variable in variables.split(",") if variable))
+    expected = CHINESE if variables in IN_CHINESE else ENGLISH
     assert language.current() == expected
     assert tr("not attempted yet.") == (SAID if expected == CHINESE else "not attempted yet.")
 
@@ -184,13 +165,7 @@ def test_a_missing_or_damaged_catalogue_is_no_reason_to_stop(tmp_path, monkeypat
         assert capsys.readouterr().out.startswith("usage: "), number
 
 
-def test_columns_are_those_of_a_terminal():
-    assert terminal.width("ab") == 2 and terminal.width("数据：palm") == 10
-    padded = [terminal.pad(text, 8) for text in ("ab", "数据", "far too long")]
-    assert padded == ["ab      ", "数据    ", "far too long"]
-
-
-FAMILY = [CourseError, DataError, DataNotFound, DownloadError, WrongArgument]
+FAMILY = [CourseError, DataError, DataNotFound, language.DownloadError, WrongArgument]
 
 
 @pytest.mark.usefixtures("chinese")
@@ -228,12 +203,4 @@ def test_an_error_reaches_another_process_with_its_values(kind):
 
 def test_what_python_expects_to_catch_is_caught():
     assert issubclass(WrongArgument, ValueError) and issubclass(DataNotFound, (DataError, FileNotFoundError))
-    assert issubclass(DataError, ValueError) and issubclass(DownloadError, OSError)
-
-
-def test_it_needs_nothing_but_python(monkeypatch):
-    # -S leaves site-packages out: a Python on which no set-up was made.
-    monkeypatch.setenv("PALM_LANG", "zh")
-    code = "from palm_utils.messages import tr; print(ascii(tr('not attempted yet.')))"
-    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=language._FOLDER.parents[1], capture_output=True)
-    assert done.stdout.decode().strip() == ascii(SAID)
+    assert issubclass(DataError, ValueError) and issubclass(language.DownloadError, OSError)

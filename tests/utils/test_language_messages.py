@@ -154,6 +154,7 @@ def test_help_follows_the_locale():
     assert english.startswith("usage: python -m palm_utils") and "check Python, packages, device" in english
     lines = [line.split()[0] for line in english.splitlines() if re.match(r"    \w", line)]
     assert lines == [line.split()[0] for line in chinese.splitlines() if re.match(r"    \w", line)]
+    assert {"data", "run", "train", "doctor"} <= {*lines}
 
 
 def test_a_console_that_lacks_the_characters():

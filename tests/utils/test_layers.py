@@ -17,16 +17,19 @@ class Net(paddle.nn.Layer):
         return self.fc(paddle.flatten(self.pool(self.body(x)), 1))
 
 
-def test_rows_follow_the_image_through_the_network_and_leave_it_as_it_was():
+def test_the_table_follows_the_image_through_the_network_and_leaves_it_as_it_was(capsys):
     model = Net()
     before = weights(model)
-    rows = layer_rows(model, [5, 3, 8, 8])
-    assert [(row.name, row.kind, row.output_shape, row.parameters) for row in rows] == [
-        ("body.0", "Conv2D", [5, 4, 6, 6], 3 * 4 * 9 + 4),
-        ("body.1", "BatchNorm2D", [5, 4, 6, 6], 8),
-        ("body.2", "ReLU", [5, 4, 6, 6], 0),
-        ("pool", "MaxPool2D", [5, 4, 3, 3], 0),
-        ("fc", "Linear", [5, 2], 36 * 2 + 2),
+    layer_table(model, [5, 3, 8, 8])
+    lines = [line.split() for line in capsys.readouterr().out.replace(", ", ",").splitlines()]
+    assert lines[1:] == [
+        ["input", "[5,3,8,8]"],
+        ["body.0", "Conv2D", "[5,4,6,6]", str(3 * 4 * 9 + 4)],
+        ["body.1", "BatchNorm2D", "[5,4,6,6]", "8"],
+        ["body.2", "ReLU", "[5,4,6,6]", "0"],
+        ["pool", "MaxPool2D", "[5,4,3,3]", "0"],
+        ["fc", "Linear", "[5,2]", str(36 * 2 + 2)],
+        ["total", str(count_parameters(model))],
     ]
     assert model.training and all(p.grad is None for p in model.parameters())
     assert_same(weights(model), before)
@@ -45,16 +48,6 @@ def test_only_trainable_parameters_are_counted():
     for p in model.fc.parameters():
         p.stop_gradient = True
     assert count_parameters(model) == 112 + 8
-
-
-def test_the_table_shows_every_layer_and_the_total(capsys):
-    model = Net()
-    layer_table(model, [1, 3, 8, 8])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["input", "[1,", "3,", "8,", "8]"]
-    assert lines[2].split() == ["body.0", "Conv2D", "[1,", "4,", "6,", "6]", "112"]
-    assert lines[-1].split() == ["total", str(count_parameters(model))]
-    assert len(lines) == 8
 
 
 def test_gradient_norms_are_root_mean_squares_by_layer():

@@ -13,7 +13,7 @@ import paddle
 import pytest
 from networks import Tiny, momentum
 
-from palm_utils import cpu, history, machine, training
+from palm_utils import cpu, machine, training
 from palm_utils.messages import CourseError, WrongArgument
 
 # Prints what PaddlePaddle was told, what a chapter says of it, and what is left to processes started later.
@@ -172,9 +172,7 @@ def test_a_gpu_that_is_not_there_is_an_error_before_paddlepaddle_ends_the_proces
             machine.use_device(device)
 
 
-def test_what_the_machine_is_can_be_had_where_notebooks_look_for_it():
-    assert history.machine_line is machine.machine_line and history.describe_machine is machine.describe_machine
-    assert training.use_device is machine.use_device
+def test_what_the_machine_is():
     about = machine.describe_machine()
     assert list(about) == ["python", "paddle", "numpy", "device", "threads", "processor"]
     assert machine.machine_line().startswith(f"Python {about['python']}, PaddlePaddle {about['paddle']}, numpy ")

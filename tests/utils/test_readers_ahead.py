@@ -18,13 +18,6 @@ def workers():
     return [thread for thread in threading.enumerate() if thread.name.startswith("palm-")]
 
 
-@pytest.mark.parametrize("ahead", [1, 3])
-@pytest.mark.parametrize("number", [0, 1, 2, 10])
-def test_everything_comes_once_and_in_order(number, ahead):
-    assert list(loaded_ahead(lambda i: i * i, range(number), ahead)) == [i * i for i in range(number)]
-    assert workers() == []
-
-
 def test_the_next_one_is_loaded_while_this_one_is_used():
     started = {i: threading.Event() for i in range(4)}
 
@@ -49,42 +42,19 @@ def test_the_next_two_are_loaded_side_by_side():
     assert list(loaded_ahead(load, range(4), ahead=2)) == [0, 1, 2, 3]
 
 
-def test_an_exception_comes_as_it_is_and_at_its_turn():
-    raised = LookupError("here")
-
-    def load(i):
-        if i == 2:
-            raise raised
-        return i
-
-    seen = []
-    with pytest.raises(LookupError) as caught:
-        for i in loaded_ahead(load, range(5)):
-            seen.append(i)
-    assert caught.value is raised and seen == [0, 1]
-    assert workers() == []
-
-
 @pytest.mark.parametrize("leave", ["close", "forget", "raise"])
-def test_a_generator_that_is_left_leaves_no_thread_behind(leave):
-    generator = loaded_ahead(lambda i: i, range(100))
-    assert next(generator) == 0
-    assert len(workers()) == 1
-    if leave == "close":
-        generator.close()
-    elif leave == "forget":
-        del generator
-    else:
-        with pytest.raises(KeyboardInterrupt):
-            generator.throw(KeyboardInterrupt)
-    assert workers() == []
-
-
 @pytest.mark.parametrize("cache", [True, False])
-def test_a_reader_that_is_left_leaves_nothing_behind(folder, cache):
+def test_a_reader_that_is_left_leaves_no_thread_behind(folder, cache, leave):
     batches = data_loader(folder, 2, cache=cache)()
     next(batches)
-    del batches
+    assert workers()
+    if leave == "close":
+        batches.close()
+    elif leave == "forget":
+        del batches
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            batches.throw(KeyboardInterrupt)
     assert workers() == []
 
 

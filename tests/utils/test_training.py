@@ -67,9 +67,7 @@ def test_the_first_line_tells_what_is_trained_on_how_long_where_and_where_it_is_
 
 def test_an_optimizer_of_another_network_is_refused(train):
     model, optimizer = fresh()
-    with pytest.raises(
-        ValueError, match=r"holds no parameter of this Tiny: run the cell that makes the optimizer again"
-    ):
+    with pytest.raises(ValueError, match="no parameter of this Tiny: run the cell that makes the optimizer again"):
         train(Tiny(), optimizer)
     groups = [{"params": model.parameters()[:1]}, {"params": model.parameters()[1:], "learning_rate": 0.1}]
     assert len(train(model, paddle.optimizer.SGD(0.1, parameters=groups), epochs=1)) == 1
@@ -88,10 +86,7 @@ def test_a_reader_of_ones_own_may_yield_other_types_of_numbers(train, images, la
 @pytest.mark.parametrize(
     ("batch", "said"),
     [
-        (
-            (IMAGES.transpose(0, 2, 3, 1), [0, 1]),
-            r"images are \[2, 224, 224, 3\]; networks take \[N, 3, height, width\]",
-        ),
+        ((IMAGES.transpose(0, 2, 3, 1), [0, 1]), r"are \[2, 224, 224, 3\]; networks take \[N, 3, height, width\]"),
         ((IMAGES, [0, 1, 1]), r"a label for each image; images are \[2, 3, 224, 224\], labels \[3, 1\]"),
         ((IMAGES, [[1, 0], [0, 1]]), r"a label for each image; .*labels \[2, 2\]"),
         ((IMAGES.astype(np.uint8), [0, 1]), "images are uint8; transform_img turns a photograph into float32"),
@@ -135,15 +130,6 @@ def test_an_epoch_can_be_cut_short_from_outside_and_the_run_says_so(train, monke
     monkeypatch.setenv("PALM_BATCHES", "-1")
     with pytest.raises(CourseError, match="PALM_BATCHES is '-1'; it must be a whole number"):
         train(*fresh())
-
-
-def test_without_readers_it_trains_and_evaluates_on_the_data_set_that_is_found(real_data, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    model, optimizer = fresh()
-    assert len(train_pm(model, optimizer, epochs=1)) == 1
-    ends = ("pdparams", "pdopt", "json", "best.pdparams")
-    assert {f.name for f in tmp_path.glob("palm.*")} == {f"palm.{end}" for end in ends}
-    assert len(evaluation(model, "palm.pdparams").labels) == 7
 
 
 def test_losses_are_means_over_images_not_over_batches(palm_folder, readers, tmp_path):
