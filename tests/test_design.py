@@ -53,6 +53,9 @@ def lines(paths):
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
 
 
+# how much there is -----------------------------------------------------------------------------------
+
+
 def test_palm_utils_is_read_in_an_afternoon():
     assert len(MODULES) <= 13, [path.name for path in MODULES]
     assert lines(OWN) <= 2800
@@ -71,8 +74,14 @@ def test_what_an_import_loads_of_ours(module, most):
     assert module in loaded and len(loaded) <= most, loaded
 
 
+# which way the arrows run ----------------------------------------------------------------------------
+
 # The package's docstring lists its modules from the bottom up.
 ORDER = re.findall(r"^(\w+)  +\S", palm_utils.__doc__, re.MULTILINE)
+
+
+def test_the_docstring_of_palm_utils_lists_its_modules():
+    assert {name_of(path) for path in MODULES} | {"sample"} == set(ORDER)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(STUDENTS)))
@@ -98,3 +107,15 @@ def test_a_student_sees_one_error_not_the_one_behind_it_too():
         if isinstance(node, ast.Raise) and node.exc and not isinstance(node.cause, ast.Constant)
     }
     assert found == set()
+
+
+def test_modules_are_imported_by_string_only_where_names_are_looked_up():
+    found = {
+        str(path.relative_to(ROOT))
+        for path in EVERY_FILE
+        for node in ast.walk(tree(path))
+        if {"import_module", "__import__"} & {getattr(node, "id", None), getattr(node, "attr", None)}
+        or (isinstance(node, ast.alias) and node.name == "import_module")
+    }
+    # installed.py tries whether other people's packages can be imported.
+    assert found == {"palm_utils/__init__.py", "palm_course/command.py", "palm_course/installed.py"}
