@@ -17,12 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 _STUDENTS = ("datasets", "highlevel", "history", "layers", "machine", "metrics", "readers")
 PRINTING = [f"palm_utils/{name}.py" for name in _STUDENTS]
-PRINTING += [f"palm_course/results/{name}.py" for name in ("candidates", "comparison", "stored")]
+PRINTING += [f"palm_course/results/{name}.py" for name in ("candidates", "comparison", "recipes", "stored")]
 PRINTING += [f"palm_course/exercises/{name}.py" for name in ("open_exercise", "trial")]
 PRINTING += ["palm_course/claims.py", "palm_course/getting/weights.py"]
 # The placeholders whose values are translated as well; the others are names and numbers.
 PARTS = {"bounds", "claim", "end", "first", "here", "images", "last", "machine", "numbers", "split", "spread"}
-PARTS |= {"text", "there", "threads", "what"}
+PARTS |= {"augment", "rate", "text", "there", "threads", "what"}
 
 
 def translated(text: str) -> str:
@@ -52,7 +52,8 @@ def _part(line: str, letters: int = 0) -> str:
             values = {key: _part(value) if key in PARTS else value for key, value in found.groupdict().items()}
             if letters or all(values[key] != value for key, value in found.groupdict().items() if key in PARTS):
                 return "".join(text + (values[key] if key else "") for text, key, _ in _pieces(chinese))
-    return line
+    label = re.match(r"\w+: +", line)  # print("tutorial:", recipe)
+    return label[0] + _part(line[label.end() :], letters) if letters and label else line
 
 
 @cache

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 
+from palm_utils.messages import mark, tr
 from palm_utils.readers import Augment, brightness, compose, flip, rotate
 
 AUGMENTATIONS = {"flip": flip, "brightness": brightness, "rotate": rotate}
@@ -65,15 +66,21 @@ class Recipe(_Stored):
         return compose(*(AUGMENTATIONS[name] for name in self.augment)) if self.augment else None
 
     def __str__(self) -> str:
-        rate = f"learning rate {self.learning_rate:g}"
-        if self.warmup_epochs:
-            rate = f"{rate} after {self.warmup_epochs:g} epoch(s) of warm-up"
-        if self.schedule == "cosine":
-            rate = f"{rate}, then down to 0 along a cosine"
-        rest = f"weight decay {self.weight_decay:g}, {self.epochs} epochs, "
-        rest += f"augmentation: {' + '.join(self.augment) or 'none'}"
+        ways = {
+            ("constant", True): mark("{start:g} after {warmup:g} epoch(s) of warm-up"),
+            ("cosine", False): mark("{start:g}, then down to 0 along a cosine"),
+            ("cosine", True): mark("{start:g} after {warmup:g} epoch(s) of warm-up, then down to 0 along a cosine"),
+        }
+        way, numbers = (
+            (self.schedule, self.warmup_epochs > 0),
+            {"start": self.learning_rate, "warmup": self.warmup_epochs},
+        )
+        rate = tr(ways[way], **numbers) if way in ways else f"{self.learning_rate:g}"
+        augment = " + ".join(self.augment) or tr("none")
+        told = {"decay": self.weight_decay, "epochs": self.epochs, "augment": augment}
+        rest = tr("weight decay {decay:g}, {epochs} epochs, augmentation: {augment}", **told)
         mean = f", weights averaged with decay {self.average:g}" if self.average else ""
-        return f"{self.optimizer}, {rate},\n{rest}{mean}"
+        return tr("{optimizer}, learning rate {rate},", optimizer=self.optimizer, rate=rate) + f"\n{rest}{mean}"
 
     def _schedule(self, steps_per_epoch: int):
         steps, warmup = self.epochs * steps_per_epoch, round(self.warmup_epochs * steps_per_epoch)

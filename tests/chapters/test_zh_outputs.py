@@ -9,6 +9,7 @@ from editions import zh_outputs
 from palm_course.claims import claim
 from palm_course.results import candidates, comparison, stored
 from palm_course.results.comparison import Cost
+from palm_course.results.recipes import STEADY, TUTORIAL
 from palm_utils.datasets import PalmData
 from palm_utils.history import History
 from palm_utils.layers import layer_table
@@ -41,6 +42,9 @@ def tables(data, monkeypatch):
     for network in ("03_alexnet:AlexNet", "04_vgg:VGG", "06_resnet:ResNet"):
         yield lambda network=network: stored.table(network, claim="about 94 %")
         yield lambda network=network: (candidates.table(network), candidates.paired(network))
+    for recipes in (TUTORIAL, STEADY):
+        yield lambda recipes=recipes: print("recipe:  ", recipes["06_resnet:ResNet"])
+    yield lambda: print("recipe:", STEADY["03_alexnet:AlexNet"])
     yield lambda: comparison.table(comparison.rows(), {"04_vgg:VGG": Cost(71_916_929, 1_266_063_360)})
     for history, kind in itertools.product((a_history(), stored.load("03_alexnet:AlexNet", "tutorial")[0]), "rs"):
         its = PalmData(data.root, {"r": "real", "s": "sample"}[kind])
