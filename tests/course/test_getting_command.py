@@ -9,7 +9,6 @@ import palm_archives
 import pytest
 from palm_archives import MNIST, bare_checkout, cifar_archive, idx
 
-from palm_course.command import main
 from palm_course.getting import command, contents, download, prepare
 from palm_utils import datasets
 from palm_utils.messages import CourseError, DataError, DataNotFound
@@ -58,11 +57,8 @@ def test_a_folder_that_palm_data_names_is_made_when_data_is_got(data, tmp_path, 
     monkeypatch.setenv("PALM_DATA", str(tmp_path / "new" / "data"))
     with pytest.raises(DataNotFound, match="not there"):
         datasets.palm()
-    with monkeypatch.context() as sample:
-        sample.setenv("PALM_SAMPLE", "tiny")  # it does not matter here
-        assert data("palm", "--from", source, "--allow-incomplete") == 0
+    assert data("palm", "--from", source, "--allow-incomplete") == 0
     assert datasets.palm().root == tmp_path / "new" / "data" / "palm"
-    assert palm_archives.tree(datasets.palm().root) == palm_archives.prepared()
     (file := tmp_path / "file").write_text("")
     monkeypatch.setenv("PALM_DATA", str(file))
     with pytest.raises(DataNotFound, match="not a folder"):
@@ -91,9 +87,8 @@ def test_the_table_names_what_is_unusable(data, capsys):
 
 def test_a_wrong_palm_data_is_said_once(data, capsys, monkeypatch):
     monkeypatch.setenv("PALM_DATA", "nowhere")
-    assert main(["data"]) == 1
-    said = "".join(capsys.readouterr())
-    assert said.count("PALM_DATA is 'nowhere'") == 1 and "Traceback" not in said
+    assert data() == 1
+    assert capsys.readouterr().out.count("PALM_DATA is 'nowhere'") == 1
 
 
 def test_palm_from_archives_and_again(data, tmp_path, capsys):
@@ -112,6 +107,14 @@ def test_palm_from_archives_and_again(data, tmp_path, capsys):
     assert palm_archives.tree(data.folder / "palm") == palm_archives.prepared()
 
 
+def test_palm_goes_where_palm_data_says(data, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("PALM_DATA", str(tmp_path / "mine"))
+    monkeypatch.setenv("PALM_SAMPLE", "tiny")
+    data("palm", "--from", palm_archives.ai_studio(tmp_path / "source"), "--allow-incomplete")
+    assert palm_archives.tree(tmp_path / "mine" / "palm") == palm_archives.prepared()
+
+
 def test_palm_from_ai_studios_own_folder(data, tmp_path):
     with pytest.raises(DataNotFound, match=r"data19065.*data palm --from PATH.*--download"):
         data("palm", "--allow-incomplete")
@@ -121,12 +124,19 @@ def test_palm_from_ai_studios_own_folder(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words",
-    ["mnist --from x", "cifar10 --allow-incomplete", "--download", "sample --force", "palm --from x --download", "a"],
+    "arguments",
+    [
+        "mnist --from x",
+        "cifar10 --allow-incomplete",
+        "--download",
+        "sample --force",
+        "palm --from x --download",
+        "image",
+    ],
 )
-def test_arguments_that_do_not_go_together(data, words, capsys):
+def test_arguments_that_do_not_go_together(data, arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
-        data(*words.split())
+        data(*arguments.split())
     assert "usage:" in capsys.readouterr().err
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from palm_utils import files
-from palm_utils.files import expanded, locked, replacing, user_cache_folder
+from palm_utils.files import can_be_written, expanded, locked, replacing, user_cache_folder
 
 
 def test_the_old_content_stays_until_the_new_is_whole(tmp_path):
@@ -78,6 +78,8 @@ def test_one_at_a_time_and_the_other_is_told(tmp_path, capsys):
     assert "Waiting for another process that is making x" in capsys.readouterr().out
 
 
+# --- what a killed process leaves beside a file or folder that it was replacing
+
 OTHERS = [".data.zip.abc12345.part", ".other.abc12345.part", "data.part"]
 
 
@@ -125,6 +127,9 @@ def test_a_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_path, mo
     with pytest.raises(error), replacing(tmp_path / "data", folder=True) as fresh:
         (fresh / "new").write_text("y")
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["data", "data/mine"]
+
+
+# --- where what can be made again goes
 
 
 @pytest.fixture
@@ -181,3 +186,10 @@ def test_what_others_put_into_the_temporary_folder_is_not_used(cache, tmp_path, 
 def test_a_home_that_is_not_known_is_left_as_it_is_written(monkeypatch, path):
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     assert expanded(path) == Path(path)
+
+
+def test_a_folder_can_be_written_where_the_nearest_one_that_is_there_can(tmp_path, monkeypatch):
+    assert can_be_written(tmp_path) and can_be_written(tmp_path / "not" / "yet" / "there")
+    (tmp_path / "read-only").mkdir()
+    refuse_to_write_to(tmp_path / "read-only", monkeypatch)
+    assert not can_be_written(tmp_path / "read-only" / "not" / "yet")
