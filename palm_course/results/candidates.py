@@ -52,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
     if args.network not in CANDIDATES:
         told = {"name": args.network, "known": ", ".join(CANDIDATES)}
         raise CourseError("{name!r} has no candidates; there are some for {known}", **told)
+    if unknown := set(args.only or ()) - set(CANDIDATES[args.network]):
+        told = {"names": ", ".join(sorted(unknown)), "known": ", ".join(CANDIDATES[args.network])}
+        raise CourseError("There are no candidates {names}; there are {known}", **told)
     data = measure.real_photographs()
     for name in args.only or CANDIDATES[args.network]:
         recipe = CANDIDATES[args.network][name]

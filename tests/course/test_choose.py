@@ -102,6 +102,8 @@ def test_candidates_are_scored_by_mirror_images_and_without_averaged_weights_too
 def test_a_network_without_candidates_and_the_sample_are_refused(course, monkeypatch, capsys):
     assert main(["choose", "03_small:Large"]) == 1
     assert "'03_small:Large' has no candidates" in capsys.readouterr().err
+    assert main(["choose", NETWORK, "--only", "slower"]) == 1
+    assert "no candidates slower; there are slow, fast" in capsys.readouterr().err
     monkeypatch.setenv("PALM_SAMPLE", "tiny")
     assert main(["choose", NETWORK]) == 1
     assert "only the sample is here" in capsys.readouterr().err
