@@ -55,7 +55,7 @@ FROM_ELSEWHERE = {
     "06": {
         "depths and errors, by the papers": "152 101 1202 6.4 7.0 7.9 3.8 billion 4.1 billion 3.6 4.49",
         "put into formulas, and ln 2": "1.1 0.9 0.1 0.693",
-        "13 x 13 places": "169",
+        "13 x 13 places; scale and bias of 512 and 384 channels": "169 1,024 768",
         "a change from epoch to epoch, in test_results_told": "2.5",
         "learning rates to try": "0.05 0.002",
     },
