@@ -7,7 +7,8 @@ _TEXT = {
         "intro": "Every figure here is read from the files in `results/`, one for each training run on the real "
         "photographs (chapter 1: on the real MNIST; chapter 7: on the real CIFAR-10). Chapter 8 compares the networks.",
         "columns": ("chapter", "network", "recipe", "epochs", "seeds", "accuracy, %", "AUC", "tutorial"),
-        "spread": "Accuracies are those of the validation images after the last epoch, one for each seed (chapter 7, tutorial's recipe: of the test pictures). The AUC is "
+        "spread": "Accuracies are those of the validation images after the last epoch, one for each seed "
+        "(chapter 7, tutorial's recipe: of the test pictures). The AUC is "
         "the mean over the seeds.",
         "missing": "not measured yet",
         "runs": "Epoch by epoch",
@@ -21,7 +22,8 @@ _TEXT = {
         "intro": "本页所有数字都取自 `results/` 中的文件，每个文件记录一次在真实照片上的训练"
         "（第 1 章用真实的 MNIST，第 7 章用真实的 CIFAR-10）。第 8 章对各个网络作了比较。",
         "columns": ("章", "网络", "训练方案", "轮数", "随机种子", "准确率（%）", "AUC", "教程"),
-        "spread": "准确率是最后一轮之后在验证图像上的准确率，每个随机种子一个数字（第 7 章的教程方案为测试图片）；AUC 是各种子的均值。",
+        "spread": "准确率是最后一轮之后在验证图像上的准确率，每个随机种子一个数字"
+        "（第 7 章的教程方案为测试图片）；AUC 是各种子的均值。",
         "missing": "尚未测量",
         "runs": "逐轮结果",
         "run_columns": ("轮次", "训练损失", "验证损失", "准确率（%）", "AUC", "秒"),

@@ -444,7 +444,7 @@ BUGS = Exercise(
     number="3.5",
     name="find_the_bugs",
     title=mark("find the bug: five broken pieces of code"),
-    success=mark("these five are behind most disappointing results, and none of them raises an error."),
+    success=mark("these five are common, and none of them raises an error."),
     hint=mark("read each loop line by line beside the one in chapter 2."),
     stronger_hint=mark(
         "in A a line is missing, and in B a call that changes the mode. In C write the shapes beside each name. In D "

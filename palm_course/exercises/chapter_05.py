@@ -355,7 +355,7 @@ WITH_HEADS = Exercise(
     number="5.4",
     name="GoogLeNetWithHeads",
     title=mark("GoogLeNet with its auxiliary heads"),
-    success=mark("three losses in training, one logit in use: that is the whole of the paper's GoogLeNet."),
+    success=mark("three losses in training, one logit in use: that is how the paper trains GoogLeNet."),
     hint=mark("write out the chapter's `features` line by line, and stop where a head looks at the maps."),
     stronger_hint=mark(
         "keep network, head1 and head2 as attributes. In `forward`, x goes through the layers as in "

@@ -176,7 +176,7 @@ STOP = NumberExercise(
     number="7.3",
     name="StopWhenFlat",
     title=mark("a callback that stops in time"),
-    success=mark("your trainings end when there is nothing left to gain, and never one epoch too early."),
+    success=mark("your trainings end when validation has stopped getting better, neither sooner nor later."),
     hint=mark("what do you compare an accuracy with, and what happens to your count when it is better?"),
     stronger_hint=mark(
         "call super().__init__() and keep patience in __init__; set self.best and self.waited in on_train_begin. In "
