@@ -1,4 +1,4 @@
-"""The command `python -m palm_utils`: what students need (data, progress, reset, update, doctor), then the rest."""
+"""The command `python -m palm_utils`: what students need (data, progress, reset, update), then the rest."""
 
 from __future__ import annotations  # the doctor has to run on any Python
 

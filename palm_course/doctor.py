@@ -23,7 +23,7 @@ Line = tuple  # status ("OK", "WARN" or "FAIL"), what was looked at, what was fo
 
 _ROOT = Path(__file__).resolve().parents[1]
 _GIB = 2**30
-_DISK_NEEDED = 7 * _GIB // 2  # what five epochs of VGG leave with Adam, two generations of checkpoints among it
+_DISK_NEEDED = 4 * _GIB  # VGG with Adam, while one generation of checkpoints takes the other's place
 _MEMORY_NEEDED = 6 * _GIB  # VGG with Adam: 5.6
 _SHM_NEEDED = 256 * 2**20  # a few batches of 64 x 3 x 224 x 224 float32, between worker processes
 _FOREIGN = mark("{version} from {folder}, not from this environment; unset PYTHONPATH")
@@ -213,7 +213,7 @@ def check_memory() -> Iterator[Line]:
 
 
 def check_disk() -> Iterator[Line]:
-    yield check_space(tr("free disk"), Path.cwd(), _DISK_NEEDED, tr("VGG's checkpoints need up to 3.5 GiB"))
+    yield check_space(tr("free disk"), Path.cwd(), _DISK_NEEDED, tr("VGG's checkpoints need up to 4 GiB"))
     if Path("/dev/shm").is_dir():
         remedy = tr("loading with worker processes may fail; in Docker: --shm-size=1g")
         yield check_space("/dev/shm", Path("/dev/shm"), _SHM_NEEDED, remedy)

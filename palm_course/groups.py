@@ -26,7 +26,7 @@ def small_pictures(files: Sequence[Path], side: int = 32) -> np.ndarray:
 
 
 def identical(files: Sequence[Path]) -> list[Pair]:
-    """Return the pairs of photographs that have the same pixels, compared by their SHA-256, whatever their names."""
+    """Return each copy with the first photograph of the same pixels, compared by SHA-256, whatever their names."""
     first: dict[tuple, int] = {}
     pairs = []
     for i, file in enumerate(files):
@@ -84,7 +84,7 @@ def numbered_pairs(names: Sequence[str], distance: np.ndarray) -> list[Pair]:
 def joined(count: int, pairs: Iterable[Pair]) -> np.ndarray:
     """Return the group of each of `count` photographs, int64 [count]; a chain of pairs makes one group.
 
-    Groups are numbered 0, 1, … in the order of their first photograph.
+    Groups are numbered 0, 1, …, in no particular order.
     """
     group = np.arange(count)
     for i, j in pairs:

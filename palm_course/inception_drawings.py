@@ -60,7 +60,7 @@ def both(c0: int, c1: int, c2: tuple[int, int], c3: tuple[int, int], c4: int, si
 
 @worded
 def whole(rows: Sequence[LayerRow], heads: dict[str, str], *, title: str) -> Figure:
-    """Draw the layers of GoogLeNet, a new line of boxes after each pooling that follows modules.
+    """Draw the layers of GoogLeNet, a new line of boxes after pool2, pool3 and pool4.
 
     rows: of `layers.layer_rows(model, …, whole=(Inception,))`; heads: texts of the auxiliary heads, by the name of the
     layer whose output they get, such as {"block4_1": "softmax1"}.

@@ -121,6 +121,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    import matplotlib.pyplot as plt
+
     model, failed = _model(args), 0
     for file in args.files:
         try:
@@ -138,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
             picture = args.maps / f"{file.stem}.map.png"
             fig = show(model, img, title=file.name)
             fig.savefig(picture, dpi=120)
-            fig.clear()
+            plt.close(fig)
             print("  " + tr("where it looks: {picture}", picture=picture))
     print(tr("This is an exercise and no diagnosis: only a doctor can tell whether an eye is ill."))
     return int(failed > 0)

@@ -8,7 +8,7 @@ from palm_utils.figures import BLUE, GREY, INK
 from palm_utils.messages import mark
 
 # ILSVRC: year, network or team, top-5 error in per cent, whether it is a convolutional network, and where its name goes
-# (from the dot, in points). 2012 and 2015: ensembles, as entered; the papers give these figures.
+# (from the dot, in points). 2012 to 2015: ensembles, as entered; the papers give these figures.
 ENTRIES = (
     (2010, "best entry", 28.2, False, (0, 9)),
     (2011, "best entry", 25.8, False, (0, 9)),

@@ -253,7 +253,7 @@ class Replicas:
     def end_epoch(self) -> None:
         """Give the network the mean of the running statistics that its copies have seen."""
         for own, *others in zip(*(model.state_dict().values() for model in self.models), strict=True):
-            if own.stop_gradient:
+            if own.stop_gradient and any((own != other).any() for other in others):  # not what is frozen
                 own.set_value(sum(others, own) / len(self.models))
 
     def __call__(self, images):

@@ -199,7 +199,7 @@ def existing(name: str) -> DataSet | None:
     from palm_utils import sample
 
     root = sample.sample_folder() / "sample" / sample.sample_size()
-    return _found(name) or (KINDS[name](root / name, "sample") if sample.is_sample(root) else None)
+    return _found(name) or (KINDS[name](root / name, "sample") if sample.is_intact(root, root.name) else None)
 
 
 def find_real(name: str) -> DataSet | None:

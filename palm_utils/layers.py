@@ -79,7 +79,7 @@ def layer_rows(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> l
 def _with_row(model, whole: tuple[type, ...]) -> Iterator[tuple]:
     """Yield each layer that has a row, or is part of one: its name, the layer, the name of the row."""
     row: str | None = None
-    for name, layer in model.named_sublayers():
+    for name, layer in model.named_sublayers(include_self=not list(model.children())):
         if row is not None and name.startswith(f"{row}."):
             yield name, layer, row
         elif isinstance(layer, whole) or not list(layer.children()):

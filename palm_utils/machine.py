@@ -157,12 +157,13 @@ def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int
     passed, else PALM_RESUME. Raises CourseError when one of these numbers is not a whole number of at least 1.
     """
     asked = {name: os.environ.get(name, "").strip() for name in ("PALM_EPOCHS", "PALM_BATCHES")}
+    asked["epochs"] = "" if epochs is None else str(epochs)
     if epochs is None and not asked["PALM_EPOCHS"]:
         asked["EPOCH_NUM"] = str(getattr(sys.modules["__main__"], "EPOCH_NUM", EPOCH_NUM))
     for name, value in asked.items():
-        if value and (not value.isdigit() or int(value) < 1):
+        if value and (not value.isdecimal() or int(value) < 1):
             raise CourseError("{name} is {value!r}; it must be a whole number of at least 1", name=name, value=value)
-    epochs = int(asked["PALM_EPOCHS"] or asked["EPOCH_NUM"]) if epochs is None else epochs
+    epochs = int(asked["epochs"] or asked["PALM_EPOCHS"] or asked["EPOCH_NUM"])
     resume = (os.environ.get("PALM_RESUME", "").strip() or None) if resume is None else resume
     return epochs, int(asked["PALM_BATCHES"] or 0) or None, resume
 
@@ -170,13 +171,12 @@ def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int
 def refuse(size: int, n: int, amp: bool, device: str, replicas: int = 1) -> None:
     """Raise CourseError if n processes cannot share a batch of `size` evenly, and for what needs another device."""
     if size % n:
-        raise CourseError(
-            "A batch of {size} cannot be shared evenly by {n} processes: choose a multiple of {n}.", size=size, n=n
-        )
+        template = mark("A batch of {size} cannot be shared evenly by {n} processes: choose a multiple of {n}.")
+        raise CourseError(template, size=size, n=n)
     if amp and not device.startswith("gpu"):
         template = mark("Mixed precision (amp) needs a GPU, and this training is on the {device}: train without amp.")
         raise CourseError(template, device=device)
-    if replicas != 1 and (replicas not in range(2, 65) or n > 1 or device != "cpu"):
+    if replicas != 1 and (not isinstance(replicas, int) or replicas not in range(2, 65) or n > 1 or device != "cpu"):
         template = mark(
             "replicas={replicas}: 2 or more share the cores of a CPU in one process, not a GPU or with --nproc"
         )

@@ -9,8 +9,8 @@ folders solutions, has the language of its edition. All else, such as the comman
 another folder, has that of the locale (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
 
 Both editions run the same code. What the package prints is translated, and so are the words of diagrams where the
-machine has a font for them (palm_course.words). train_pm's lines, recipes, curves, and what the code of a chapter
-prints itself stay English. tools/zh_outputs.py translates the outputs that are stored in English notebooks.
+machine has a font for them (palm_course.words). train_pm's lines, curves, chapter 7's recipes, and what the code
+of a chapter prints stay English. tools/zh_outputs.py translates the outputs that are stored in English notebooks.
 """
 
 from __future__ import annotations  # `python -m palm_utils doctor` runs on any Python

@@ -168,7 +168,7 @@ def as_batch(batch: object) -> tuple[np.ndarray, np.ndarray]:
         raise WrongArgument("a reader yields pairs (images, labels); this one yields {got}", got=got) from None
     labels = labels[:, None] if labels.ndim == 1 else labels
     values = {"images": list(images.shape), "labels": list(labels.shape), "dtype": images.dtype}
-    if not images.ndim or labels.shape != (len(images), 1):
+    if not images.ndim or not len(images) or labels.shape != (len(images), 1):
         raise WrongArgument("a reader yields a label for each image; images are {images}, labels {labels}", **values)
     if images.ndim == 4 and images.shape[3] == 3 != images.shape[1]:
         template = mark("images are {images}; networks take [N, 3, height, width]: images.transpose(0, 3, 1, 2)")
@@ -177,8 +177,9 @@ def as_batch(batch: object) -> tuple[np.ndarray, np.ndarray]:
         raise WrongArgument("images are {dtype}; transform_img turns a photograph into float32 in [-1, 1]", **values)
     if not np.isfinite(images).all():
         raise WrongArgument("images hold nan or infinity: look at what your reader or augment does")
-    if not ((labels >= 0) & (labels <= 1)).all():
-        raise WrongArgument("labels are 0 or 1; a reader yields {found}", found=sorted(set(labels[:, 0].tolist())))
+    if labels.dtype.kind not in "biuf" or not ((labels >= 0) & (labels <= 1)).all():
+        found = sorted({*labels[:, 0].tolist()}, key=str)
+        raise WrongArgument("labels are 0 or 1; a reader yields {found}", found=found)
     return images.astype(np.float32, copy=False), labels.astype(np.float32, copy=False)
 
 

@@ -299,7 +299,7 @@ FOLD = ArrayExercise(
 
 # 6.5 ------------------------------------------------------------------------------------------
 def _batches(rng: np.random.Generator) -> Iterator[Case]:
-    """Yield batches in both modes; the first has one value per channel and image, so that axes are told apart."""
+    """Yield batches in both modes; the first has four sizes, so that axes are told apart, the last one value per map."""
     for shape, training in (((6, 3, 4, 5), True), ((6, 3, 4, 5), False), ((2, 2, 2, 2), True), ((5, 4, 1, 1), True)):
         c = shape[1]
         x = rng.standard_normal(shape) * rng.uniform(0.003, 0.02, (1, c, 1, 1)) + rng.standard_normal((1, c, 1, 1))
@@ -427,7 +427,7 @@ OCCLUSION = ArrayExercise(
     one_by_one=True,
     close=lambda right, came: right.shape == came.shape and np.allclose(came, right, rtol=1e-4, atol=1e-5),
     wrong_shape=_wrong_places,
-    show=lambda falls: tr("first row {values}", values=describe(np.round(falls[0], 4))),
+    show=lambda falls: tr("first row {values}", values=describe(np.round(np.asarray(falls[0], float), 4))),
 ).with_mistakes(
     Mistake("the sign is wrong: where covering lowers the logit, the map is positive.", of_image=-1, of_covered=1),
     Mistake("it returns the logits of the covered images; the fall is what is asked for.", of_image=0, of_covered=1),

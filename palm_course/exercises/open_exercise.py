@@ -130,7 +130,7 @@ def compete(number: str, train_my_way: Callable, loader: Any, *, real: bool = Tr
     except NotImplementedError:
         return say(remark(number, tr("not attempted yet.")))
     network, history = returned if isinstance(returned, tuple) and len(returned) == 2 else (None, None)
-    if not isinstance(history, History) or not len(history):
+    if not isinstance(history, History) or not len(history) or not callable(network):
         raise CourseError("train_my_way should return two things: the network, and the history of its training.")
     found, column = exercise.score(network, held_out), exercise.column
     if not np.isclose(found[column], history.last[column], rtol=1e-2, atol=1e-3):
@@ -140,7 +140,7 @@ def compete(number: str, train_my_way: Callable, loader: Any, *, real: bool = Tr
             "validate with held_out while it trains, and return the network that was trained."
         )
         raise CourseError(template, **told)
-    batches = -(-len(train_loader.labels) // (history.about["batch_size"] or 1))
+    batches = -(-len(train_loader.labels) // (history.about.get("batch_size") or train_loader.batch_size))
     steps = len(history) * min(batches, history.about.get("batches", batches))
     row = {"steps": steps, "loss": found["valid_loss"], "accuracy": found["valid_accuracy"], "real": real}
     return _print(exercise, _keep(number, row))

@@ -93,7 +93,7 @@ def _get(args: argparse.Namespace) -> tuple[DataSet, bool]:
 
 
 def _destination() -> Path:
-    """Return the data folder, which is made if it is the course's own; an error where real data cannot go."""
+    """Return the data folder, which is made if need be; an error where real data cannot go."""
     from palm_utils.sample import is_sample  # loads OpenCV
 
     folder = data_folder(new=True)

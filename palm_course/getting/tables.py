@@ -40,7 +40,7 @@ def read_labels(csvfile: str | Path) -> list[LabelRow]:
         label = _number(text)
         if label not in (0, 1):
             raise DataError("{where}: label {text!r} is not 0 or 1. Correct it in the table.", where=where, text=text)
-        known = found.setdefault(name, LabelRow(name, int(label), line))
+        known = found.setdefault(name.casefold(), LabelRow(name, int(label), line))
         if known.label != label:
             values = {"where": where, "name": name, "label": int(label), "line": known.line, "other": known.label}
             raise DataError(

@@ -1,7 +1,7 @@
 """Trained networks of the course, for who wants the figures that follow a training and has no hours for it.
 
 `python -m palm_utils results 06_resnet:ResNet --recipe steady --seeds 0 --weights` writes their parameters into
-`weights/` of the data folder. They are not in git: one network takes up to 500 MB. weights.json says from where they
+`weights/` of the data folder. They are not in git: one network takes up to 540 MB. weights.json says from where they
 can be downloaded: "url", the address of a release in which the files lie, and the sha256 of each. Without an address
 nothing is downloaded.
 """

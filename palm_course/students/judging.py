@@ -56,7 +56,7 @@ def one_core_each() -> None:
 def judge(path: Path, seconds: float = 60, memory: int = 2**31, stop: threading.Event | None = None) -> list[Result]:
     """Judge the exercises of a notebook, in order; of a file that has none, return one result with number "".
 
-    seconds: for one exercise; the checks' own limits, of about 10 seconds, come first. memory: bytes beyond what
+    seconds: for one exercise; the checks' own limits, of 10 to 60 seconds, come first. memory: bytes beyond what
     PaddlePaddle takes by being imported. Returns early, with what it has, once `stop` is set.
     """
     try:

@@ -59,11 +59,11 @@ def sample_root(folder: str | Path, size: str = "default") -> Path:
         told = {"size": size, "known": ", ".join(map(repr, SIZES))}
         raise DataError("There is no sample of size {size!r}; choose one of {known}.", **told)
     root = Path(folder) / "sample" / size
-    if _is_intact(root, size):
+    if is_intact(root, size):
         return root
     try:
         with locked(root, Text("making the sample data")):
-            if not _is_intact(root, size):
+            if not is_intact(root, size):
                 print(tr("Making the sample data (once, about {seconds} s) …", seconds=SIZES[size].seconds), flush=True)
                 with replacing(root, folder=True) as fresh:
                     _make(fresh, size)
@@ -165,7 +165,7 @@ Files and their sizes in bytes:
 """
 
 
-def _is_intact(root: Path, size: str) -> bool:
+def is_intact(root: Path, size: str) -> bool:
     """Return whether `root` holds this version's sample with every file at the size it was made with."""
     with suppress(OSError, UnicodeDecodeError):
         return (root / "README.txt").read_text(encoding="utf-8") == _readme(root, size)

@@ -83,6 +83,7 @@ REFUSED = {
         "imgName,Label\nV1.jpg,1\nV2.jpg,0\nV1.jpg,0\n",
         r"line 4: V1\.jpg has label 0, but line 2 gives it 1",
     ),
+    "two labels, other case": ("imgName,Label\nV1.jpg,1\nv1.JPG,0\n", r"line 3: v1\.JPG has label 0, but line 2"),
     "blank lines": ("imgName,Label\n\nV0001.jpg,0\n\nV0002.jpg,x\n", r"line 5: label 'x'"),
     "separator named by Excel": ("sep=;\nimgName;Label\nV0001.jpg;0\nV0002.jpg;x\n", r"line 4: label 'x'"),
     # A cell over several lines counts where it starts.

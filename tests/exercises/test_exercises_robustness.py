@@ -251,3 +251,16 @@ def test_global_settings_are_put_back_and_named(change, read, words, tmp_path, m
 
     assert "put back" in assert_wrong("1.1", answer, rf"it changes .*{words}")
     assert read() == before
+
+
+def falls_by_truth(score, image, side, stride):
+    return np.zeros([(length - side) // stride + 1 for length in image.shape[1:]], bool)
+
+
+def half_as_large(image, kernel):
+    return np.zeros([(length - len(kernel) + 1) // 2 for length in image.shape], bool)
+
+
+@pytest.mark.parametrize(("number", "answer"), [("1.5", half_as_large), ("6.6", falls_by_truth)])
+def test_an_array_of_truth_values_gets_a_verdict(number, answer):
+    assert exercises.examine(number, answer).status is Status.WRONG

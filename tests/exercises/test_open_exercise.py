@@ -67,6 +67,18 @@ def test_cifar_10_is_judged_by_the_accuracy_on_what_the_recipe_holds_out(tmp_pat
     assert row.split()[:2] == ["1", "6"] and row.endswith("sample") and goal.endswith("accuracy 0.8506")
 
 
+def by_hand(train_loader, held_out):
+    network, history = trained(train_loader, held_out)
+    return network, History(history.epochs)
+
+
+def test_a_history_filled_by_hand_counts_the_reader_s_batches(compete, capsys):
+    compete(trained, real=False)
+    compete(by_hand, real=False)
+    first, second = capsys.readouterr().out.splitlines()[-3:-1]
+    assert first.split()[1] == second.split()[1]
+
+
 def untouched(train_loader, held_out):
     raise NotImplementedError
 
@@ -85,5 +97,7 @@ def test_a_stub_is_told_and_figures_cannot_be_typed_in(compete, capsys):
         compete(typed_in)
     with pytest.raises(CourseError, match="should return two things"):
         compete(lambda train_loader, held_out: 0.05)
+    with pytest.raises(CourseError, match="should return two things"):
+        compete(lambda *readers: (None, trained(*readers)[1]))
     with pytest.raises(CourseError, match=r"no open exercise 1\.1"):
         open_exercise.compete("1.1", trained, None)

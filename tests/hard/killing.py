@@ -275,7 +275,7 @@ class Sample(Work):
         root = place / "sample" / "tiny"
         if not root.exists():
             return ""
-        return "new" if sample._is_intact(root, "tiny") else "old" if len(tree(root)) == 1 else "half"
+        return "new" if sample.is_intact(root, "tiny") else "old" if len(tree(root)) == 1 else "half"
 
 
 class Prepared(Work):

@@ -35,6 +35,11 @@ def test_the_table_follows_the_image_through_the_network_and_leaves_it_as_it_was
     assert_same(weights(model), before)
 
 
+def test_a_layer_by_itself_is_one_row(capsys):
+    layer_table(paddle.nn.Linear(3, 1), [1, 3])
+    assert capsys.readouterr().out.splitlines()[-2].split() == ["Linear", "[1,", "1]", "4"]
+
+
 def test_a_shared_layer_is_counted_once():
     fc = paddle.nn.Linear(4, 4)
     model = paddle.nn.Sequential(("first", fc), ("again", fc))

@@ -121,3 +121,16 @@ def test_several_batches_are_predicted_at_a_time_but_not_by_a_static_network_or_
     monkeypatch.setitem(cpu._in_use, "validation", "on")
     model.forward = paddle.jit.to_static(model.forward)
     assert cpu.batches_at_once(model, 2) == 1
+
+
+def test_what_does_not_change_in_training_stays_as_it_is_to_the_bit():
+    model = Net(norm=True)
+    model.conv.weight.stop_gradient = True
+    model.register_buffer("count", paddle.to_tensor([7, 8]))
+    before = model.conv.weight.numpy()
+    replicas = Replicas(model, 3, threads=1)
+    replicas.start_epoch(seed=0)
+    replicas(batch()[0])
+    replicas.end_epoch()
+    np.testing.assert_array_equal(model.conv.weight.numpy(), before)
+    assert model.count.tolist() == [7, 8] and model.norm._mean.abs().sum() > 0

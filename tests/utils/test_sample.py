@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from palm_utils import sample
+from palm_utils import datasets, sample
 from palm_utils.messages import DataError
 from palm_utils.sample import digits, fundus, pictures
 
@@ -208,3 +208,13 @@ def test_classes_differ_in_outline_not_in_colour():
     coarse = np.array([cv2.resize(edge, (8, 8), interpolation=cv2.INTER_AREA).ravel() for edge in edges])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.02, max_iter=500))
     assert cross_val_score(model, coarse, labels, cv=3).mean() > 0.4
+
+
+def test_a_sample_that_lacks_a_file_is_none_until_it_is_made_again(tmp_path, micro, monkeypatch):
+    monkeypatch.setattr(datasets, "checkout_data", lambda: tmp_path)
+    monkeypatch.setenv("PALM_SAMPLE", "tiny")
+    file = datasets.mnist().root / "t10k-labels-idx1-ubyte.gz"
+    assert datasets.existing("mnist") is not None
+    file.unlink()
+    assert datasets.existing("mnist") is None
+    assert datasets.mnist().files("test") and file.is_file()

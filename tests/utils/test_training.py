@@ -31,6 +31,9 @@ def test_the_default_number_of_epochs_is_five_and_can_be_set_from_outside(train,
     assert len(train(*fresh())) == training.EPOCH_NUM == 5
     monkeypatch.setenv("PALM_EPOCHS", "2")
     assert len(train(*fresh())) == 2
+    for epochs in (0, -1, 2.5, "two", True):
+        with pytest.raises(CourseError, match=f"epochs is '{epochs}'; it must be a whole number of at least 1"):
+            train(*fresh(), epochs=epochs)
     monkeypatch.setenv("PALM_EPOCHS", "0")
     with pytest.raises(CourseError, match="PALM_EPOCHS is '0'"):
         train(*fresh())
@@ -92,6 +95,9 @@ def test_a_reader_of_ones_own_may_yield_other_types_of_numbers(train, images, la
         ((IMAGES.astype(np.uint8), [0, 1]), "images are uint8; transform_img turns a photograph into float32"),
         ((IMAGES * np.nan, [0, 1]), "images hold nan or infinity"),
         ((IMAGES, [0, 2]), r"labels are 0 or 1; a reader yields \[0, 2\]"),
+        ((IMAGES, ["P", "N"]), r"labels are 0 or 1; a reader yields \['N', 'P'\]"),
+        ((IMAGES, [None, 1]), r"labels are 0 or 1; a reader yields \[1, None\]"),
+        ((IMAGES[:0], []), r"a label for each image; images are \[0, 3, 224, 224\]"),
         (IMAGES[:1], r"yields pairs \(images, labels\); this one yields ndarray"),
         (None, r"yields pairs \(images, labels\); this one yields NoneType"),
     ],
