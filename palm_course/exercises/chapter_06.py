@@ -299,7 +299,7 @@ FOLD = ArrayExercise(
 
 # 6.5 ------------------------------------------------------------------------------------------
 def _batches(rng: np.random.Generator) -> Iterator[Case]:
-    """Yield batches in both modes; the first has four sizes, so that axes are told apart, the last one value per map."""
+    """Yield batches in both modes; the first has four sizes, so that axes are told apart, the last a value per map."""
     for shape, training in (((6, 3, 4, 5), True), ((6, 3, 4, 5), False), ((2, 2, 2, 2), True), ((5, 4, 1, 1), True)):
         c = shape[1]
         x = rng.standard_normal(shape) * rng.uniform(0.003, 0.02, (1, c, 1, 1)) + rng.standard_normal((1, c, 1, 1))
