@@ -184,5 +184,6 @@ def bare_checkout(tmp_path, monkeypatch):
         return write(root, data_sets(5) | {"README.txt": b"sample"})
 
     monkeypatch.setattr(palm_utils.sample, "sample_root", sample_root)
+    monkeypatch.setattr(palm_utils.sample, "is_intact", lambda root, size: (root / "README.txt").is_file())
     monkeypatch.setattr(palm_utils.sample, "is_sample", lambda folder: Path(folder, "README.txt").is_file())
     return data
