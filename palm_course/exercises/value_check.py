@@ -87,9 +87,8 @@ class ArrayExercise(_Compared):
     """An exercise whose answer returns an array, or several."""
 
     wrong_shape: Callable[..., str]  # (shape, right, *args of the call): the fault where an array's shape is not right
-    show: Callable[..., str] = lambda array: describe(
-        np.round(np.asarray(array, float), 4)
-    )  # of the array or arrays, expected or come
+    # Of the array or arrays, expected or come.
+    show: Callable[..., str] = lambda array: describe(np.round(np.asarray(array, float), 4))
     wrong_dtype: str = ""  # "" where any dtype will do
     not_arrays: str = mark("it does not return an array of numbers.")
     close: Callable[[np.ndarray, np.ndarray], bool] = np.array_equal  # (right, came): is it right?
