@@ -49,20 +49,19 @@ def _per_channel(mean, std) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array(values, np.float32).reshape(3, 1, 1) * 255 for values in (std, mean))
 
 
-def crop_and_flip(pictures: np.ndarray, padding: int = 4, side: int | None = None) -> np.ndarray:
-    """Add a black border to each picture of uint8 [N, C, H, W], cut out a random window, mirror about half of them.
+def crop_and_flip(pictures: np.ndarray, padding=4, side=None, *, border="constant", flip=0.5) -> np.ndarray:
+    """Add a border to each picture of uint8 [N, C, H, W], cut out a random window, mirror some of them.
 
     padding: width of the border in pixels. side: of the window, a square; by default it is as large as the picture.
-    Draws from numpy's global generator. Raises ValueError for a window larger than the picture with its border.
+    border: a mode of np.pad: "constant" is black, "reflect" the picture's own margin. flip: how probable a mirror image
+    is. Draws from numpy's global generator. Raises ValueError for a window larger than the picture with its border.
     """
     count, _, height, width = pictures.shape
-    padded = np.pad(pictures, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    window = (height, width) if side is None else (side, side)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(2, 3))
+    padded = np.pad(pictures, ((0, 0), (0, 0), (padding, padding), (padding, padding)), mode=border)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side or height, side or width), axis=(2, 3))
     top, left = (np.random.randint(places, size=count) for places in windows.shape[2:4])
     cropped = windows[np.arange(count), :, top, left]
-    mirrored = np.random.random(count) < 0.5
-    return np.where(mirrored[:, None, None, None], cropped[..., ::-1], cropped)
+    return np.where(np.random.random((count, 1, 1, 1)) < flip, cropped[..., ::-1], cropped)
 
 
 class Batches:
