@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", metavar="CHAPTER:NETWORK", choices=RECIPES["steady"], help="with a steady recipe")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=2000, help="of groups, for the interval (default 2000)")
     args = parser.parse_args(argv)
     eyes = every_eye(measure.real_photographs(), RECIPES["steady"][args.network].make_augment())
     together = groups.of_files(eyes.files)
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
                 measure_part(args.network, repeat, part, eyes, rest, held_out)
     names = [file.name for file in eyes.files]
     logits = np.array([collected(args.network, repeat, names) for repeat in range(args.repeats)])
-    print(*summary(logits, np.array(eyes.labels), together), sep="\n")
+    print(*summary(logits, np.array(eyes.labels), together, args.draws), sep="\n")
     return 0
 
 
@@ -83,7 +84,7 @@ def collected(network: str, repeat: int, names: list[str]) -> np.ndarray:
     return np.array([found[name] for name in names])
 
 
-def summary(logits: np.ndarray, labels: np.ndarray, together: np.ndarray, draws: int = 2000) -> list[str]:
+def summary(logits: np.ndarray, labels: np.ndarray, together: np.ndarray, draws: int) -> list[str]:
     """Return lines about logits [repeats, N]: each repeat, and the mean with its interval over draws of groups."""
     of = [score(its, labels) for its in logits]
     lines = [f"repeat {i}: accuracy {its.accuracy:.4f}, AUC {its.auc:.4f}" for i, its in enumerate(of)]
