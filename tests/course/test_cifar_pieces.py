@@ -3,14 +3,16 @@
 import importlib
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
 import pytest
 from editions import ROOT
 
-from palm_course.results import measure, stored
+from palm_course.results import stored
 from palm_utils import highlevel
+from palm_utils.messages import CourseError
 
 sys.path.append(str(ROOT / "tools"))
 cifar = importlib.import_module("cifar")
@@ -60,22 +62,30 @@ def test_each_picture_is_mirrored_in_every_second_epoch():
 
 def test_a_run_is_stored_once_with_and_without_each_piece(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stored, "FOLDER", tmp_path / "results")
-    monkeypatch.setattr(measure, "WORK", tmp_path / "work")
+    with pytest.raises(CourseError, match="only the sample is here"):
+        cifar.main(["short"])
+    real = SimpleNamespace(is_real=True, title="CIFAR-10", counts=dict)
+    monkeypatch.setattr(cifar.datasets, "cifar10", lambda: real)
     monkeypatch.setitem(cifar.RECIPES, "short", TINY)
     images = np.random.RandomState(0).randint(0, 256, (42, 3, 32, 32), np.uint8)
     monkeypatch.setattr(cifar, "pictures", lambda data: [images, np.arange(42) % 10, images[:9], np.arange(9)])
     assert cifar.main(["short", "--check", "0", "1"]) == 0 and cifar.main(["short", "--check", "1.1", "2"]) == 1
     assert not (tmp_path / "results").exists()
     for without in (None, *cifar.WITHOUT):
-        assert cifar.main(["short", "--test", *(["--without", without] if without else [])]) == 0
+        assert cifar.main(["short", *(["--without", without] if without else [])]) == 0
     folder = tmp_path / "results" / "07_highlevel_api_cifar10" / "pieces"
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(files) == {"short-seed0.json", *(f"short-without-{piece}-seed0.json" for piece in cifar.WITHOUT)}
     found = json.loads(files["short-seed0.json"])
-    assert set(found["shares"]) == {"held out", "held out, without averaging", "test"}
+    assert set(found["shares"]) == {"held out", "held out, without averaging"}
     assert found["history"]["epochs"][0]["valid_accuracy"] == pytest.approx(found["shares"]["held out"]["plain"])
     assert json.loads(files["short-without-smoothing-seed0.json"])["recipe"]["smoothing"] == 0
     capsys.readouterr()
-    assert cifar.main(["short", "--test"]) == 0
+    assert cifar.main(["short"]) == 0
     assert "short 0" in capsys.readouterr().out
     assert (folder / "short-seed0.json").read_bytes() == files["short-seed0.json"]
+    assert cifar.main(["short", "--test"]) == 0  # it is asked for, and not stored yet
+    assert "test" in json.loads((folder / "short-seed0.json").read_bytes())["shares"]
+    monkeypatch.setitem(cifar.RECIPES, "short", cifar.replace(TINY, width=3))
+    with pytest.raises(CourseError, match="measured by another recipe"):
+        cifar.main(["short"])
