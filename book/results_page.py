@@ -30,7 +30,7 @@ _TEXT = {
         "machine": "测量环境：{}。",
         "seed": "随机种子 {}",
         "test": "测试准确率 {:.1f} %。",
-        "recipes": {"tutorial": "教程方案", "steady": "平稳方案", "improved": "改进方案"},
+        "recipes": {"tutorial": "教程方案", "steady": "平稳方案", "improved": "改进方案", "long": "一小时方案"},
     },
 }
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from palm_course.exercises.registry import say
 from palm_course.exercises.trial import remark
+from palm_course.results.stored import CifarRun
 from palm_utils.files import replacing
 from palm_utils.history import History
 from palm_utils.messages import CourseError, mark, tr
@@ -96,8 +97,6 @@ class CifarExercise(OpenExercise):
 
     @property
     def _run(self):
-        from palm_course.results.stored import CifarRun
-
         return CifarRun.of(self.network, self.recipe)
 
 
@@ -106,7 +105,7 @@ _ALL = (
     OpenExercise(number="4.5", network="04_vgg:VGG", recipe="adam-1e-4", steps=300),
     OpenExercise(number="5.5", network="05_googlenet:GoogLeNet", recipe="adam-3e-4", steps=360),
     OpenExercise(number="6.7", network="06_resnet:ResNet", recipe="adam-1e-3", steps=360),
-    CifarExercise(number="7.5", network="SmallResNet", recipe="improved", steps=3872),
+    CifarExercise(number="7.5", network="WhitenedResNet", recipe="improved", steps=704),
 )
 EXERCISES = {exercise.number: exercise for exercise in _ALL}
 

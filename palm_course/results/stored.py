@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from palm_course.results.recipes import BOTH, LEFT_OUT, RECIPES, CifarRecipe, Recipe
+from palm_course.results.recipes import BOTH, LEFT_OUT, RECIPES, WITHOUT, CifarRecipe, Recipe
 from palm_utils.datasets import DataSet
 from palm_utils.files import replacing
 from palm_utils.history import History
+from palm_utils.machine import from_environment
 from palm_utils.messages import CourseError, DataError, mark, tr
 from palm_utils.metrics import Scores
 
@@ -26,7 +27,7 @@ LABELS = "validation_labels.json"
 # What the chapters call `table` with, listed here for the catalogue of translations.
 _CLAIMS = (mark("about 94 %; published run 93 %"), mark("about 94 %"), mark("about 95 %"), mark("about 96 %"))
 TUTORIAL = RECIPES["tutorial"]["07_highlevel_api_cifar10:resnet50"]
-IMPROVED = RECIPES["improved"]["07_highlevel_api_cifar10:SmallResNet"]
+IMPROVED = RECIPES["improved"]["07_highlevel_api_cifar10:WhitenedResNet"]
 
 
 class Run(NamedTuple):
@@ -46,7 +47,7 @@ class Run(NamedTuple):
 
     @property
     def arguments(self) -> Recipe | CifarRecipe:
-        of = (RECIPES | LEFT_OUT)[self.recipe]
+        of = (RECIPES | LEFT_OUT | WITHOUT)[self.recipe]
         if self.network not in of:
             known = ", ".join(of)
             raise CourseError("{run}: there is no such recipe; it is there for {known}", run=self, known=known)
@@ -148,25 +149,21 @@ def keep(network: str, history: History, scores: Scores | None = None, *, seed: 
     print(tr(template, there=there, **told))
 
 
-def epochs_here(
-    recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu: int | None = None, known: bool = False
-) -> int:
+def epochs_here(recipe: CifarRecipe, data: DataSet, device: str, *, on_gpu=None, known=False) -> int:
     """Return how many epochs a training of chapter 7 takes: as PALM_EPOCHS says, else as the device and the data allow.
 
-    That is `on_gpu` or the recipe's on a GPU; on a CPU the recipe's, but 1 with real pictures unless results are kept.
-    known: the result of the whole run is stored already, so that one epoch is enough there, too.
+    That is `on_gpu` or the recipe's on a GPU; on a CPU the recipe's, but 1 with real pictures when the result of the
+    whole run is known.
     """
     if os.environ.get("PALM_EPOCHS", "").strip():
-        from palm_utils.machine import from_environment
-
         return from_environment(None, None)[0]
     if device.startswith("gpu"):
         return on_gpu or recipe.epochs
-    return 1 if data.is_real and (known or not are_kept()) else recipe.epochs
+    return 1 if data.is_real and known else recipe.epochs
 
 
 class CifarRun(Run):
-    """One training of chapter 7 that is kept: CifarRun.of("SmallResNet", "improved", seed).
+    """One training of chapter 7 that is kept: CifarRun.of("WhitenedResNet", "improved", seed).
 
     valid_accuracy is of the test pictures for the tutorial's recipe, as in the tutorial, and of held-out ones for the
     improved recipe, which has its test_accuracy in history.about. The recipe "eyes" is for photographs of eyes, reduced
@@ -187,10 +184,9 @@ class CifarRun(Run):
         """
 
         def line(its: History) -> str:
-            told = {"accuracy": its.last["valid_accuracy"], "epochs": len(its)}
-            if "test_accuracy" not in its.about:
+            told = {"accuracy": its.last["valid_accuracy"], "epochs": len(its), "test": its.about.get("test_accuracy")}
+            if told["test"] is None:
                 return tr("{accuracy:.4f} after {epochs} epochs", **told)
-            told["test"] = its.about["test_accuracy"]
             return tr("{accuracy:.4f} after {epochs} epochs, test {test:.4f}", **told)
 
         if are_kept() and (len(history) == self.arguments.epochs or self.load() is None):

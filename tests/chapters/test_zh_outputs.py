@@ -50,7 +50,7 @@ def tables(data, monkeypatch):
         its = PalmData(data.root, {"r": "real", "s": "sample"}[kind])
         yield lambda history=history, its=its: stored.keep("03_alexnet:AlexNet", history, data=its)
     yield lambda: stored.keep("03_alexnet:AlexNet", a_history(), seed=99, data=data)
-    for run in (stored.CifarRun.of("SmallResNet", "improved"), stored.CifarRun.of("SmallResNet", "improved", 99)):
+    for run in (stored.CifarRun.of("WhitenedResNet", "improved"), stored.CifarRun.of("WhitenedResNet", "improved", 99)):
         yield lambda run=run: run.keep(run.load() or a_history(), data)
 
 
@@ -86,7 +86,7 @@ def test_and_where_nothing_is_stored(nothing_stored, palm_folder, monkeypatch, c
         lambda: candidates.table("03_alexnet:AlexNet"),
         lambda: comparison.table(comparison.rows(), {}),
         lambda: stored.keep("03_alexnet:AlexNet", a_history(), data=data),
-        lambda: stored.CifarRun.of("SmallResNet", "improved").keep(a_history(), data),
+        lambda: stored.CifarRun.of("WhitenedResNet", "improved").keep(a_history(), data),
     ):
         _, translated, chinese = in_both(show, monkeypatch, capsys)
         assert translated == chinese
