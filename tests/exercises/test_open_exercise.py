@@ -41,8 +41,8 @@ def test_tries_are_counted_judged_and_kept(compete, capsys, monkeypatch):
 def test_the_figure_to_beat_is_the_stored_one_and_within_the_recipe_s_steps(number):
     exercise = open_exercise.find(number)
     goal = exercise.to_beat()
-    assert 0 < goal["valid_loss"] < 0.6 and 0.8 < goal["valid_accuracy"] < 1
-    assert exercise.steps % (352 if number == "7.5" else 30) == 0  # whole epochs
+    assert 0 < goal["valid_loss"] < 0.7 and 0.8 < goal["valid_accuracy"] < 1
+    assert exercise.steps % (176 if number == "7.5" else 30) == 0  # whole epochs
 
 
 def small_pictures(batches, held_out):
@@ -64,7 +64,7 @@ def test_cifar_10_is_judged_by_the_accuracy_on_what_the_recipe_holds_out(tmp_pat
     assert len(held_out.labels) == 10 and sorted(map(bytes, together)) == sorted(map(bytes, images))
     open_exercise.compete("7.5", small_pictures, Batches(images, labels, 30), real=False)
     row, goal = capsys.readouterr().out.splitlines()[-2:]
-    assert row.split()[:2] == ["1", "6"] and row.endswith("sample") and goal.endswith("accuracy 0.8506")
+    assert row.split()[:2] == ["1", "6"] and row.endswith("sample") and goal.endswith("accuracy 0.8180")
 
 
 def by_hand(train_loader, held_out):
