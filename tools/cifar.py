@@ -31,9 +31,8 @@ from palm_utils.highlevel import Batches, Logbook
 from palm_utils.messages import CourseError
 
 
-def make_network(recipe: CifarRecipe, pictures: np.ndarray) -> paddle.nn.Layer:
+def make_network(chapter, recipe: CifarRecipe, pictures: np.ndarray) -> paddle.nn.Layer:
     """Return the chapter's network as a recipe has it; pictures: normalised, for the whitening filters."""
-    chapter = chapters.definitions(chapters.find("07")[0])
 
     class Unwhitened(chapter.SmallResNet):
         def forward(self, x):
@@ -57,7 +56,8 @@ def train(recipe: CifarRecipe, seed: int, images: np.ndarray, labels: np.ndarray
     batches = Batches(images[rest], labels[rest], recipe.batch_size, shuffle=True, augment=shift)
     steps = recipe.epochs * len(batches)
     machine.seed_everything(seed)
-    network = make_network(recipe, highlevel.normalise(batches.images[:5000]))
+    chapter = chapters.definitions(chapters.find("07")[0])
+    network = make_network(chapter, recipe, highlevel.normalise(batches.images[:5000]))
 
     def loss(logits, truth):
         if not network.training:
@@ -69,9 +69,9 @@ def train(recipe: CifarRecipe, seed: int, images: np.ndarray, labels: np.ndarray
     model.prepare(recipe.make_optimizer(network, steps), loss, paddle.metric.Accuracy(topk=(1, 5)))
     with tempfile.TemporaryDirectory() as folder:
         logbook = Logbook(folder, seed=seed)
-        flips = chapters.definitions(chapters.find("07")[0]).AlternateFlips(batches, logbook)
         left = logbook.start(model, batches, epochs=recipe.epochs, resume=False, how=recipe)
-        model.fit(batches, aside, epochs=left, callbacks=[logbook, *([flips] if alternating else [])], verbose=0)
+        callbacks = [logbook, *([chapter.AlternateFlips(batches, logbook)] if alternating else [])]
+        model.fit(batches, aside, epochs=left, callbacks=callbacks, verbose=0)
     network.eval()
     return network, logbook.history, aside
 
