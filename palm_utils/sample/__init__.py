@@ -22,7 +22,7 @@ from palm_utils.files import can_be_written, locked, replacing, user_cache_folde
 from palm_utils.messages import DataError, Text, mark, tr
 from palm_utils.sample import digits, fundus, pictures
 
-VERSION = 5  # raise it with every change to what is generated: folders of other versions are made anew
+VERSION = 6  # raise it with every change to what is generated: folders of other versions are made anew
 SEED = 2019
 _MARKER = "GENERATED SAMPLE DATA"
 _LABELS, _PICTURES = f"palm/{LABELS}", f"cifar10/{CIFAR10_FILE}"
@@ -43,7 +43,7 @@ class Size:
 # As many H, N and P as the real set has for training; fewer for validation.
 SIZES = {
     "default": Size(26, 161, 213, 100, (10_000, 1_500), (2_000, 400), seconds=18),
-    "tiny": Size(2, 8, 12, 12, (600, 200), (250, 100), seconds=2),
+    "tiny": Size(2, 5, 7, 11, (600, 200), (250, 100), seconds=2),
 }
 
 

@@ -122,7 +122,7 @@ def trained(network, shape, *, classes=None):
         ("01_lenet_mnist:LeNet", (4, 1, 28, 28)),
         ("02_ichallenge_pm:LeNet", (2, 3, 224, 224)),
         ("03_alexnet:AlexNet", (1, 3, 224, 224)),
-        ("04_vgg:VGG", (1, 3, 96, 96)),
+        ("04_vgg:VGG", (1, 3, 64, 64)),
         ("05_googlenet:GoogLeNet", (1, 3, 96, 96)),
         ("06_resnet:ResNet", (1, 3, 96, 96)),
         ("07_cifar10:SmallResNet", (4, 3, 32, 32)),
