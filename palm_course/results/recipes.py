@@ -133,9 +133,9 @@ class CifarRecipe(_Stored):
         return LambdaDecay(self.learning_rate, lambda step: float(np.interp(step, corners, [0.2, 1, 0.07])))
 
     def __str__(self) -> str:
+        rise = f" (reached in {self.warmup:.0%} of the steps, then down to 7% of it in a line)" if self.warmup else ""
         parts = [
-            f"Momentum {self.momentum:g}{' (Nesterov)' if self.nesterov else ''}, learning rate {self.learning_rate:g}",
-            self.warmup and f"after {self.warmup:.0%} of the steps, then down to 7% of it in a line",
+            f"Momentum {self.momentum:g}{' (Nesterov)' * self.nesterov}, learning rate {self.learning_rate:g}{rise}",
             f"weight decay {self.weight_decay:g}",
             self.label_smoothing and f"label smoothing {self.label_smoothing:g}",
             "normalised" if self.normalised else "pixels 0...255",
