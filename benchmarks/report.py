@@ -97,50 +97,69 @@ def as_text(lines: list[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def as_markdown(lines: list[tuple[str, ...]]) -> str:
-    rows = [_HEADER, ("---",) * len(_HEADER), *lines]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
-
-
 def readme(rows: list[Row], outcomes: Outcomes, notes: Path = FOLDER / "notes") -> str:
-    """Return the page: a table for each processor, and for each row how it is measured and what limits it."""
-    parts = [_TOP]
+    """Return the page: what was missed, and for each row how it is measured, a table, and what limits it."""
+    parts = [_TOP, _missed(rows, outcomes)]
+    if any(stored["about"]["quick"] for of_row in outcomes.values() for stored in of_row.values()):
+        parts.append("**Measured in a hurry (QUICK=1), to see that everything runs: the figures mean nothing.**\n")
+    parts += ["## Measuring\n", _COMMANDS, "The processors:\n"]
     for of_row in outcomes.values():
         for about, names in _machines(of_row).items():
-            parts.append(f"Measured on {about} ({', '.join(f'`{name}`' for name in names)}):\n")
-        measured = [row for row in rows if row.name in of_row]
-        parts.append(as_markdown(table(measured, of_row)) + "\n")
-        if any(stored["about"]["quick"] for stored in of_row.values()):
-            parts.append("**Measured in a hurry (QUICK=1), to see that everything runs: the figures mean nothing.**\n")
-    parts += ["## Measuring\n", _COMMANDS]
+            parts.append(f"- {about} ({', '.join(f'`{name}`' for name in names)})")
+    parts.append("")
     for row in rows:
-        parts += [f"## {row.name}\n", row.how + "\n"]
-        for processor, of_row in outcomes.items():
-            if row.name in of_row:
-                parts += [f"On {processor}:\n", *_details(of_row[row.name])]
+        stored = {processor: of_row[row.name] for processor, of_row in outcomes.items() if row.name in of_row}
+        parts += [f"## {row.name}\n", f"{row.what[0].upper()}{row.what[1:]}, against {row.against}. {row.how}\n"]
+        parts += [_side_by_side(stored)] if stored else ["Not measured yet.\n"]
+        for processor, of_processor in stored.items():
+            parts += _told(processor, of_processor)
         note = notes / f"{row.name}.md"
         parts += [note.read_text(encoding="utf-8")] if note.is_file() else []
     return "\n".join(parts)
 
 
-def _details(stored: dict) -> list[str]:
-    """Return the measurements of a row's sides."""
-    if not stored["measures"]:
-        return [f"Failed:\n\n```\n{stored['error']}\n```\n"]
-    measures, about, parts = _measures(stored), stored["about"], []
-    parts.append("\n".join(f"- {_described(measure)}" for measure in measures) + "\n")
-    facts = [f"Measured on {about['when']} by `{about['command']}` in {about['seconds']:.0f} s"]
+def _missed(rows: list[Row], outcomes: Outcomes) -> str:
+    """Return which requirements are not reached, and where."""
+    lines = []
+    for processor, of_row in outcomes.items():
+        found = {
+            row.name: [m.what for m in _measures(of_row[row.name]) if m.met is False]
+            for row in rows
+            if row.name in of_row
+        }
+        told = ", ".join(
+            f"`{name}`" + f" ({'; '.join(filter(None, what))})" * any(what) for name, what in found.items() if what
+        )
+        lines.append(f"- {processor}: {told or 'nothing'}")
+    return "\n".join(["What does not reach what is asked for:\n", *lines, ""])
+
+
+def _side_by_side(stored: dict[str, dict]) -> str:
+    """Return a row's table: a line for each figure, a column for each processor."""
+    cells: dict[str, dict[str, str]] = {}
+    for processor, of_processor in stored.items():
+        for measure in _measures(of_processor):
+            cells.setdefault(measure.what, {})[processor] = _described(measure)
+    lines = [("", *stored), ("---",) * (1 + len(stored))]
+    lines += [(what, *(told.get(processor, "") for processor in stored)) for what, told in cells.items()]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
+
+
+def _told(processor: str, stored: dict) -> list[str]:
+    """Return when and how a row was measured on a processor, or its error."""
+    about = stored["about"]
+    facts = [f"{processor}: {about['when']}, `{about['command']}`, {about['seconds']:.0f} s"]
     facts += [f"{key} {value}" for key, value in about["rows"].items()]
-    parts.append("; ".join(facts) + ".\n")
+    parts = ["; ".join(facts) + ".\n"]
+    parts += [] if stored["measures"] else [f"Failed:\n\n```\n{stored['error']}\n```\n"]
     if about["busy"] > BUSY:
         parts.append(f"**The machine was busy: other work used {about['busy']:.0f} % of its cores.**\n")
     return parts
 
 
 def _described(measure: Measure) -> str:
-    what = f"{measure.what}: " if measure.what else ""
     bound = f"; must be {measure.bound}: {_VERDICTS[measure.met]}" if measure.bound else ""
-    return f"{what}{measure}{bound}" + (f" ({measure.detail})" if measure.detail else "")
+    return f"{measure}{bound}" + (f"<br>{measure.detail}" if measure.detail else "")
 
 
 def _machines(outcomes: dict[str, dict]) -> dict[str, list[str]]:

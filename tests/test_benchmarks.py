@@ -93,7 +93,20 @@ def test_the_table_and_the_files_say_what_was_reached_and_what_was_not(rows, cap
     assert [m["met"] for m in stored["slow"]["measures"]] == [False] and list(stored) == ["good", "slow", "bad"]
     about = stored["slow"]["about"]
     assert about["quick"] is False and about["machine"]["cores"] >= 1 and about["machine"]["numpy"] == np.__version__
-    assert "| `slow`: the slow | the rest | at most 0.65 | 0.710 of its time | NOT REACHED |" in page
+    (processor,) = report.load(rows)
+    assert f"- {processor}: `slow`\n" in page  # the one that is not reached
+    assert "0.710 of its time; must be at most 0.65: NOT REACHED" in page.partition("## slow")[2]
+
+
+def test_the_page_puts_processors_side_by_side(rows):
+    row = benchmarks.ROWS["good"]
+    about = {"machine": machine.describe(), "quick": False, "busy": 0.0, "seconds": 1.0, "rows": {}}
+    about |= {"when": "today", "command": "make bench"}
+    found = {"A": [REACHED], "B": [REACHED, REPORTED]}
+    page = report.readme([row], {name: {"good": report.outcome(row, its, about)} for name, its in found.items()}, rows)
+    cell = "60.0 (58.0 to 61.5) times faster; must be at least 60: reached<br>a 6 s"
+    assert f"|  | A | B |\n| --- | --- | --- |\n| small | {cell} | {cell} |\n| large |  | 1530 ms |\n" in page
+    assert "- A: nothing\n- B: nothing\n" in page
 
 
 def test_rows_that_are_not_measured_keep_their_figures_and_a_busy_machine_is_said(rows, monkeypatch):
@@ -103,7 +116,7 @@ def test_rows_that_are_not_measured_keep_their_figures_and_a_busy_machine_is_sai
     (stored,) = report.load(rows).values()
     assert status == 0 and list(stored) == ["good", "slow"]
     assert stored["slow"]["about"]["command"] == 'make bench ROWS="slow"'
-    assert "the bad" not in page.partition("## Measuring")[0]  # not measured on this processor
+    assert "Not measured yet." in page.partition("## bad")[2]
     assert "other work used 83 % of its cores" in page
 
 
