@@ -58,7 +58,7 @@ def page(edition: str, title: str, chapters: dict[str, str]) -> str:
             summary.append((*head, "", "", text["missing"], "", claim))
             continue
         last = [history.last for history in histories.values()]
-        accuracy = stored.each(histories.values())
+        accuracy = stored.each(last)
         auc = _number(mean(row["valid_auc"] for row in last), 4)
         seeds = ", ".join(map(str, histories))
         summary.append((*head, len(histories[min(histories)]), seeds, accuracy, auc, claim))

@@ -66,18 +66,16 @@ def cost(network: str) -> Cost:
 
 def table(compared: Sequence[Row], costs: dict[str, Cost]) -> None:
     """Print the rows, each network's cost at its first one; what is not stored is a gap that says so."""
-
-    print(tr("                        params  mult-adds          accuracy, %,                 "))
-    print(tr("network      recipe    million    billion  epochs  run by run         AUC  claim"))
+    print(tr("                        params  mult-adds                         accuracy, %,"))
+    print(tr("network      recipe    million    billion  epochs  claim     AUC  run by run"))
     left = dict(costs)
     for row in compared:
         its = left.pop(row.network, None)
         size = (f"{its.parameters / 1e6:.1f}", f"{its.multiply_adds / 1e9:.2f}") if its else ("", "")
         claim = "-" if row.claim is None else f"{row.claim:.0f} %"
-        start = f"{row.title:11}  {row.recipe:8}  {size[0]:>7}  {size[1]:>9}  {row.epochs:6}"
+        start = f"{row.title:11}  {row.recipe:8}  {size[0]:>7}  {size[1]:>9}  {row.epochs:6}  {claim:>5}"
         reached = " ".join(f"{accuracy:.1f}" for accuracy in row.accuracies)
-        line = f"{start}  {reached:14}  {row.auc:.4f}  {claim:>5}"
-        print(line if reached else tr("{start}  not measured         -  {stated:>5}", start=start, stated=claim))
+        print(f"{start}  {row.auc:.4f}  {reached}" if reached else tr("{start}       -  not measured", start=start))
 
 
 def steady() -> dict[str, dict[int, Scores]]:

@@ -207,23 +207,25 @@ def is_measured_apart(path: Path) -> bool:
 def table(network: str, *, claim: str) -> None:
     """Print both recipes' results at the last epoch, seed by seed, beside the claim."""
     print(tr("The tutorial's claim: {claim}", claim=tr(claim)) + "\n")
-    print(tr("recipe    epochs  seeds    accuracy at the last epoch, %    mean AUC"))
+    print(tr("recipe              epochs  mean AUC  accuracy at the last epoch, %, seed by seed"))
     machines = []
     for recipe in BOTH:
-        histories = load(network, recipe)
-        if not histories:
+        runs = [*stored(network, recipe).values()]
+        if not runs:
             print(tr("{recipe:8}  (not measured yet)", recipe=recipe))
             continue
-        last = [history.last for history in histories.values()]
-        auc, seeds = mean(row["valid_auc"] for row in last), ", ".join(map(str, histories))
-        print(f"{recipe:8}  {last[0]['epoch'] + 1:6}  {seeds:7}  {each(histories.values()):31}  {auc:8.4f}")
-        machines += [tr("Measured with {machine}.", machine=machine(history)) for history in histories.values()]
+        ways = {recipe: [run["history"].last for run in runs]}
+        ways |= {f"{recipe}, {way}": [run["variants"][way] for run in runs] for way in runs[0].get("variants", ())}
+        for name, rows in ways.items():
+            told = f"{len(runs[0]['history']):6}  {mean(row['valid_auc'] for row in rows):8.4f}  {each(rows)}"
+            print(f"{name:18}  {told}")
+        machines += [tr("Measured with {machine}.", machine=machine(run["history"])) for run in runs]
     print("", tr("Validation photographs, one figure for each seed."), *dict.fromkeys(machines), sep="\n")
 
 
-def each(histories: Iterable[History]) -> str:
-    """Return the last accuracies in percent, "56.0, 91.8, 91.5": three seeds are three points, and no distribution."""
-    return ", ".join(f"{100 * history.last['valid_accuracy']:.1f}" for history in histories)
+def each(rows: Iterable[dict]) -> str:
+    """Return the accuracies of such rows in percent, "56.0, 91.8, 91.5": three seeds are three points."""
+    return ", ".join(f"{100 * row['valid_accuracy']:.1f}" for row in rows)
 
 
 def spread(values: list[float]) -> str:

@@ -147,9 +147,9 @@ def texts(cell) -> list[str]:
 
 def summary(network, recipe):
     """The accuracies of a recipe as the README states them."""
-    histories = results.load(network, recipe).values()
+    last = [history.last for history in results.load(network, recipe).values()]
     name = "tutorial's recipe" if recipe == "tutorial" else f"{recipe} recipe"
-    return f"{name} {results.each(histories)} %" if histories else f"{name} not measured yet"
+    return f"{name} {results.each(last)} %" if last else f"{name} not measured yet"
 
 
 README_ROW = re.compile(r"^\| \d \| \[.+?\]\((notebooks/\S+)\) \|.*\|([^|]*)\|$", re.M)

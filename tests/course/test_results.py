@@ -97,12 +97,14 @@ def test_a_network_without_recipe():
 
 def test_the_table_shows_each_seed_at_the_last_epoch(small, scores, data, capsys):
     for seed, last in enumerate((0.90, 0.92, 0.97)):
-        stored.store(Run(NETWORK, "tutorial", seed), history([0.99, last], auc=0.9 + seed / 100), scores, data)
+        mirrored = {"mirrored": {"valid_loss": 0.1, "valid_auc": 0.98, "valid_accuracy": last + 0.01}}
+        its = history([0.99, last], auc=0.9 + seed / 100)
+        stored.store(Run(NETWORK, "tutorial", seed), its, scores, data, mirrored)
     stored.table(NETWORK, claim="about 94 %")
     text = capsys.readouterr().out
     assert "The tutorial's claim: about 94 %" in text
-    row = next(line for line in text.splitlines() if line.startswith("tutorial"))
-    assert " ".join(row.split()) == "tutorial 2 0, 1, 2 90.0, 92.0, 97.0 0.9100"
+    rows = [" ".join(line.split()) for line in text.splitlines() if line.startswith("tutorial")]
+    assert rows == ["tutorial 2 0.9100 90.0, 92.0, 97.0", "tutorial, mirrored 2 0.9800 91.0, 93.0, 98.0"]
     assert "steady    (not measured yet)" in text
     assert text.count("Measured with PaddlePaddle 3.3.1, Python 3.11.7, numpy 2.3.5, cpu (x86_64), 1 thread.") == 1
 
