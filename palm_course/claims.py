@@ -30,8 +30,8 @@ def claim(
     bounds = tr(stated, least=at_least, most=at_most)
     if not real and os.environ.get("PALM_REQUIRE_REAL"):
         raise ClaimFailed(tr("{claim} - PALM_REQUIRE_REAL is set, but this is the sample", claim=line()))
-    above = at_least is None or measured >= at_least
-    below = at_most is None or measured <= at_most
-    if real and not (above and below):
-        raise ClaimFailed(tr("{claim} - it does not hold on this machine", claim=line()))
+    within = (at_least is None or measured >= at_least) and (at_most is None or measured <= at_most)
+    if real and not within:
+        why = mark("{claim} - it does not hold on this machine. Is the code as it was? Then go on with the next cell.")
+        raise ClaimFailed(tr(why, claim=line()))
     print(line(" ✓" if real else tr(" - not checked on the sample")))
