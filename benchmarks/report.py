@@ -109,7 +109,8 @@ def readme(rows: list[Row], outcomes: Outcomes, notes: Path = FOLDER / "notes") 
     parts.append("")
     for row in rows:
         stored = {processor: of_row[row.name] for processor, of_row in outcomes.items() if row.name in of_row}
-        parts += [f"## {row.name}\n", f"{row.what[0].upper()}{row.what[1:]}, against {row.against}. {row.how}\n"]
+        against = f", against {row.against}" if row.against else ""
+        parts += [f"## {row.name}\n", f"{row.what[0].upper()}{row.what[1:]}{against}. {row.how}\n"]
         parts += [_side_by_side(stored)] if stored else ["Not measured yet.\n"]
         for processor, of_processor in stored.items():
             parts += _told(processor, of_processor)
@@ -124,6 +125,8 @@ def _missed(rows: list[Row], outcomes: Outcomes) -> str:
     for processor, of_row in outcomes.items():
         found = {
             row.name: [m.what for m in _measures(of_row[row.name]) if m.met is False]
+            if of_row[row.name]["measures"]
+            else ["failed"]
             for row in rows
             if row.name in of_row
         }

@@ -34,7 +34,7 @@ def measure(bench: Bench) -> list[Measure]:
 ROW = Row(
     "suite",
     "`make test` after set-up",
-    "–",
+    "",
     "at most 12 minutes",
     "Once, from the call to its end.",
     measure,

@@ -94,7 +94,7 @@ def test_the_table_and_the_files_say_what_was_reached_and_what_was_not(rows, cap
     about = stored["slow"]["about"]
     assert about["quick"] is False and about["machine"]["cores"] >= 1 and about["machine"]["numpy"] == np.__version__
     (processor,) = report.load(rows)
-    assert f"- {processor}: `slow`\n" in page  # the one that is not reached
+    assert f"- {processor}: `slow`, `bad` (failed)\n" in page
     assert "0.710 of its time; must be at most 0.65: NOT REACHED" in page.partition("## slow")[2]
 
 
