@@ -123,17 +123,13 @@ def _missed(rows: list[Row], outcomes: Outcomes) -> str:
     """Return which requirements are not reached, and where."""
     lines = []
     for processor, of_row in outcomes.items():
-        found = {
-            row.name: [m.what for m in _measures(of_row[row.name]) if m.met is False]
-            if of_row[row.name]["measures"]
-            else ["failed"]
-            for row in rows
-            if row.name in of_row
-        }
-        told = ", ".join(
-            f"`{name}`" + f" ({'; '.join(filter(None, what))})" * any(what) for name, what in found.items() if what
-        )
-        lines.append(f"- {processor}: {told or 'nothing'}")
+        told = []
+        for row in (row for row in rows if row.name in of_row):
+            measures = _measures(of_row[row.name])
+            what = [measure.what for measure in measures if measure.met is False] if measures else ["failed"]
+            if what:
+                told.append(f"`{row.name}` ({'; '.join(what)})" if any(what) else f"`{row.name}`")
+        lines.append(f"- {processor}: {', '.join(told) or 'nothing'}")
     return "\n".join(["What does not reach what is asked for:\n", *lines, ""])
 
 
