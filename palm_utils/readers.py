@@ -302,11 +302,12 @@ def brightness(image: np.ndarray, strength: float = 0.2) -> np.ndarray:
     return np.clip((image + 1.0) * np.float32(factor) - 1.0, -1.0, 1.0).astype(np.float32)
 
 
-def rotate(image: np.ndarray, degrees: float = 20.0) -> np.ndarray:
-    """Rotate the photograph about its centre by a random angle of up to `degrees`; empty corners are black."""
+def rotate(image: np.ndarray, degrees: float = 20.0, zoom: float = 0.0) -> np.ndarray:
+    """Rotate the photograph about its centre by a random angle of up to `degrees`; empty corners are black.
+    zoom: it is also enlarged or reduced, by a random factor between 1 - zoom and 1 + zoom."""
     _, height, width = image.shape
-    angle = np.random.uniform(-degrees, degrees)
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
+    angle, factor = np.random.uniform(-degrees, degrees), 1.0 + (np.random.uniform(-zoom, zoom) if zoom else 0.0)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, factor)
     turned = cv2.warpAffine(image.transpose(1, 2, 0), matrix, (width, height), borderValue=(-1.0, -1.0, -1.0))
     return np.ascontiguousarray(turned.transpose(2, 0, 1))
 

@@ -25,11 +25,14 @@ _RATES = {
     "02_ichallenge_pm:LeNetReLU": ("3e-3", "1e-3", "3e-4"),
     "03_alexnet:AlexNet": ("1e-3", "3e-4", "1e-4"),
 }
+_ZOOM = ("flip", "brightness", "rotate and zoom")
+_MORE = {"averaged": {}, "smoothed": {"smoothing": 0.1}, "zoomed": {"augment": _ZOOM}}
+_MORE["both"] = _MORE["smoothed"] | _MORE["zoomed"]
 CANDIDATES = {
     network: {
         **{f"rate-{rate}": replace(recipe, learning_rate=float(rate)) for rate in _RATES.get(network, ())},
-        # It tells as well what the weights of the last step are worth: the steady recipe without the averaging.
-        "averaged": replace(recipe, average=0.98),
+        # Each tells as well what the weights of the last step are worth, without the averaging.
+        **{name: replace(recipe, average=0.98, **more) for name, more in _MORE.items()},
     }
     for network, recipe in STEADY.items()
 }

@@ -2,10 +2,7 @@
 
 import argparse
 import shutil
-import subprocess
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from palm_course.results import stored, train, weights
@@ -26,7 +23,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("networks", nargs="*", metavar="CHAPTER:NETWORK", help="by default all of chapters 2 to 6")
     parser.add_argument("--recipe", choices=[*BOTH, *LEFT_OUT], help="one of them only")
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the usual ones")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, one core each (default 1)")
     parser.add_argument("--again", action="store_true", help="measure what is stored already, too")
     parser.add_argument("--weights", action="store_true", help="keep the trained weights, too, in the data folder")
     parser.add_argument("--list", action="store_true", help="say what there is and what would be measured")
@@ -47,9 +43,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"All {len(runs)} results are stored already.")
         return 0
     data = real_photographs()
-    if args.jobs > 1:
-        with ThreadPoolExecutor(args.jobs) as pool:
-            return int(any([*pool.map(lambda one: _measure_elsewhere(one, args), missing)]))
     for one in missing:
         measure(one, data, again=args.again, keep_weights=args.weights)
     return 0
@@ -119,12 +112,6 @@ def variants(model, loader: Reader) -> dict[str, dict[str, float]]:
         found["as trained"] = predict(model.network, loader)
     columns = {"valid_loss": "loss", "valid_auc": "auc", "valid_accuracy": "accuracy"}
     return {way: {name: getattr(its, what) for name, what in columns.items()} for way, its in found.items()}
-
-
-def _measure_elsewhere(one: Run, args: argparse.Namespace) -> int:
-    arguments = ["results", one.network, "--recipe", one.recipe, "--seeds", str(one.seed)]
-    arguments += [f"--{name}" for name in ("again", "weights") if getattr(args, name)]
-    return subprocess.call([sys.executable, "-m", "palm_utils", *arguments])
 
 
 def working_folder(result: Path) -> Path:

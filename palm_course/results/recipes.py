@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from palm_utils.messages import mark, tr
 from palm_utils.readers import Augment, brightness, compose, flip, rotate
 
 AUGMENTATIONS = {"flip": flip, "brightness": brightness, "rotate": rotate}
+AUGMENTATIONS["rotate and zoom"] = partial(rotate, zoom=0.2)
 
 
 class _Stored:
@@ -23,7 +25,8 @@ class Recipe(_Stored):
 
     optimizer: "Momentum" (momentum 0.9) or "Adam"; weight_decay: coefficient of the L2 penalty; schedule: "constant",
     or "cosine" from learning_rate to 0 at the end of the last epoch; warmup_epochs: epochs of linear increase from 0
-    before that; augment: names in AUGMENTATIONS, applied in order; average: decay of a mean of the weights, or 0.
+    before that; augment: names in AUGMENTATIONS, applied in order; average: decay of a mean of the weights, or 0;
+    smoothing: label smoothing, such as 0.1 for training with 0.05 and 0.95 instead of 0 and 1.
     """
 
     optimizer: str
@@ -34,9 +37,10 @@ class Recipe(_Stored):
     warmup_epochs: float = 0.0
     augment: tuple[str, ...] = ()
     average: float = 0.0
+    smoothing: float = 0.0
 
     def to_dict(self) -> dict:
-        return {name: value for name, value in super().to_dict().items() if name != "average" or value}
+        return {name: its for name, its in super().to_dict().items() if its or name not in ("average", "smoothing")}
 
     def averaged(self, model):
         """Return what is trained in the place of a network: itself, or the network with its running mean."""
@@ -78,7 +82,8 @@ class Recipe(_Stored):
         augment = " + ".join(self.augment) or tr("none")
         told = {"decay": self.weight_decay, "epochs": self.epochs, "augment": augment}
         rest = tr("weight decay {decay:g}, {epochs} epochs, augmentation: {augment}", **told)
-        mean = f", weights averaged with decay {self.average:g}" if self.average else ""
+        mean = f", label smoothing {self.smoothing:g}" if self.smoothing else ""
+        mean += f", weights averaged with decay {self.average:g}" if self.average else ""
         return tr("{optimizer}, learning rate {rate},", optimizer=self.optimizer, rate=rate) + f"\n{rest}{mean}"
 
     def _schedule(self, steps_per_epoch: int):

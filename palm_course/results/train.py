@@ -74,7 +74,8 @@ def train(
     seed_everything(seed)
     model = recipe.averaged(network())
     optimizer = recipe.make_optimizer(model, len(train_loader))
-    options |= {"train_loader": train_loader, "valid_loader": valid_loader}
+    labels = [label + recipe.smoothing * (0.5 - label) for label in train_loader.labels]
+    options |= {"train_loader": replace(train_loader, labels=labels), "valid_loader": valid_loader}
     return model, train_pm(model, optimizer, epochs=recipe.epochs, folder=folder, **options)
 
 

@@ -223,11 +223,3 @@ def test_what_is_not_measured(course, monkeypatch, sample, network, said, capsys
     monkeypatch.setenv("PALM_SAMPLE", sample)
     assert main(["results", network, "--seeds", "0"]) == 1
     assert said in capsys.readouterr().err
-
-
-def test_runs_at_the_same_time_have_a_process_each(course, monkeypatch):
-    started = []
-    monkeypatch.setattr(measure.subprocess, "call", lambda command: started.append(command[3:]) or -9)
-    arguments = ["results", NETWORK, "--recipe", "tutorial", "--seeds"]
-    assert main([*arguments, "4", "5", "--jobs", "2"]) == 1
-    assert sorted(started) == [[*arguments, "4"], [*arguments, "5"]]

@@ -1,14 +1,17 @@
 import nbformat
 import numpy as np
 import paddle
+import paddle.nn.functional as F
 import pytest
 
 from palm_course import chapters as notebooks
 from palm_course.command import main
+from palm_course.results.recipes import Recipe
+from palm_course.results.train import train
 from palm_utils.history import History
 from palm_utils.readers import data_loader, valid_data_loader
 from palm_utils.seeds import seed_everything
-from palm_utils.training import train_pm
+from palm_utils.training import predict, train_pm
 
 
 @pytest.fixture
@@ -62,3 +65,21 @@ def test_it_goes_on_where_it_stopped(course):
 def test_what_cannot_be_trained_is_said_in_one_line(course, arguments, message, capsys):
     assert main(["train", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_labels_are_smoothed_in_training_alone(course, palm_folder, tmp_path):
+    validation = valid_data_loader(palm_folder / "PALM-Validation400", palm_folder / "labels.csv")
+    loaders = data_loader(palm_folder / "PALM-Training400"), validation
+    network = notebooks.definitions(course / "03_small.ipynb").Small
+
+    def trained(smoothing):
+        recipe = Recipe("Momentum", 0.0, epochs=1, smoothing=smoothing)  # the weights stay
+        return train(network, recipe, *loaders, 0, tmp_path / str(smoothing), progress=False)
+
+    (model, plain), (_, smoothed) = trained(0.0), trained(0.2)
+    assert smoothed["valid_loss"] == plain["valid_loss"]
+    scores = predict(model, loaders[0])
+    logits, labels = paddle.to_tensor(scores.logits), paddle.to_tensor(scores.labels * 0.8 + 0.1)
+    expected = F.binary_cross_entropy_with_logits(logits, labels).item()
+    assert smoothed["train_loss"][0] == pytest.approx(expected, rel=1e-5) != pytest.approx(plain["train_loss"][0])
+    assert loaders[0].labels.count(1) + loaders[0].labels.count(0) == len(loaders[0].labels)

@@ -196,6 +196,20 @@ def test_rotation_turns_about_the_centre_and_fills_with_black(monkeypatch):
     assert out[0].max() > 0.9 and out.min() == -1
 
 
+def test_a_rotation_may_zoom_and_draws_nothing_for_it_otherwise():
+    image = np.full((3, 41, 41), -1, np.float32)
+    image[:, 10:31, 10:31] = 1
+    np.random.seed(0)
+    inside = [(augment.rotate(image, 0, zoom=0.2)[0] > 0).sum() / 21**2 for _ in range(50)]
+    assert 0.8**2 - 0.1 < min(inside) < 0.8 and 1.2 < max(inside) < 1.2**2 + 0.1
+    np.random.seed(0)
+    augment.rotate(image, 20)
+    drawn = np.random.uniform()
+    np.random.seed(0)
+    np.random.uniform()
+    assert drawn == np.random.uniform()
+
+
 def test_steps_compose_in_order_and_depend_on_the_seed_alone(image):
     both = augment.compose(lambda x: x + 1, lambda x: x * 2)
     np.testing.assert_array_equal(both(image), (image + 1) * 2)
