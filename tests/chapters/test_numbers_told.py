@@ -65,7 +65,6 @@ FROM_ELSEWHERE = {
         "the schedule's corners in its formula": "0.2 0.8 0.93",
         "sizes of bytes and photographs": "255 224",
         "parameters of ResNet-50, from section 7.4": "23.5 million",
-        "multiply-adds of an hour's training divided by those of the short one": "21.6",
         "the published recipe's batches": "1,024",
         "a run of section 7.7 on another processor": "94.3 98.0",
     },
