@@ -250,7 +250,8 @@ def _failure(book, begun: list[int]) -> str | Text:
     """Say which cell raised what, without the colours and frames of a notebook's traceback; or in which one it died."""
     for number, cell in enumerate(book.cells):
         for output in (one for one in cell.get("outputs", []) if one.output_type == "error"):
-            return f"cell {number} raised {output.ename}: {output.evalue}\n{textwrap.indent(cell.source, ' ' * 4)}"
+            told = {"number": number, "error": f"{output.ename}: {output.evalue}"}
+            return Text("cell {number} raised {error}\n{source}", source=textwrap.indent(cell.source, " " * 4), **told)
     source = textwrap.indent(book.cells[begun[-1]].source, " " * 4) if begun else ""
     return Text("cell {number}: {died}\n{source}", number=(begun or [0])[-1], died=Text(DIED), source=source)
 

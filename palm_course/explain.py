@@ -10,18 +10,16 @@ from palm_utils.figures import as_rgb
 from palm_utils.layers import evaluating
 from palm_utils.messages import WrongArgument, mark
 
-BLACK, RADIUS = -0.9, 40  # darker is border, in all channels; pixels of 224: the optic disc with its surroundings
+BLACK = -0.9  # a pixel that is darker in all channels is border
+RADIUS = 40  # of the optic disc with its surroundings, in pixels of 224
 
 
-def occlusion_map(
-    model, image: np.ndarray, side: int = 32, stride: int = 16, batch_size: int = 10, value: float = 0.0
-) -> np.ndarray:
+def occlusion_map(model, image: np.ndarray, side: int = 32, stride: int = 16, batch_size: int = 10) -> np.ndarray:
     """Return how much the logit falls where a grey square covers the image, float32 [rows, columns].
 
     model: a paddle.nn.Layer with one logit; it is asked in evaluation mode, and left in the mode it was in. side,
-    stride: of the square and from one place to the next, in pixels; the map has (H - side) // stride + 1 rows. value:
-    of the square in all channels, 0 is mid-grey. Positive: what is covered there spoke for myopia. Raises WrongArgument
-    where the square does not fit.
+    stride: of the square and from one place to the next, in pixels; the map has (H - side) // stride + 1 rows. A
+    positive value: what is covered there spoke for pathologic myopia. WrongArgument where the square does not fit.
     """
     import paddle
 
@@ -32,7 +30,7 @@ def occlusion_map(
     tops, lefts = range(0, height - side + 1, stride), range(0, width - side + 1, stride)
     images = np.stack([image] * (1 + len(tops) * len(lefts))).astype(np.float32)  # the first one is not covered
     for covered, (top, left) in zip(images[1:], ((top, left) for top in tops for left in lefts), strict=True):
-        covered[:, top : top + side, left : left + side] = value
+        covered[:, top : top + side, left : left + side] = 0.0  # mid-grey
     with evaluating(model), paddle.no_grad():
         starts = range(0, len(images), batch_size)
         logits = [model(paddle.to_tensor(images[i : i + batch_size])).numpy().ravel() for i in starts]
@@ -40,18 +38,16 @@ def occlusion_map(
     return (logits[0] - logits[1:]).reshape(len(tops), len(lefts)).astype(np.float32)
 
 
-def overlay(
-    ax, image: np.ndarray, heat: np.ndarray, *, title: str = "", reach: float = 0.5, limit: float | None = None
-):
+def overlay(ax, image: np.ndarray, heat: np.ndarray, *, title: str = "", reach: float = 0.5):
     """Draw an image in grey with a map over it, and return what plt.colorbar takes; red: positive, blue: negative.
 
     heat: [rows, columns] of any size, its places evenly over the image. reach: how far the outermost places are from
     the image's border, in steps of the map: 0.5 where they tile the image, as in Grad-CAM; side / 2 / stride for an
-    occlusion map, 1 with its defaults. limit: the end of the colour scale; by default the largest absolute value. The
-    scale begins at 0 where nothing is negative. The stronger a value, the less of the image is seen.
+    occlusion map, 1 with its defaults. The colour scale ends at the largest absolute value, and begins at 0 where
+    nothing is negative. The stronger a value, the less of the image is seen.
     """
     height, width = image.shape[1:]
-    limit = limit or float(np.abs(heat).max()) or 1.0
+    limit = float(np.abs(heat).max()) or 1.0
     ax.imshow(as_rgb(image).mean(axis=2), cmap="gray", vmin=0, vmax=255)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     rows = (rows + 0.5) / height * (heat.shape[0] - 1 + 2 * reach) - reach

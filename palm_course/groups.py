@@ -54,7 +54,7 @@ def distances(pictures: np.ndarray) -> np.ndarray:
 def likely_pairs(distance: np.ndarray, ratio: float = 0.85) -> list[Pair]:
     """Return the pairs of pictures that stand out, the clearest first.
 
-    Two stand out when each is the other's nearest, and the second nearest of both is farther away: by 1 / `ratio`.
+    Two stand out when each is the other's nearest, and to both the second nearest is at least 1 / `ratio` times as far.
     """
     if len(distance) < 3:
         return []

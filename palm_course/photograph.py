@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from palm_utils import machine
 from palm_utils.messages import CourseError, DataError, mark, tr
 from palm_utils.metrics import sigmoid
 from palm_utils.readers import read_image, transform_img
@@ -137,7 +138,8 @@ def run(args: argparse.Namespace) -> int:
             print("  " + said)
         if args.maps:
             args.maps.mkdir(parents=True, exist_ok=True)
-            picture = args.maps / f"{file.stem}.map.png"
+            same = [other for other in args.files if other.stem == file.stem]  # a/left.jpg and b/left.jpg
+            picture = args.maps / f"{f'{same.index(file) + 1}-' if len(same) > 1 else ''}{file.stem}.map.png"
             fig = show(model, img, title=file.name)
             fig.savefig(picture, dpi=120)
             plt.close(fig)
@@ -151,6 +153,7 @@ def _model(args: argparse.Namespace):
     from palm_course.results import train, weights
     from palm_utils.checkpoints import load_parameters
 
+    machine.use_device(None)
     chapter, network = train.find_network(args.network)
     if args.params is None:
         return weights.load(f"{chapter}:{network.__name__}")

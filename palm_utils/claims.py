@@ -1,3 +1,3 @@
-"""The old name of palm_course.claims, which notebooks import."""
+"""The old name of palm_course.claims; older notebooks import it."""
 
 from palm_course.claims import *  # noqa: F403

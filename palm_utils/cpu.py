@@ -15,7 +15,7 @@ validation  PaddlePaddle's threads share only matrix products. `predict` compute
 
 `kernels`, `small maps` and `validation` change the last digits, as another processor does; the others change no bit.
 The layers stay PaddlePaddle's: the functions that they call are wrapped, and called as they are wherever a measure does
-not apply. `Replicas` does for training what `validation` does for `predict`; it changes figures, so it is asked for.
+not apply. `Replicas` does for training what `validation` does for `predict`; it changes figures: it must be asked for.
 """
 
 from __future__ import annotations  # the doctor has to run on any Python

@@ -4,9 +4,9 @@ paddle.vision.datasets.Cifar10 transforms one picture at a time in Python. The f
 a batch at once, which takes a fraction of the time.
 """
 
-import math
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from palm_utils.checkpoints import Checkpoint, load_parameters
 from palm_utils.history import History
 from palm_utils.machine import describe_machine, epoch_seed, from_environment, seed_everything
 from palm_utils.messages import CourseError, DataNotFound, WrongArgument, tr
-from palm_utils.training import TrainingDiverged
+from palm_utils.training import refuse_divergence
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Mean and standard deviation of CIFAR-10's training pictures: red, green, blue, in [0, 1].
@@ -49,16 +49,15 @@ def _per_channel(mean, std) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array(values, np.float32).reshape(3, 1, 1) * 255 for values in (std, mean))
 
 
-def crop_and_flip(pictures: np.ndarray, padding=4, side=None, *, border="constant", flip=0.5) -> np.ndarray:
-    """Add a border to each picture of uint8 [N, C, H, W], cut out a random window, mirror some of them.
+def crop_and_flip(pictures: np.ndarray, padding=4, *, border="constant", flip=0.5) -> np.ndarray:
+    """Add a border to each picture of uint8 [N, C, H, W], cut out a random window of its old size, mirror some of them.
 
-    padding: width of the border in pixels. side: of the window, a square; by default it is as large as the picture.
-    border: a mode of np.pad: "constant" is black, "reflect" the picture's own margin. flip: how probable a mirror image
-    is. Draws from numpy's global generator. Raises ValueError for a window larger than the picture with its border.
+    padding: width of the border in pixels. border: a mode of np.pad: "constant" is black, "reflect" the picture's own
+    margin. flip: how probable a mirror image is. Draws from numpy's global generator.
     """
     count, _, height, width = pictures.shape
     padded = np.pad(pictures, ((0, 0), (0, 0), (padding, padding), (padding, padding)), mode=border)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (side or height, side or width), axis=(2, 3))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
     top, left = (np.random.randint(places, size=count) for places in windows.shape[2:4])
     cropped = windows[np.arange(count), :, top, left]
     return np.where(np.random.random((count, 1, 1, 1)) < flip, cropped[..., ::-1], cropped)
@@ -147,7 +146,9 @@ class Logbook(ModelCheckpoint):
         about = settings | describe_machine() | ({"code": resume} if isinstance(resume, str) else {})
         self.history = History([], about)
         with self.checkpoint.held(model.network):
-            saved = History.load(self.checkpoint.state).about if self.checkpoint.state.exists() else {}
+            saved = {}
+            with suppress(DataNotFound if resume is True else CourseError):
+                saved = History.load(self.checkpoint.state).about
             if resume is True:
                 self._refuse_other_run(saved, settings)
             if resume is True or (resume and saved == about):
@@ -190,14 +191,8 @@ class Logbook(ModelCheckpoint):
 
     def on_train_batch_end(self, step, logs=None):
         loss = float(logs["loss"][0])
-        if not math.isfinite(loss):
-            values = {"loss": loss, "epoch": self._epoch + 1, "step": step + 1, "rate": self.model._optimizer.get_lr()}
-            raise TrainingDiverged(
-                "The loss is {loss} in epoch {epoch}, step {step}: training has diverged. A smaller learning rate is "
-                "the first thing to try (it is {rate:g}).",
-                self.history,
-                **values,
-            )
+        where = f"epoch {self._epoch + 1}, step {step + 1}"
+        refuse_divergence(loss, where, self.model._optimizer, self.history)
         self._train += loss * logs["batch_size"], logs["batch_size"]
 
     def on_epoch_end(self, epoch, logs=None):

@@ -111,8 +111,8 @@ def count_parameters(model) -> int:
 def layer_table(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> None:
     """Print the rows of `layer_rows` (same arguments) with output shape and parameters, and the total."""
     rows = layer_rows(model, input_shape, whole)
-    width = max(len("layer"), *(len(row.name) for row in rows))
-    kinds = max(len("class"), *(len(row.kind) for row in rows))
+    width = max([len("layer"), *(len(row.name) for row in rows)])
+    kinds = max([len("class"), *(len(row.kind) for row in rows)])
     # Texts of five letters in columns that may be wider; translations have spaces where they are shorter.
     gap, gap2 = (" " * (column - 5) for column in (width, kinds))
     print(tr("layer{gap}  class{gap2}  output shape            parameters", gap=gap, gap2=gap2))

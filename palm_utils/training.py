@@ -148,7 +148,7 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
                 _refuse_other_outputs(model, logits, labels)
                 loss = F.binary_cross_entropy_with_logits(logits, labels)
             mean = float(_sum(loss.item(), run.processes)) / run.processes  # this loss, over all processes
-            _refuse_divergence(mean, f"epoch {epoch}, batch {batch_id}", optimizer, run.history)
+            refuse_divergence(mean, f"epoch {epoch}, batch {batch_id}", optimizer, run.history)
             if run.log_every and batch_id % run.log_every == 0:
                 run.say(f"epoch: {epoch}, batch_id: {batch_id}, loss is: {mean:.4f}")
             scaler.scale(loss).backward()  # without amp: loss.backward()
@@ -167,7 +167,7 @@ def _train(run: "_Run", model, optimizer, scaler, train_loader, valid_loader, ep
             if buffer.stop_gradient:
                 paddle.distributed.broadcast(buffer, src=0)
         scores = predict(model, valid_loader, share=(run.rank, run.processes))
-        _refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, run.history)
+        refuse_divergence(scores.loss, f"validation after epoch {epoch}", optimizer, run.history)
         run.say(f"[validation] accuracy/loss: {scores.accuracy:.4f}/{scores.loss:.4f}")
         seconds = time.perf_counter() - started
         run.history.add(epoch, total / images_seen, scores.loss, scores.accuracy, valid_auc=scores.auc, seconds=seconds)
@@ -252,15 +252,22 @@ def _batches(run: _Run, loader: Callable, epoch: int) -> Iterator[tuple]:
 
 def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed: int | None, epochs: int) -> None:
     """Continue the saved run if `resume` asks for it (see train_pm)."""
-    fresh = run.history.about
+    fresh, there = run.history.about, None
     usual = {"seed": None, "batch_size": None, "batches": "all", "replicas": 1}
+    with suppress(CourseError):  # no history is saved there, or none that `load` would accept
+        there = History.load(run.checkpoint.state)
     if named := isinstance(resume, str):
-        resume = False
-        with suppress(CourseError):  # no history is saved there
-            saved = History.load(run.checkpoint.state)
-            resume = saved.about == fresh and 0 < len(saved) <= epochs
+        resume = there is not None and there.about == fresh and 0 < len(there) <= epochs
     if not _from_first(bool(resume), run.rank, run.processes):
         return
+    for what, default in usual.items() if there else ():  # before anything is loaded
+        wanted, saved = seed if what == "seed" else fresh.get(what, default), there.about.get(what, default)
+        if None not in (wanted, saved) and wanted != saved:
+            values = {"what": what, "asked": wanted, "saved": saved, "file": run.checkpoint.state}
+            raise WrongArgument(
+                "{what} is {asked}, but the run saved in {file} has {saved}. Resume with that, or use another folder.",
+                **values,
+            )
     state = run.checkpoint.load(model, optimizer)
     digest = zlib.crc32(str(state).encode())
     if digest != _from_first(digest, run.rank, run.processes):
@@ -268,14 +275,6 @@ def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed
     if state is None:
         return run.say(f"nothing saved in {run.checkpoint.folder}", keep=False)
     run.history, run.lines = History.from_dict(state["history"]), state.get("lines", [])
-    for what, default in usual.items():
-        wanted, saved = seed if what == "seed" else fresh.get(what, default), run.history.about.get(what, default)
-        if None not in (wanted, saved) and wanted != saved:
-            values = {"what": what, "asked": wanted, "saved": saved, "file": run.checkpoint.state}
-            raise WrongArgument(
-                "{what} is {asked}, but the run saved in {file} has {saved}. Resume with that, or use another folder.",
-                **values,
-            )
     scaler.load_state_dict(state.get("scaler") or scaler.state_dict())
     for line in run.lines if named else [f"resuming after {len(run.history)} finished epochs"]:
         run.say(line, keep=False)
@@ -295,7 +294,8 @@ def _sum(values, processes: int) -> np.ndarray:
     return total.numpy()
 
 
-def _refuse_divergence(loss: float, where: str, optimizer, history: History) -> None:
+def refuse_divergence(loss: float, where: str, optimizer, history: History) -> None:
+    """Raise TrainingDiverged for a loss that is not finite; where: such as "epoch 0, batch 3"."""
     if not math.isfinite(loss):
         values = {"loss": loss, "where": where, "rate": optimizer.get_lr(), "number": len(history)}
         raise TrainingDiverged(

@@ -116,6 +116,7 @@ def _receive(file: Remote, offset: int, timeout: tuple[float, float]) -> None:
             return  # There is nothing beyond what we have, or other bytes than asked for come.
         if status not in (200, 206):
             raise DownloadError("the server answers {status}", status=f"{status} {response.reason}")
+        response.raw.enforce_content_length = True  # urllib3 1.26 takes a truncated file for a whole one
         # The bytes as they come: requests would decode what a server calls compressed.
         blocks = response.raw.stream(1 << 16, decode_content=False)
         first = next(blocks, b"")

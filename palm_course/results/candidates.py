@@ -1,9 +1,9 @@
 """`python -m palm_utils choose`: compare recipes without looking at the validation photographs.
 
-The training photographs are split into four parts; each candidate is trained four times on three of them and scored on
-the fourth. The chosen one is measured once on the validation photographs: that figure is no luckier than it should be.
-The larger networks' learning rates were compared in PyTorch on a GPU (benchmarks/attic), with figures in
-results/CHAPTER/choice/NETWORK-pytorch.json. What all share follows trials on the validation photographs.
+The training photographs are split into four parts; each candidate is trained four times, each time on three of the
+parts, and scored on the fourth. The chosen one is measured once on the validation photographs. The larger networks'
+learning rates were compared in PyTorch on a GPU (benchmarks/attic), with figures in results/CHAPTER/choice/NETWORK-
+pytorch.json. What all candidates have in common was settled in earlier trials on the validation photographs.
 """
 
 import argparse
@@ -78,8 +78,8 @@ def run(args: argparse.Namespace) -> int:
 def folds(loader: Reader, grouped: bool = False) -> Iterator[tuple[Reader, Reader]]:
     """Yield FOLDS pairs of readers, to train with and held out, with the same share of each kind of eye.
 
-    grouped: photographs that may show one patient are held out together, and the shares differ a little. The stored
-    choices were made before anybody had looked for such photographs; so this is not the default.
+    grouped: photographs that may show one patient are held out together, and the shares differ a little. The choices
+    for chapters 3 to 6 were made before anybody had looked for such photographs; so this is not the default.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -144,17 +144,17 @@ def paired(network: str, grouped: bool = False) -> None:
 
 def _measured(network: str, grouped: bool) -> tuple[list[tuple], list[str]]:
     """Return name, epochs and last rows (one for each part) of each candidate, and the lines below the table."""
-    if not grouped and _file(network, "pytorch").is_file():
-        return _measured_in_pytorch(network)
+    in_pytorch = not grouped and _file(network, "pytorch").is_file()
+    theirs, source = _measured_in_pytorch(network) if in_pytorch else ([], [])
     rows = []
-    for name, recipe in CANDIDATES[network].items():
+    for name, recipe in CANDIDATES.get(network, {}).items():
         files, known = [path for path in paths(network, name, grouped) if path.is_file()], recipe.to_dict()
         last = [stored.read(path, lambda content: content["history"]["epochs"][-1], known) for path in files]
         rows.append((name, recipe.epochs, last))
         ways = [stored.read(path, lambda content: content.get("variants", {}), known) for path in files]
         for way in ways[0] if ways else ():
             rows.append((f"{name}, {way}", recipe.epochs, [its[way] for its in ways]))
-    return [row for row in rows if row[2]] or rows, []
+    return [*theirs, *(row for row in rows if row[2])] or rows, source
 
 
 def _measured_in_pytorch(network: str) -> tuple[list[tuple], list[str]]:

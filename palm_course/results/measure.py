@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from palm_course.results import stored, train, weights
-from palm_course.results.recipes import BOTH, LEFT_OUT, STEADY
+from palm_course.results.recipes import BOTH, LEFT_OUT, RECIPES, STEADY
 from palm_course.results.stored import Run
 from palm_utils import datasets, machine
 from palm_utils.files import replacing
@@ -57,12 +57,13 @@ def planned(networks: list[str], recipe: str | None, seeds: list[int] | None) ->
         Run(network, name, seed)
         for network in networks or STEADY
         for name in ([recipe] if recipe else BOTH)
+        if networks or network in (RECIPES | LEFT_OUT)[name]
         for seed in seeds or ((0,) if network == "04_vgg:VGG" else (0, 1, 2))  # one VGG-16 takes hours
     ]
 
 
 def real_photographs() -> datasets.PalmData:
-    """Return the real photographs, and compute on one thread: results that are compared are measured alike."""
+    """Return the real photographs; set this process to one thread, so that all results are measured alike."""
     data = datasets.palm()
     if not data.is_real:
         raise CourseError("Results are measured on the real photographs, and only the sample is here (data/README.md)")

@@ -167,7 +167,7 @@ TUTORIAL = {
     "06_resnet:ResNet": Recipe("Momentum", 0.001, weight_decay=0.001),
     "07_highlevel_api_cifar10:resnet50": CifarRecipe(0.01, 1e-4, epochs=4, batch_size=64),
 }
-# At most 2.5 times the epochs of the tutorial. Each is the best of its candidates (palm_course.results.candidates),
+# At most 2.5 times the epochs of the tutorial. Each was the best of the candidates compared in results/CHAPTER/choice,
 # measured on the validation photographs once per seed.
 _PHOTOS = ("flip", "brightness", "rotate")
 STEADY = {

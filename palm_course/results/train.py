@@ -86,13 +86,14 @@ def make_loaders(data: datasets.PalmData, recipe: Recipe, batch_size: int = 10) 
 
 
 def find_network(name: str) -> tuple[str, type]:
-    """Return the chapter's name and the class of "02:LeNet"; raises CourseError when there is none."""
+    """Return the chapter's name and the class of "02:LeNet", of the Chinese edition "zh/02:LeNet"; or CourseError."""
     import paddle
 
     start, colon, wanted = name.partition(":")
     if not colon:
         raise CourseError("{name!r}: name a chapter and a network in it, such as 02_ichallenge_pm:LeNetReLU", name=name)
-    path = chapters.find(start)[0]
+    edition = chapters.FOLDER / ("zh" if start.startswith("zh/") else "")
+    path = chapters.find(start.removeprefix("zh/"), edition)[0]
     if path.stem.startswith("01"):
         raise CourseError("The networks of chapter 1 read digits, and this trains on photographs of eyes")
     defined = vars(chapters.definitions(path))
@@ -107,7 +108,7 @@ def change(recipe: Recipe | None, args: argparse.Namespace) -> Recipe:
     """Return the recipe with what the command line asks for; a network without one must be told the basics."""
     if recipe is None:
         if args.optimizer is None or args.learning_rate is None:
-            raise CourseError("This network has no recipe of its own: give --optimizer and --learning-rate")
+            raise CourseError("There is no such recipe: give another --recipe, or --optimizer and --learning-rate")
         recipe = Recipe(args.optimizer, args.learning_rate)
     asked = {field.name: getattr(args, field.name, None) for field in fields(Recipe)}
     changes = {name: tuple(v) if name == "augment" else v for name, v in asked.items() if v is not None}
@@ -140,8 +141,8 @@ def refuse_processes(nproc: int, device: str | None) -> None:
 def launch(arguments: list[str], nproc: int, *, device: str | None = None, program=("-m", "palm_utils")) -> int:
     """Run `python -m palm_utils ARGUMENTS` in several processes that train together; return the exit code.
 
-    PaddlePaddle's launcher starts them, and prints what the first one prints. When one fails, it prints the end of what
-    that has said and ends the others. Where the environment says nothing about threads, the processes share the cores.
+    PaddlePaddle's launcher starts them, and prints what the first one prints. When one fails, the launcher prints the
+    end of its output and ends the others. Where the environment says nothing about threads, they share the cores.
     """
     start()  # what PaddlePaddle itself sets OMP_NUM_THREADS to is not asked for
     asked = any(os.environ.get(name, "").strip() for name in ("PALM_THREADS", "OMP_NUM_THREADS"))

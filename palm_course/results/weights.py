@@ -1,4 +1,4 @@
-"""Trained networks of the course, for who wants the figures that follow a training and has no hours for it.
+"""Trained networks of the course, for those who want the figures after a training without the hours that it takes.
 
 `python -m palm_utils results 06_resnet:ResNet --recipe steady --seeds 0 --weights` writes their parameters into
 `weights/` of the data folder. They are not in git: one network takes up to 540 MB. weights.json says from where they

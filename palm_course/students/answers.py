@@ -19,7 +19,7 @@ from palm_course.chapters import load, tags_of
 from palm_course.exercises.registry import all_exercises, find
 from palm_utils.messages import CourseError, tr
 
-_MAGIC = re.compile(r"^(\s*)[%!?].*$", re.MULTILINE)
+_MAGIC = re.compile(r"^([ \t]*)(?:(?:[\w, ]+=\s*)?[%!?].*|[\w.]+\?{1,2}[ \t]*)$", re.MULTILINE)
 _TAG = re.compile(r"(?:exercise|check):(\d+)\.\d+")
 _CHECK = re.compile(r"""^(?:\w+\.)?check\(\s*["'](\d+\.\d+)["']\s*,\s*(\w+)\s*,?\s*\)""", re.MULTILINE)
 

@@ -158,6 +158,8 @@ def _limit(memory: int) -> None:
 
         room = int(_MEMORY.read_text().split()[0]) * resource.getpagesize() + memory
         for kind, most in ((resource.RLIMIT_AS, room), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, _FILE)):
+            hard = resource.getrlimit(kind)[1]  # the system's own limit may be lower
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(kind, (most, most))
 
 

@@ -152,6 +152,15 @@ def test_a_network_compared_in_pytorch_has_a_table_too(course, table):
     ]
 
 
+def test_what_was_measured_here_stands_below_it(course, table, capsys):
+    in_pytorch()
+    (stored.FOLDER / "03_small/choice/Large-pytorch.json").rename(stored.FOLDER / "03_small/choice/Small-pytorch.json")
+    assert main(["choose", NETWORK, "--only", "slow"]) == 0
+    lines = table().splitlines()
+    assert [line[:18].strip() for line in lines[1:4]] == ["fast", "slow", "slow, mirrored"]
+    assert lines[-1] == "Measured with PyTorch 2.11.0 on one Abacus: 4 parts, 2 seeds."
+
+
 @pytest.mark.parametrize("changes", [{"about": {}}, {"candidates": []}, {"candidates": {"fast": {"recipe": {}}}}])
 def test_a_damaged_comparison_in_pytorch_is_told(course, changes):
     in_pytorch(**changes)

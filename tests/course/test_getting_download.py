@@ -13,6 +13,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import urllib3
 
 from palm_course.getting import download as module
 from palm_course.getting.download import Remote, download
@@ -189,6 +190,13 @@ def test_each_failure_has_its_text_and_a_second_try_works(file, server, answer, 
     download([file])
     assert file.destination.read_bytes() == CONTENT
     assert left(file) == {"file.zip": len(CONTENT)}
+
+
+def test_urllib3_1_takes_a_truncated_file_for_a_whole_one(file, server, monkeypatch):
+    made = urllib3.HTTPResponse.__init__
+    as_in_1 = {"enforce_content_length": False}
+    monkeypatch.setattr(urllib3.HTTPResponse, "__init__", lambda *args, **given: made(*args, **given | as_in_1))
+    test_each_failure_has_its_text_and_a_second_try_works(file, server, *FAILURES["truncated"])
 
 
 def test_a_web_page_does_not_spoil_a_partial_file(file, server):

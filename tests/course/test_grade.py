@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import os
 import select
+import subprocess
 import sys
 import threading
 
@@ -165,6 +166,19 @@ def test_an_answer_that_cannot_be_interrupted_is_ended_with_all_that_it_has_star
         read += got
     assert b"up" in read and select.select([pipe], [], [], 0)[0]
     os.close(pipe)
+
+
+@on_linux
+def test_under_a_limit_of_the_system(tmp_path):
+    path = chapter_one(tmp_path / "x.ipynb", {"1.1": RIGHT})
+    code = f"""
+import resource
+from pathlib import Path
+from palm_course.students import judging
+resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
+print(judging.judge(Path({str(path)!r}))[0].verdict)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "right\n"
 
 
 def test_without_fork(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from palm_course import photograph
 from palm_course.command import main
+from palm_utils import machine
 from palm_utils.messages import DataError
 from palm_utils.readers import transform_img
 
@@ -47,6 +48,8 @@ def test_what_is_no_fundus_photograph(img, is_fundus):
 
 
 def test_the_command_predicts_and_warns(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(machine, "_threads", None)
+
     def small():
         return paddle.nn.Sequential(paddle.nn.AdaptiveAvgPool2D(1), paddle.nn.Flatten(), paddle.nn.Linear(3, 1))
 
@@ -66,3 +69,10 @@ def test_the_command_predicts_and_warns(tmp_path, monkeypatch, capsys):
     assert said.count("does not look like a fundus photograph") == 1
     assert "text.jpg: " in said and "no diagnosis" in said
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["eye.map.png", "grey.map.png"]
+    assert machine._threads is not None  # the process was set up for computing
+
+    (tmp_path / "right").mkdir()
+    cv2.imwrite(str(tmp_path / "right" / "eye.png"), eye())
+    twice = [str(tmp_path / name) for name in ("eye.png", "right/eye.png")]
+    assert main(["predict", *twice, *options[:-1], str(tmp_path / "both")]) == 0
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["1-eye.map.png", "2-eye.map.png"]

@@ -91,6 +91,12 @@ x = = 1
 {RIGHT}
 %timeit conv_output_size(28, 5)
 """,
+    "Jupyter's commands in other places": f"""{FIRST}{RIGHT}
+files = !ls
+taken = %timeit -o conv_output_size(28, 5)
+conv_output_size?
+conv_output_size??
+""",
     "display": f"{FIRST}{RIGHT.replace('return', 'display(size); return')}",
     "without tags": f"# %%\n{RIGHT}{CHECK.replace('check:1.1', '')}",
     "without tags and check": f"# %%\n{RIGHT}",

@@ -223,3 +223,9 @@ def test_what_is_not_measured(course, monkeypatch, sample, network, said, capsys
     monkeypatch.setenv("PALM_SAMPLE", sample)
     assert main(["results", network, "--seeds", "0"]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_a_recipe_of_one_network_is_planned_for_it_alone():
+    assert {run.network for run in measure.planned([], "no-augmentation", [0])} == {"03_alexnet:AlexNet"}
+    with pytest.raises(CourseError, match="no such recipe"):
+        _ = measure.planned(["04_vgg:VGG"], "no-augmentation", [0])[0].arguments

@@ -7,7 +7,7 @@ import pytest
 from palm_course import chapters as notebooks
 from palm_course.command import main
 from palm_course.results.recipes import Recipe
-from palm_course.results.train import train
+from palm_course.results.train import find_network, train
 from palm_utils.history import History
 from palm_utils.readers import data_loader, valid_data_loader
 from palm_utils.seeds import seed_everything
@@ -45,6 +45,19 @@ def test_it_trains_the_chapter_s_network_as_cells_would(course, palm_folder, tmp
     np.testing.assert_array_equal(saved["fc.weight"].numpy(), model.fc.weight.numpy())
 
 
+def test_the_chinese_edition_s_network_is_its_own(course, small_network):
+    (course / "zh").mkdir()
+    cells = [
+        nbformat.v4.new_code_cell("import paddle"),
+        nbformat.v4.new_code_cell(small_network.replace("Small", "Own")),
+    ]
+    cells[1].metadata.tags = ["model"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), course / "zh" / "03_small.ipynb")
+    chapter, network = find_network("zh/03:Own")
+    assert (chapter, network.__name__) == ("03_small", "Own")
+    assert find_network("03:Small")[1].__name__ == "Small"
+
+
 def test_it_goes_on_where_it_stopped(course):
     assert main(["train", "03:Small", *OPTIONS, "--epochs", "1", "--folder", "a"]) == 0
     assert main(["train", "03:Small", *OPTIONS, "--epochs", "3", "--folder", "a", "--resume"]) == 0
@@ -59,7 +72,7 @@ def test_it_goes_on_where_it_stopped(course):
         (["09:Small"], "No chapter starts with '09'"),
         (["03:Large"], "defines no network 'Large'; it has Small"),
         (["01:LeNet"], "The networks of chapter 1 read digits"),
-        (["03:Small"], "give --optimizer and --learning-rate"),
+        (["03:Small"], "give another --recipe, or --optimizer and"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_one_line(course, arguments, message, capsys):

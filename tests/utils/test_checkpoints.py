@@ -229,8 +229,11 @@ def test_a_damaged_checkpoint_is_not_resumed(train, tmp_path, file, spoil, messa
 
 def test_a_run_is_resumed_as_what_it_was(train, palm_folder):
     train(*fresh(), epochs=1, seed=3)
+    model, optimizer = fresh(seed=5)
+    before = weights(model)
     with pytest.raises(ValueError, match="seed is 4, but the run saved in"):
-        train(*fresh(), epochs=2, seed=4, resume=True)
+        train(model, optimizer, epochs=2, seed=4, resume=True)
+    assert_same(before, weights(model))
     other = data_loader(palm_folder / "PALM-Training400", 6)
     with pytest.raises(ValueError, match="batch_size is 6, but"):
         train(*fresh(), epochs=2, train_loader=other, resume=True)

@@ -12,7 +12,7 @@ from palm_utils import highlevel
 from palm_utils.highlevel import Batches, Logbook
 from palm_utils.history import History
 from palm_utils.machine import seed_everything
-from palm_utils.messages import CourseError, DataNotFound
+from palm_utils.messages import CourseError, DataError, DataNotFound
 from palm_utils.training import TrainingDiverged
 
 pytestmark = pytest.mark.filterwarnings("ignore:To copy construct from a tensor")  # by paddle.Model, of its own tensors
@@ -56,6 +56,10 @@ class Stop(paddle.callbacks.Callback):
     def on_train_batch_end(self, step, logs=None):
         if (self.epoch, step) == (1, 1):
             raise KeyboardInterrupt
+
+
+def tear(path):
+    path.write_bytes(path.read_bytes()[:-10])
 
 
 def train(folder, data, *callbacks, epochs=3, resume=None, model=None, **options):
@@ -143,6 +147,12 @@ def test_make_course_goes_on_with_the_same_run_and_replaces_any_other(tmp_path, 
     saved = paddle.load(str(tmp_path / "model.pdparams"))
     np.testing.assert_array_equal(model.network[0].weight.numpy(), np.asarray(saved["0.weight"]))
     assert left(resume=False) == 1
+    for resume in (False, None):  # a file that is damaged is replaced, too
+        tear(tmp_path / "model.json")
+        assert left(resume=resume) == 1
+    tear(tmp_path / "model.json")
+    with pytest.raises(DataError, match=r"model\.json"):
+        left(resume=True)
     monkeypatch.setenv("PALM_RESUME", "digest of other code")
     assert (left(), left()) == (1, 0)
     assert (left(rate=0.01), left(rate=0.01)) == (1, 0)

@@ -109,3 +109,16 @@ def test_a_block_can_be_one_row():
 def test_multiply_adds(layer, shape, expected):
     (row,) = layer_rows(paddle.nn.Sequential(layer), shape)
     assert row.multiply_adds == expected
+
+
+def test_a_network_that_calls_no_layer_has_a_table_without_rows(capsys):
+    class Nothing(paddle.nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.fc = paddle.nn.Linear(2, 1)
+
+        def forward(self, x):
+            return x
+
+    layer_table(Nothing(), [1, 2])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["layer", "input", "total"]
