@@ -185,9 +185,10 @@ program("update", "get the newest version of the course and keep your answers")
 program("run", "execute the chapters into build/notebooks, on the real data where it is", "RUN_JOBS")
 program("data", "show where each data set is, and get the real ones")
 program("train", "train a chapter's network without its notebook")
+program("predict", "say what a trained network makes of your own photographs")
 program("grade", "score a folder of students' notebooks")
 program("course", "make the chapters' outputs again, in place, on the real data", "RUN_JOBS AGAIN")
-program("results", "measure both recipes of each network on the real data, what is not stored yet", "RUN_JOBS AGAIN")
+program("results", "measure both recipes of each network on the real data, what is not stored yet", "AGAIN")
 program("sync-zh", "bring the Chinese edition in step with the English one", None, "tools/sync_zh.py")
 program("messages", "bring the translations of palm_utils up to date with the code", None, "tools/messages.py")
 program("lint", "check code and notebooks with ruff", None, "-m ruff check .", "-m ruff format --check .")
@@ -277,7 +278,7 @@ def main(words):
             stream.reconfigure(errors="replace")
     name = words[0] if words else "help"
     if name not in TASKS:
-        print("python course.py TASK, or make TASK; --help after a task lists the options of all.\n")
+        print("python course.py TASK, or make TASK; setup --help lists the options that all tasks take.\n")
         for task_name, (_, line, variables) in TASKS.items():
             options = " ".join(VARIABLES[variable] or variable.lower() for variable in (variables or "").split())
             print(f"  {task_name:15} {line}", options and f"[{options}]")

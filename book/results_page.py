@@ -5,7 +5,8 @@ from statistics import mean
 _TEXT = {
     "en": {
         "intro": "Every figure here is read from the files in `results/`, one for each training run on the real "
-        "photographs (chapter 1: on the real MNIST; chapter 7: on the real CIFAR-10). Chapter 8 compares the networks.",
+        "photographs (chapter 1: on the real MNIST; chapter 7: on the real CIFAR-10; its "
+        "recipe `eyes`: on the photographs at 32 x 32 pixels). Chapter 8 compares the networks.",
         "columns": ("chapter", "network", "recipe", "epochs", "seeds", "accuracy, %", "AUC", "tutorial"),
         "spread": "Accuracies are those of the validation images after the last epoch, one for each seed "
         "(chapter 7, tutorial's recipe: of the test pictures). The AUC is "
@@ -20,7 +21,8 @@ _TEXT = {
     },
     "zh": {
         "intro": "本页所有数字都取自 `results/` 中的文件，每个文件记录一次在真实照片上的训练"
-        "（第 1 章用真实的 MNIST，第 7 章用真实的 CIFAR-10）。第 8 章对各个网络作了比较。",
+        "（第 1 章用真实的 MNIST，第 7 章用真实的 CIFAR-10，"
+        "其中“眼底照片方案”用缩小到 32 × 32 的眼底照片）。第 8 章对各个网络作了比较。",
         "columns": ("章", "网络", "训练方案", "轮数", "随机种子", "准确率（%）", "AUC", "教程"),
         "spread": "准确率是最后一轮之后在验证图像上的准确率，每个随机种子一个数字"
         "（第 7 章的教程方案为测试图片）；AUC 是各种子的均值。",
@@ -30,7 +32,8 @@ _TEXT = {
         "machine": "测量环境：{}。",
         "seed": "随机种子 {}",
         "test": "测试准确率 {:.1f} %。",
-        "recipes": {"tutorial": "教程方案", "steady": "平稳方案", "improved": "改进方案", "long": "一小时方案"},
+        "recipes": {"tutorial": "教程方案", "steady": "平稳方案", "improved": "改进方案", "long": "一小时方案"}
+        | {"eyes": "眼底照片方案"},
     },
 }
 

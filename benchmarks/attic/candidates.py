@@ -12,7 +12,7 @@ def _candidates(steady: Recipe, momentum: dict[str, float], adam: dict[str, floa
     return found | {f"adam-{name}": replace(steady, learning_rate=rate) for name, rate in adam.items()}
 
 
-_, _VGG, _GOOGLENET, _RESNET = STEADY.values()
+_, _, _VGG, _GOOGLENET, _RESNET = STEADY.values()
 CANDIDATES = {
     "04_vgg:VGG": {
         "tutorial": TUTORIAL["04_vgg:VGG"],
