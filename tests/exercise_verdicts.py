@@ -31,6 +31,8 @@ def assert_wrong(number: str, answer: Any, words: str) -> str:
     assert verdict.status is Status.WRONG, verdict.message
     assert re.search(words, verdict.message), verdict.message
     assert "Hint:" in verdict.message
+    shown = re.findall(r"^ *(?:expected|came): +(.*)$", verdict.message, re.MULTILINE)
+    assert len(shown) != 2 or shown[0] != shown[1], verdict.message
     assert "Traceback" not in verdict.message and "palm_utils" not in verdict.message, verdict.message
     return verdict.message
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from palm_course.exercises.layer_check import LayerExercise, Shape, create, need_layer, normalise, norms_of
+from palm_course.exercises.protection import kept
 from palm_course.exercises.student_values import F, describe, is_tensor, paddle
 from palm_course.exercises.trial import Case, Exercise, Mistake, Trial, first_fault
 from palm_course.exercises.value_check import NumberExercise
@@ -15,21 +16,22 @@ from palm_utils.messages import mark, tr
 
 
 # 5.1 ------------------------------------------------------------------------------------------
-def _widest(c0, c1, c2, c3, c4, budget, *, price=1, weights=25, ratio=4, ends=(1, 1), up=False, floor=0):
+def _widest(c0, c1, c2, c3, c4, budget, *, price=1, weights=25, ratio=4, ends=(1, 1), up=False, floor=0, less=0):
     """Return the widest reduction.
 
     price: of a channel of the reductions themselves; weights: of a 5 × 5 kernel for a channel; ratio: of the two
-    reductions; ends: whether the 1 × 1 and the pooling branch count; up: rounded up; floor: the least.
+    reductions; ends: whether the 1 × 1 and the pooling branch count; up: rounded up; floor: the least; less: 1 for
+    "fewer than".
     """
     fixed = c0 * (c1 * ends[0] + c4 * ends[1])
     each = price * (ratio + 1) * c0 + ratio * 9 * c2 + weights * c3
-    left = budget - fixed
+    left = budget - less - fixed
     return max(-(-left // each) if up else left // each, floor)
 
 
 def _budgets(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(192, 64, 128, 32, 32, 163328)
-    yield from (Case(832, 384, 384, 128, 128, 1443056), Case(64, 8, 8, 8, 8, 900))
+    yield from (Case(832, 384, 384, 128, 128, 1443056), Case(64, 8, 8, 8, 8, 100), Case(64, 8, 8, 8, 8, 5064))
     for _ in range(24):
         c0, *ends = (int(n) for n in rng.integers(8, 400, 5))
         least = c0 * (ends[0] + ends[3])
@@ -54,6 +56,7 @@ BUDGET = NumberExercise(
     Mistake("where not even r = 1 fits, the answer is 0; it should not be negative.", floor=-(10**12)),
     Mistake("the answer is at least 1, even where that costs more than the budget.", floor=1),
     Mistake("it is rounded up: one channel more than the budget allows.", up=True),
+    Mistake("a module that costs exactly the budget stays within it.", less=1),
     Mistake("the two reductions cost something too: c0 for each of their channels.", price=0),
     Mistake("the third branch's layer has 5 × 5 kernels, you count 3 × 3.", weights=9),
     Mistake("the 5 × 5 kernels have 25 weights for each channel, you count 5.", weights=5),
@@ -109,6 +112,13 @@ def _wrong_layers(model, missing, extra, c0, c1, c2, c3, c4):
     return {"fault": fault, "expected": expected, "came": came} if fault else {}
 
 
+def _need_defaults(trial: Trial, answer: Any) -> None:
+    for norm in norms_of(create(trial, answer, 9, 4, (5, 6), (2, 3), 7)):
+        if (norm._momentum, norm._epsilon) != (0.9, 1e-5):
+            fault, expected = tr("the batch norms should have their defaults."), "momentum=0.9, epsilon=1e-05"
+            trial.fail(fault, expected=expected, came=f"momentum={norm._momentum:g}, epsilon={norm._epsilon:g}")
+
+
 def _in_order(order: Sequence[int]) -> str:
     names = ("1 × 1", "3 × 3", "5 × 5", tr("pooling"))
     return tr("the branches come in the order {branches}.", branches=", ".join(names[i] for i in order))
@@ -138,11 +148,12 @@ INCEPTION_BN = LayerExercise(
     reference=_module,
     modes=(True, False),
     wrong_parameters=_wrong_layers,
-    wrong_shape=mark("the shape of the output is wrong."),
+    wrong_shape=mark("the output is not one tensor of the shape asked for."),
     unknown=mark("the values are not those of the four branches."),
     values_hint=mark(
         "go through one branch: convolution, its batch norm, ReLU, and the same once more; then the next."
     ),
+    also=_need_defaults,
     seconds=20,
 ).with_mistakes(
     Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
@@ -216,6 +227,7 @@ def _measure_dropout(trial: Trial, answer: Any) -> None:
         return
     shares, swapped = {"kept": "70 %", "dropped": "30 %"}, abs(dropped - (1 - _DROPPED)) < 0.06
     fault = first_fault(
+        ((logits == 0).any(), tr("dropout follows the last layer; it belongs between the two fully connected layers.")),
         (variance < 1e-6, tr("in training mode nothing is dropped, or not between the two fully connected layers.")),
         (swapped, tr("it keeps {kept} and drops {dropped}; it should be the other way round.", **shares)),
         otherwise=tr("about {share} of the hidden units should be dropped in training mode.", share="70 %"),
@@ -278,7 +290,7 @@ def _small_parts(rng: np.random.Generator) -> tuple[Any, Any, Any]:
         if name.startswith("pool"):
             layer = nn.AdaptiveAvgPool2D(1) if name == "pool5" else nn.MaxPool2D(3, 2, 1)
         else:
-            layer, channels = nn.Conv2D(channels, channels + 1, 1, bias_attr=False), channels + 1
+            layer, channels = nn.Conv2D(channels, 8, 1, bias_attr=False), 8
             weight = rng.standard_normal(layer.weight.shape).astype(np.float32)
             # Modules have their ReLU inside: here they give nothing negative, so that one more changes nothing.
             layer.weight.set_value(np.abs(weight) / channels if name.startswith("block") else weight)
@@ -288,7 +300,16 @@ def _small_parts(rng: np.random.Generator) -> tuple[Any, Any, Any]:
     taps = ("block4_1", "block4_4")
     heads = [nn.Sequential(nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(wide[tap], 1)) for tap in taps]
     for number, linear in enumerate((network.fc, heads[0][2], heads[1][2]), start=1):
+        linear.weight.set_value(rng.standard_normal(linear.weight.shape).astype(np.float32))
         linear.bias.set_value(np.full([1], number, np.float32))
+
+    def features(x):
+        for name in _TRUNK:
+            x = getattr(network, name)(x)
+            x = F.relu(x) if name.startswith("conv") else x
+        return paddle.flatten(x, 1)
+
+    network.features, network.forward = features, lambda x: network.fc(features(x))  # as GoogLeNet has them
     return network, *heads
 
 
@@ -309,8 +330,11 @@ def _three_logits(network, head1, head2, x, *, order=(0, 1, 2), after_stem=True,
 def _judge_heads(trial: Trial, answer: Any) -> None:
     need_layer(trial, answer)
     name, rng, calls = trial.exercise.name, trial.exercise.rng, []
-    parts = _small_parts(trial.exercise.rng)
+    with kept():  # paddle.nn.Linear draws its first weights
+        parts = _small_parts(trial.exercise.rng)
     model = trial.call(functools.partial(answer, *parts), name=name)
+    if answer.forward is paddle.nn.Layer.forward:
+        trial.fail(tr("it has no method `forward`."), tried=tr("calling it with a batch"))
     given, found = ({id(p) for layer in layers for p in layer.parameters()} for layers in (parts, [model]))
     if given - found:
         hint = tr("keep the network and both heads as attributes of self; a plain list hides layers.")
@@ -326,6 +350,11 @@ def _judge_heads(trial: Trial, answer: Any) -> None:
         output, used = trial.call(model, x, name=name), len(calls)
         tried = tr("three photographs in training mode") if training else tr("three photographs after model.eval()")
         _compare_logits(trial, tried, output, parts, x, training)
+        if training:
+            output[:, 1:].sum().backward()
+            gradient = parts[0].conv1.weight.grad
+            if gradient is None or not gradient.numpy().any():
+                trial.fail(tr("no gradient flows from the heads back into the network."), tried=tried)
         if used and not training:
             trial.fail(tr("the heads are computed in evaluation mode too, where nobody needs them."), tried=tried)
 

@@ -133,8 +133,8 @@ PRE_ACTIVATION = LayerExercise(
     Mistake("ReLU comes before batch norm; it is the other way round.", first="relu norm", second="relu norm"),
     Mistake("the first batch norm is never used.", first="relu"),
     Mistake("the second batch norm is never used.", second="relu"),
-    Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=True),
-    Mistake("it normalises in both modes alike; in evaluation mode the running statistics count.", training=False),
+    Mistake("in evaluation mode it uses the batch's mean and variance; it should use the running.", training=True),
+    Mistake("in training mode it uses the running mean and variance; it should use the batch's.", training=False),
 )
 
 
@@ -212,7 +212,11 @@ PAD_SHORTCUT = ArrayExercise(
     near=lambda wrong, came: wrong.shape == came.shape and np.allclose(wrong, came, rtol=1e-5, atol=1e-6),
     not_arrays=mark("it should return a tensor."),
     wrong_shape=_wrong_shortcut,
-    show=lambda x: tr("the first row of the first channel {values}", values=describe(x[0, 0, 0])),
+    show=lambda x: tr(
+        "the first row of the first channel {first}, of the last {last}",
+        first=describe(x[0, 0, 0]),
+        last=describe(x[0, -1, 0]),
+    ),
     also=_need_gradients,
 ).with_mistakes(
     Mistake("the zeros come first; the channels of x should.", front=lambda missing: missing),
@@ -272,7 +276,9 @@ FOLD = ArrayExercise(
     not_arrays=mark("it should return two arrays."),
     wrong_shape=lambda shape, right, *args: tr("{name} has the wrong shape.", name=_NAMES[len(right)]),
     unknown=mark("the new weight is not right."),
-    show=lambda w, b: tr("first weights {weights}, bias {bias}", weights=describe(w.ravel()[:4]), bias=describe(b)),
+    show=lambda w, b: tr(
+        "first weights {weights}, bias {bias}", weights=describe(w[:, :, 0, 0].ravel()[:4]), bias=describe(b)
+    ),
 ).with_mistakes(
     # The weight is right with these ...
     Mistake("the new bias takes no notice of the mean.", add=lambda b, m, s, f: b),
@@ -353,7 +359,7 @@ BATCH_NORM = ArrayExercise(
         "first outputs {outputs}, mean {mean}, variance {variance}",
         outputs=describe(y.ravel()[:3]),
         mean=describe(mean),
-        variance=describe(variance),
+        variance=describe([float(f"{v:.5g}") for v in variance]),
     ),
 ).with_mistakes(
     Mistake("the scale and the bias are not applied.", affine=(0, 0)),
@@ -370,7 +376,8 @@ BATCH_NORM = ArrayExercise(
     Mistake("in evaluation mode the running averages move; they should stay.", moves=(1, 1)),
     Mistake("in evaluation mode it normalises by the batch; the running averages count.", own=(1, 1)),
     Mistake("in training mode it normalises by the running averages; the batch counts.", own=(0, 0)),
-    Mistake("the modes are exchanged.", own=(1, 0), moves=(1, 0)),
+    Mistake("in evaluation mode it does what belongs to training mode.", own=(1, 1), moves=(1, 1)),
+    Mistake("in training mode it does what belongs to evaluation mode.", own=(0, 0), moves=(0, 0)),
     Mistake("it divides the variance by one less than the number of values; np.var does not.", ddof=1),
 )
 
@@ -407,7 +414,7 @@ def _wrong_places(shape, right, *args):
     return first_fault(
         (shape == right[::-1], tr("rows and columns are exchanged.")),
         (more, tr("there are too many places: the whole square has to fit into the image.")),
-        otherwise=tr("there are too few places: the last square may touch the border."),
+        otherwise=tr("there are too few places: squares begin stride pixels apart, and the last may touch the border."),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.student_values import describe, paddle
+from palm_course.exercises.student_values import describe, describe_call, paddle
 from palm_course.exercises.trial import Case, Mistake, Trial
 from palm_course.exercises.value_check import NumberExercise
 from palm_utils.messages import mark, tr
@@ -34,7 +34,8 @@ def _doubts(rng: np.random.Generator) -> Iterator[Case]:
 
 
 _OVERFLOW = mark(
-    "exp of a large logit is infinite; subtract each row's largest logit first, which changes no probability."
+    "exp of a large logit is infinite, and so is the log of a probability rounded to 0: subtract each row's largest "
+    "logit first, and compute log p from the logits."
 )
 
 SMOOTHED = NumberExercise(
@@ -42,7 +43,10 @@ SMOOTHED = NumberExercise(
     name="smoothed_cross_entropy",
     title=mark("labels with a doubt"),
     success=mark("you can write the loss that many of the best recipes train with."),
-    hint=mark("first make the array of the shares that are asked for, [N, C], and see that each row adds up to 1."),
+    hint=mark(
+        "first make the array of the shares that are asked for, [N, C], and see that each row adds up to 1. Then log p:"
+        " what is it for a logit of 1,000, what for -1,000?"
+    ),
     stronger_hint=mark(
         "shares = np.full(logits.shape, epsilon / C), and shares[np.arange(N), labels] += 1 - epsilon. Subtract each "
         "row's largest logit first; then log p = logits - log(sum of exp(logits)), row by row with keepdims=True. The "
@@ -125,6 +129,15 @@ def _stopped_after(patience, accuracies, *, late=0, equal=False, against="best",
     return len(accuracies)
 
 
+class _Training(Case):
+    """A training with the callback, whose validations have these accuracies."""
+
+    def written(self, name: str) -> str:
+        patience, accuracies = self.args
+        template = mark("epochs of a training with {callback} and the accuracies {accuracies}")
+        return tr(template, callback=describe_call(name, patience), accuracies=accuracies)
+
+
 def _fit(callback: Any, accuracies: list[float]) -> int:
     # Called as fit does; this is the model that it hands over, as far as a callback that stops needs it.
     callback.set_model(SimpleNamespace(stop_training=False))
@@ -146,15 +159,17 @@ def _as_function(trial: Trial, answer: Any) -> Callable:
     if not (isinstance(answer, type) and issubclass(answer, paddle.callbacks.Callback)):
         fault = tr("{name} should be a class derived from paddle.callbacks.Callback.", name=name)
         trial.fail(fault, came=describe(answer))
+    trial.call(answer, 2)
     return lambda patience, accuracies: _fit(answer(patience), accuracies)
 
 
 def _trainings(rng: np.random.Generator) -> Iterator[Case]:
-    yield from (Case(2, [0.3, 0.5, 0.4, 0.5, 0.6]), Case(1, [0.2, 0.4, 0.4, 0.9]), Case(3, [0.1, 0.2, 0.3, 0.4]))
-    yield from (Case(2, [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.8]), Case(2, [0.6, 0.3, 0.4, 0.5]), Case(1, [0.0, 0.0]))
+    yield from (_Training(2, [0.3, 0.5, 0.4, 0.5, 0.6]), _Training(1, [0.2, 0.4, 0.4, 0.9]))
+    yield from (_Training(3, [0.1, 0.2, 0.3, 0.4]), _Training(2, [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.8]))
+    yield from (_Training(2, [0.6, 0.3, 0.4, 0.5]), _Training(1, [0.0, 0.0]))
     for patience in (1, 2, 3, 4):
         rising = np.linspace(0.2, 0.6, 30) + rng.normal(0, 0.06, 30)
-        yield Case(patience, [round(float(value), 2) for value in rising])
+        yield _Training(patience, [round(float(value), 2) for value in rising])
 
 
 def _train_twice(trial: Trial, answer: Any) -> None:
@@ -213,6 +228,10 @@ def _broadcast(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
     return float((np.argsort(-logits, axis=1)[:, :1] == labels).mean())
 
 
+def _each_with_all(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
+    return float((np.argsort(-logits, axis=1)[:, :k] == labels[:, None]).any(axis=1).mean())
+
+
 def _rows(rng: np.random.Generator) -> Iterator[Case]:
     yield from (Case(np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], np.float32), np.array([2, 2]), k) for k in (1, 2, 3))
     sizes = [(40, 10, 5, 1), (64, 10, 1, 2), (30, 10, 5, 2), (50, 7, 3, 1)]
@@ -252,4 +271,5 @@ TOP_K = NumberExercise(
         lambda *a: _top_k(*a) - _top_k(*a, more=-1),
     ),
     Mistake("it compares every row with every label: [N, 1] against [N] is broadcast to [N, N].", _broadcast),
+    Mistake("with labels of shape [N, 1] it compares every row with every label.", _each_with_all),
 )

@@ -20,7 +20,8 @@ def _eyes(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]
 # 8.1 ------------------------------------------------------------------------------------------
 def _plan(probabilities, labels, sensitivity, prevalence, *, take="highest", rates="reached", strict=False) -> tuple:
     ill, well = np.sort(probabilities[labels == 1]), probabilities[labels == 0]
-    must_find = {"all": len(ill), "fewer": int(np.floor(sensitivity * len(ill) - 1e-9))}
+    more = int(np.ceil(sensitivity * len(ill)))
+    must_find = {"all": len(ill), "more": more, "fewer": int(np.floor(sensitivity * len(ill) - 1e-9))}
     threshold = ill[-max(1, must_find.get(take, int(np.ceil(sensitivity * len(ill) - 1e-9))))]
     if take == "quantile":
         threshold = np.quantile(probabilities, 1 - sensitivity)
@@ -41,6 +42,8 @@ def _programmes(rng: np.random.Generator) -> Iterator[Case]:
     for sensitivity, prevalence in ((0.9, 0.01), (0.98, 0.03), (0.8, 0.2), (0.95, 0.05), (0.6, 0.02), (1.0, 0.5)):
         logits, labels = _eyes(rng, int(rng.integers(43, 90)))
         yield Case(sigmoid(logits), labels, sensitivity, prevalence)
+    labels = (np.arange(60) % 12 < 5).astype(np.int64)  # 25 diseased: 0.56 * 25 comes out slightly above 14
+    yield Case(sigmoid(rng.normal(2.0 * (2 * labels - 1), 1.6)), labels, 0.56, 0.05)
 
 
 PLAN = NumberExercise(
@@ -60,6 +63,7 @@ PLAN = NumberExercise(
 ).with_mistakes(
     Mistake("the threshold finds every diseased eye; the highest one that finds enough is asked for.", take="all"),
     Mistake("the threshold finds one diseased eye too few: round the number that must be found up.", take="fewer"),
+    Mistake("a rounding error makes it find one diseased eye too many: take 1e-9 off before rounding up.", take="more"),
     Mistake("the threshold is a quantile of all eyes; sensitivity is a share of the diseased ones.", take="quantile"),
     Mistake("the predictive value uses the wanted sensitivity, not the one that is reached.", rates="wanted"),
     Mistake("the predictive value uses the share of diseased eyes among these, not `prevalence`.", rates="sample"),
@@ -80,6 +84,8 @@ def _interval(logits, labels, rows, *, ends=(2.5, 97.5), way="percentiles", tie=
     drawn = [(logits[row], (labels if way == "labels stay" else labels[row])) for row in rows]
     both = [pair for pair in drawn if 0 < pair[1].sum() < len(pair[1])]
     values = np.array([_auc(*pair, tie=tie) for pair in both])
+    if way == "nan" and len(both) < len(drawn):
+        return np.nan, np.nan
     if way == "kept":  # the draws with one class count as a coin
         values = np.append(values, [0.5] * (len(drawn) - len(both)))
     if way == "normal":
@@ -114,6 +120,7 @@ AUC_INTERVAL = NumberExercise(
     Mistake("ties count as right; a tie is half right.", tie=1.0),
     Mistake("it draws the logits anew, but not the labels that belong to them.", way="labels stay"),
     Mistake("a draw with one class has no AUC: leave it out.", way="kept"),
+    Mistake("a draw with one class has no AUC: leave it out.", way="nan"),
     Mistake("one draw in twenty is left out on each side; take the 2.5th and the 97.5th percentile.", ends=(5, 95)),
     Mistake(
         "the interval reaches from the least to the largest value; take the 2.5th and the 97.5th percentile.",
@@ -124,9 +131,11 @@ AUC_INTERVAL = NumberExercise(
 
 
 # 8.3 ------------------------------------------------------------------------------------------
-def _reliability(logits, labels, bins=5, *, of="logits", share="ill", absent=np.nan, last=True, equal=False):
-    p = np.clip(logits, 0, 1) if of == "given" else sigmoid(logits)
-    place = np.floor(p * bins).astype(int)
+def _reliability(
+    logits, labels, bins=5, *, of="logits", share="ill", absent=np.nan, last=True, equal=False, lower=False
+):
+    p = np.clip(logits, 0, 1) if of == "given" else 1 / (1 + np.exp(-logits))  # of 0 exactly 0.5, on every machine
+    place = np.maximum(np.ceil(p * bins) - 1, 0).astype(int) if lower else np.floor(p * bins).astype(int)
     place = np.minimum(place, bins - 1) if last else place
     if equal:
         place = np.argsort(np.argsort(p, kind="stable"), kind="stable") * bins // len(p)
@@ -142,6 +151,7 @@ def _reliability(logits, labels, bins=5, *, of="logits", share="ill", absent=np.
 
 def _answers(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(np.array([-2.0, -1.0, 0.2, 0.3, 3.0, 40.0]), np.array([0, 1, 0, 1, 1, 1]))
+    yield Case(np.array([-1.0, 0.0, 0.0, 0.5]), np.array([0, 0, 1, 1]), 4)  # 0.5 is the border of two bins
     for count, bins in ((50, 5), (30, 10), (80, 4), (12, 8)):
         logits, labels = _eyes(rng, count)
         logits[:2] = -60.0, 60.0  # probabilities of 0 and, in float64, of 1
@@ -178,6 +188,7 @@ RELIABILITY = ArrayExercise(
 ).with_mistakes(
     Mistake("it takes the logits for probabilities; the sigmoid is missing.", of="given"),
     Mistake("an eye with a probability of 1 belongs to the last bin.", last=False),
+    Mistake("a probability on the border of two bins belongs to the upper one.", lower=True),
     Mistake("the bins hold equally many eyes; they should be equally wide.", equal=True),
     Mistake("it counts how many predictions are right; how many eyes are ill is asked for.", share="right"),
     Mistake("it counts the healthy eyes; the share of ill ones is asked for.", share="healthy"),

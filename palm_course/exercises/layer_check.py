@@ -21,8 +21,8 @@ Shape = list[int]
 Fault = dict[str, str]  # arguments of `Trial.fail`: the fault, and what is not as usual of hint, expected and came
 
 _MODES = {None: "{call}", True: mark("{tried} in training mode"), False: mark("{call} after model.eval()")}
-_LOGITS = mark("logits of the first image {values}")
-_MAPS = mark("first pixel of the first image, first channels {values}")
+_LOGITS = mark("logits of image {image}: {values}")
+_MAPS = mark("image {image}, pixel {pixel}, channels from {first} on: {values}")
 
 
 def are_flat(shapes: Sequence[Shape]) -> bool:
@@ -138,11 +138,13 @@ class LayerExercise(Exercise):
 
     def _refuse_values(self, trial: Trial, tried: str, output: Any, right: Callable) -> NoReturn:
         """Name the mistake that the output's values come from."""
-        shown, place = (_MAPS, (0, slice(4), 0, 0)) if output.ndim == 4 else (_LOGITS, 0)
+        differences = np.abs(_values(right) - output.numpy())
+        image, first, *pixel = map(int, np.unravel_index(differences.argmax(), differences.shape))  # the furthest off
+        shown, place = (_MAPS, (image, slice(first, first + 4), *pixel)) if pixel else (_LOGITS, image)
         trial.fail(
             self.fault(right, lambda way: self._agree(way, output), tr(self.unknown)),
             tried=tr("{tried}, with random weights", tried=tried),
-            expected=tr(shown, values=describe(_values(right)[place])),
+            expected=tr(shown, values=describe(_values(right)[place]), image=image, first=first, pixel=pixel),
             came=describe(output.numpy()[place]),
             hint=tr(self.values_hint) if self.values_hint else "",
         )
@@ -194,7 +196,7 @@ def _among_them(shapes: Sequence[Shape]) -> str:
 def _need_gradients(trial: Trial, tried: str, model: Any, output: Any) -> None:
     """Refuse a network with a trainable parameter that no gradient reaches."""
     if not output.stop_gradient:
-        (output * output).sum().backward()
+        output.astype("float32").square().sum().backward()
     for name, parameter in model.named_parameters():
         if not parameter.stop_gradient and (parameter.grad is None or not parameter.grad.numpy().any()):
             trial.fail(

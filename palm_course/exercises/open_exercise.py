@@ -128,14 +128,14 @@ def compete(number: str, train_my_way: Callable, loader: Any, *, real: bool = Tr
         returned = train_my_way(train_loader, held_out)
     except NotImplementedError:
         return say(remark(number, tr("not attempted yet.")))
-    network, history = returned if isinstance(returned, tuple) and len(returned) == 2 else (None, None)
+    network, history = returned if isinstance(returned, (tuple, list)) and len(returned) == 2 else (None, None)
     if not isinstance(history, History) or not len(history) or not callable(network):
         raise CourseError("train_my_way should return two things: the network, and the history of its training.")
     found, column = exercise.score(network, held_out), exercise.column
     if not np.isclose(found[column], history.last[column], rtol=1e-2, atol=1e-3):
         told = {"what": column.removeprefix("valid_"), "found": found[column], "said": history.last[column]}
         template = mark(
-            "On the held-out photographs the network has a {what} of {found:.4f}, and its history says {said:.4f}: "
+            "On the held-out photographs the network's {what} is {found:.4f}, and its history says {said:.4f}: "
             "validate with held_out while it trains, and return the network that was trained."
         )
         raise CourseError(template, **told)

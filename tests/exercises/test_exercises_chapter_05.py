@@ -1,7 +1,9 @@
 """Exercises of chapter 5: right answers written in several ways pass; in wrong ones the fault is named."""
 
+from functools import partial
+
 import paddle
-from exercise_verdicts import answer_tests, fixed, then, variant
+from exercise_verdicts import answer_tests, assert_right, fixed, then, variant
 
 nn = paddle.nn
 F = paddle.nn.functional
@@ -43,6 +45,8 @@ WRONG["5.1"] = [
     (search(first=0), "the 1 × 1 branch is missing"),
     (search(first=0, last=0), "and the layer behind the pooling are missing"),
     (lambda *a: max(1, solved(*a)), "at least 1"),
+    (lambda *a: search()(*a[:-1], a[-1] - 1), "exactly the budget"),
+    (lambda c0, c1, c2, c3, c4, b: int((b - c0 * (c1 + c4)) / (5 * c0 + 36 * c2 + 25 * c3)), r"came: +-1"),
     (lambda c0, c1, c2, c3, c4, b: (b - c0 * (c1 + c4)) // (5 * c0 + 36 * c2 + 25 * c3), "should not be negative"),
 ]
 
@@ -103,7 +107,8 @@ class OldBatchNormInAnotherOrderOfLayers(nn.Layer):
         return paddle.concat((self.one(x), self.three(x), self.five(x), self.pooled(x)), -3)
 
 
-RIGHT["5.2"] = [Module, OneReluAtTheEnd, OldBatchNormInAnotherOrderOfLayers]
+InFloat16 = then(Module, lambda y: y.astype("float16"))
+RIGHT["5.2"] = [Module, OneReluAtTheEnd, OldBatchNormInAnotherOrderOfLayers, InFloat16]
 
 
 class AlwaysBatch(Module):
@@ -145,6 +150,9 @@ WRONG["5.2"] = [
     (variant(Module, order=(0, 1, 3, 2)), "in the order 1 × 1, 3 × 3, pooling, 5 × 5"),
     (variant(Module, pool=lambda self, x: F.avg_pool2d(x, 3, 1, 1, exclusive=True)), "pools by averages"),
     (variant(Module, last=lambda self, x: self.pool(self.unit(5, x))), "pools after its convolution"),
+    (variant(Module, pool=lambda self, x: x), "not those of the four branches"),
+    (variant(Module, norm=partial(nn.BatchNorm2D, momentum=0.1)), r"defaults(.|\n)*came: +momentum=0\.1"),
+    (variant(Module, join=lambda self, branches: branches), "not one tensor of the shape"),
     (AlwaysBatch, "in evaluation mode it uses the batch's mean and variance"),
     (AlwaysRunning, "in training mode it uses the running mean and variance"),
     (fixed(Module, 192, 64, (96, 128), (16, 32), 32), r"parameters are not those(.|\n)*\[64, 192, 1, 1\]"),
@@ -197,6 +205,12 @@ RIGHT["5.3"] = [
     variant(Head, maps=lambda self, x: F.relu(self.pool(self.conv(x)))),
 ]
 
+
+class DropsTheLogits(Head):
+    def forward(self, x):
+        return self.drop(self.fc2(self.hidden(paddle.flatten(self.maps(x), 1))))
+
+
 NoReluAfterConvolution = variant(Head, maps=lambda self, x: self.conv(self.pool(x)))
 WRONG["5.3"] = [
     (variant(Head, side=lambda self, size: 4), r"wrong number of inputs(.|\n)*expected: 512, (.|\n)*came: +2048"),
@@ -207,6 +221,7 @@ WRONG["5.3"] = [
     (variant(NoReluAfterConvolution, hidden=lambda self, x: self.fc1(x)), "there is no ReLU"),
     (variant(Head, drop=lambda self, x: F.dropout(x, 0.7)), "dropout does not stop there"),
     (variant(Head, drop=lambda self, x: x), "nothing is dropped"),
+    (DropsTheLogits, "dropout follows the last layer"),
     (variant(Head, drop=lambda self, x: F.dropout(x, 0.3, training=self.training)), "keeps 70 % and drops 30 %"),
     (variant(Head, drop=lambda self, x: F.dropout(x, 0.5, training=self.training)), "about 70 %"),
     (
@@ -230,7 +245,7 @@ AFTER_THE_STEM += ("block5_1", "block5_2")
 class WithHeads(nn.Layer):
     """A right GoogLeNetWithHeads with the places where the wrong ones below differ."""
 
-    taps = ("block4_1", "block4_4")
+    taps, way = ("block4_1", "block4_4"), AFTER_THE_STEM
     stem_relu = F.relu
 
     def __init__(self, network, head1, head2):
@@ -240,7 +255,7 @@ class WithHeads(nn.Layer):
     def forward(self, x):
         n, relu, seen = self.network, type(self).stem_relu, {}
         x = n.pool2(relu(n.conv2_2(relu(n.conv2_1(n.pool1(relu(n.conv1(x))))))))
-        for name in AFTER_THE_STEM:
+        for name in self.way:
             x = seen[name] = getattr(n, name)(x)
         heads = zip(self.heads, self.taps, strict=True) if self.training else []
         return self.join([n.fc(paddle.flatten(n.pool5(x), 1)), *(head(seen[tap]) for head, tap in heads)])
@@ -292,7 +307,19 @@ class AlwaysAll(WithHeads):
         return logits if mode else logits[:, :1]
 
 
-RIGHT["5.4"] = [WithHeads, ByHooks]
+class CallsTheNetwork(ByHooks):
+    def forward(self, x):
+        self.kept = []
+        own = self.network(x) if self.training else self.network.fc(self.network.features(x))
+        return paddle.concat([own, *self.kept], axis=1)
+
+
+class CutOff(ByHooks):
+    def keep(self, head, y):
+        super().keep(head, y.detach())
+
+
+RIGHT["5.4"] = [WithHeads, ByHooks, CallsTheNetwork]
 WRONG["5.4"] = [
     (InAPlainList, "would not be trained"),
     (OwnLayer, "parameters of its own"),
@@ -308,6 +335,19 @@ WRONG["5.4"] = [
     (variant(WithHeads, join=lambda self, z: F.sigmoid(paddle.concat(z, 1))), "through a sigmoid"),
     (variant(WithHeads, stem_relu=lambda x: x), "no ReLU follows conv1"),
     (lambda *parts: None, "a class derived from"),
+    (variant(WithHeads, way=tuple(name for name in AFTER_THE_STEM if name != "pool4")), "the logits are not those"),
+    (variant(WithHeads, taps=("block4_2", "block4_4")), "the logits are not those"),
+    (variant(WithHeads, forward=nn.Layer.forward), "it has no method `forward`"),
+    (CutOff, "no gradient flows from the heads"),
 ]
+
+
+def test_a_check_draws_no_number_of_the_student_s():
+    paddle.seed(7)
+    expected = paddle.rand([1]).item()
+    paddle.seed(7)
+    assert_right("5.4", WithHeads)
+    assert paddle.rand([1]).item() == expected
+
 
 test_right_answers, test_wrong_answers = answer_tests(RIGHT, WRONG)

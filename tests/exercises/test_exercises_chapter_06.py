@@ -73,6 +73,8 @@ WRONG["6.5"] = [
     (partial(normalised, batch=True), "normalises by the batch"),
     (partial(normalised, batch=False), "by the running averages; the batch"),
     (partial(normalised, ddof=1), "one less"),
+    (partial(normalised, batch=True, moved=True), "in evaluation mode it does what belongs to training mode"),
+    (partial(normalised, batch=False, moved=False), "in training mode it does what belongs to evaluation mode"),
     (lambda *arguments: normalised(*arguments)[0], "three arrays"),
 ]
 
@@ -92,6 +94,7 @@ WRONG["6.6"] = [
     (partial(falls, value=1), "0 is mid-grey"),
     (partial(falls, channels=0), "only the first channel"),
     (partial(falls, end=0), "too few places"),
+    (lambda score, image, side, stride: falls(score, image, side, side), "stride pixels apart"),
     (partial(falls, end=3), "too many places"),
     (lambda *arguments: falls(*arguments).T, "exchanged"),
     (lambda *arguments: falls(*arguments) * 2, "the values are not"),
@@ -211,6 +214,12 @@ class BatchStatisticsAlways(Block):
         return super().forward(x)
 
 
+class RunningStatisticsAlways(Block):
+    def __init__(self, channels, middle):
+        super().__init__(channels, middle)
+        self.bn1._use_global_stats = self.bn2._use_global_stats = True
+
+
 class NormsAlike(Block):
     def __init__(self, channels, middle):
         super().__init__(channels, middle)
@@ -232,7 +241,8 @@ WRONG["6.2"] = [
     ),
     (variant(Block, first=lambda self, x: F.relu(x)), "first batch norm is never used"),
     (variant(Block, second=lambda self, y: F.relu(y)), "second batch norm is never used"),
-    (BatchStatisticsAlways, "running statistics count"),
+    (BatchStatisticsAlways, "in evaluation mode it uses the batch"),
+    (RunningStatisticsAlways, "in training mode it uses the running mean"),
     (variant(Block, first=lambda self, x: F.leaky_relu(self.bn1(x), 0.3)), "values are not those"),
     (variant(Block, bias=None), r"have biases(.|\n)*came: +1,212"),
     (variant(Block, kernel=1), "not 3 × 3"),

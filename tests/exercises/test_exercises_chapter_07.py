@@ -33,9 +33,15 @@ def overflowing(logits, labels, epsilon):
         return -np.mean((1 - epsilon) * np.log(p[np.arange(len(labels)), labels]) + epsilon * np.log(p).mean(axis=1))
 
 
+def rounded_to_0(logits, labels, epsilon):
+    with np.errstate(all="ignore"):
+        return overflowing(logits - logits.max(axis=1, keepdims=True), labels, epsilon)
+
+
 RIGHT["7.1"] = [smoothed, by_two_parts]
 WRONG["7.1"] = [
     (overflowing, "exp of a large logit is infinite"),
+    (rounded_to_0, "the log of a probability rounded to 0"),
     (lambda z, y, e: smoothed(z, y, 0.0), "not smoothed"),
     (partial(smoothed, right=lambda e, c: 1 - e), "is missing"),
     (partial(smoothed, rest=lambda e, c: e / (c - 1), right=lambda e, c: 1 - e), "wrong classes alone"),
@@ -96,6 +102,7 @@ WRONG["7.4"] = [
     (lambda logits, labels, k: top_k(logits, labels, k - 1), "one class too few"),
     (lambda logits, labels, k: top_k(logits, labels, 1), "best class alone"),
     (lambda logits, labels, k: top_k(logits, labels, k) / k, "divides by k"),
+    (lambda z, y, k: (np.argsort(-z)[:, :k] == y[:, None]).any(axis=1).mean(), r"every row with every label"),
     (lambda logits, labels, k: 100 * top_k(logits, labels, k), "percentage"),
     (lambda logits, labels, k: len(logits) * top_k(logits, labels, k), "how many rows"),
     (lambda logits, labels, k: np.mean(np.argsort(-logits)[:, k - 1] == labels.ravel()), "k-th best class"),
@@ -150,7 +157,8 @@ class ByEarlyStopping(paddle.callbacks.EarlyStopping):
 
 RIGHT["7.3"] = [stop_when_flat(), ByHistory, ByEarlyStopping]
 WRONG["7.3"] = [
-    (stop_when_flat(late=1), "one validation more than `patience`"),
+    (stop_when_flat(late=1), r"one validation more than `patience`(.|\n)*epochs of a training with StopWhenFlat\(\d\)"),
+    (variant(stop_when_flat(), __init__=lambda self: None), r"cannot be called this way(.|\n)*StopWhenFlat\(2\)"),
     (stop_when_flat(late=-1), "one validation too early"),
     (stop_when_flat(equal=True), "only equals the best"),
     (stop_when_flat(against="last"), "compares with the validation before"),

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # some answers take the mean 
 RIGHT, WRONG = {}, {}
 
 
-def plan(p, labels, sensitivity, prevalence, up=math.ceil, raises=np.greater_equal, wanted=False):
+def plan(p, labels, sensitivity, prevalence, up=math.ceil, raises=np.greater_equal, wanted=False, off=1e-9):
     ill = sorted(p[labels == 1], reverse=True)
-    threshold = ill[max(0, up(sensitivity * len(ill) - 1e-9) - 1)]
+    threshold = ill[max(0, up(sensitivity * len(ill) - off) - 1)]
     s = sensitivity if wanted else np.mean(raises(p[labels == 1], threshold))
     true, false = s * prevalence, np.mean(raises(p[labels == 0], threshold)) * (1 - prevalence)
     return threshold, true / (true + false)
@@ -38,6 +38,7 @@ RIGHT["8.1"] = [plan, plan_by_trying, plan_by_the_course]
 WRONG["8.1"] = [
     (lambda p, y, s, prevalence: plan(p, y, 1.0, prevalence), "finds every diseased eye"),
     (lambda *a: plan(*a, up=math.floor), "one diseased eye too few"),
+    (lambda *a: plan(*a, off=0), "take 1e-9 off before rounding up"),
     (lambda *a: plan(*a, wanted=True), "uses the wanted sensitivity"),
     (lambda *a: plan(*a, raises=np.greater), "equals the threshold"),
     (lambda p, y, s, prevalence: plan(p, y, s, np.mean(y)), "not `prevalence`"),
@@ -61,11 +62,17 @@ def interval_by_ranks(logits, labels, rows):
     return tuple(np.quantile(values, (0.025, 0.975)))
 
 
+def interval_with_all_draws(logits, labels, rows):
+    auc = [roc_auc_score(labels[row], logits[row]) if len(set(labels[row])) == 2 else math.nan for row in rows]
+    return np.percentile(auc, (2.5, 97.5))
+
+
 RIGHT["8.2"] = [interval, interval_by_ranks]
 WRONG["8.2"] = [
     (lambda *a: interval(*a, ends=(5, 95)), "one draw in twenty"),
     (lambda *a: interval(*a, ends=(0, 100)), "least to the largest"),
     (lambda *a: interval(*a, own=False), "not the labels"),
+    (interval_with_all_draws, "left out|one class"),
     (lambda logits, labels, rows: roc_auc_score(labels, logits), "2 numbers"),
 ]
 
@@ -86,6 +93,12 @@ def by_edges(logits, labels, bins=5):
     return np.stack([count, *(part / count for part in sums)], axis=1)
 
 
+def by_upper_edges(logits, labels, bins=5):
+    place = np.clip(np.ceil(sigmoid(logits) * bins).astype(int) - 1, 0, bins - 1)
+    sums = [np.bincount(place, weights, minlength=bins) for weights in (np.ones(len(place)), sigmoid(logits), labels)]
+    return np.stack([sums[0], *(part / sums[0] for part in sums[1:])], axis=1)
+
+
 RIGHT["8.3"] = [table, by_edges]
 WRONG["8.3"] = [
     (lambda *a: table(*a, probability=lambda x: x.clip(0, 1)), "sigmoid is missing"),
@@ -93,6 +106,7 @@ WRONG["8.3"] = [
     (lambda *a: table(*a, share=lambda p, y: (p >= 0.5) == y), "predictions are right"),
     (lambda *a: table(*a, share=lambda p, y: 1 - y), "healthy eyes"),
     (lambda *a: table(*a).T, "transposed"),
+    (by_upper_edges, "belongs to the upper one"),
     (lambda *a: table(*a)[:, :2], "three columns"),
 ]
 

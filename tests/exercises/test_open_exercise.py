@@ -28,7 +28,7 @@ def trained(train_loader, held_out):
 
 
 def test_tries_are_counted_judged_and_kept(compete, capsys, monkeypatch):
-    compete(trained, real=False)
+    compete(lambda *loaders: [*trained(*loaders)], real=False)  # a list does as well as a tuple
     monkeypatch.setattr(open_exercise.OpenExercise, "to_beat", lambda self: {"valid_loss": 9.0, "valid_accuracy": 0.5})
     compete(trained)
     lines = capsys.readouterr().out.splitlines()[-4:]
