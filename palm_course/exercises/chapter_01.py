@@ -164,7 +164,7 @@ LENET32 = LayerExercise(
 
 
 # 1.4 ------------------------------------------------------------------------------------------
-def _cross_entropy(logits, label, *, log=np.log, sign=-1.0, shift=np.max, base=np.exp, by_division=True):
+def _cross_entropy(logits, label, *, log=np.log, sign=-1.0, shift=np.max, base=np.exp, by_division=False):
     z = np.asarray(logits, np.float64)
     with np.errstate(all="ignore"):
         z = z - shift(z)
@@ -177,7 +177,8 @@ def _logits(rng: np.random.Generator) -> Iterator[Case]:
     for _ in range(8):
         classes = int(rng.integers(2, 11))
         yield Case(np.round(rng.normal(0, 3, classes), 2), int(rng.integers(classes)))
-    for z, label in (([1000.0, 999.0, 0.0], 1), ([0.0, 1000.0], 1), ([-1000.0, -1001.0], 0)):
+    large = (([1000.0, 999.0, 0.0], 1), ([0.0, 1000.0], 0), ([-1000.0, -1001.0], 0), ([5000.0, 0.0], 1))
+    for z, label in large:
         yield Case(np.array(z), label)
 
 
@@ -189,7 +190,7 @@ CROSS_ENTROPY = NumberExercise(
     name="cross_entropy",
     title=mark("softmax and cross-entropy, stable"),
     success=mark("you know what the loss of every classifier in this course computes, and how it stays finite."),
-    hint=mark("first the probability of the right class by softmax, then −ln of it. Try [2, 1, 0] on paper."),
+    hint=mark("softmax, then −ln, for [2, 1, 0] on paper; then look for the steps that fail for [0, 1000]."),
     stronger_hint=mark(
         "np.exp(1000) is too large for a float. Softmax does not change when the same number is taken away from all "
         "logits: take away the largest, and the largest exponential is exp(0) = 1. Then ln(a/b) is ln(a) − ln(b), so "
@@ -199,15 +200,17 @@ CROSS_ENTROPY = NumberExercise(
     reference=_cross_entropy,
     tolerance=1e-6,
     one_by_one=True,
+    unknown=mark("this is not −ln of the right class's probability."),
 ).with_mistakes(
-    Mistake("the minus sign is missing: a loss is 0 or above.", sign=1.0),
-    Mistake("it returns the probability; the loss is −ln of it.", log=lambda p: p, sign=1.0),
-    Mistake("this is a logarithm to base 2: the loss wants the natural one, np.log.", log=np.log2),
-    Mistake("this is a logarithm to base 10: the loss wants the natural one, np.log.", log=np.log10),
-    Mistake(_NO_EXP, shift=np.min, base=np.positive),
-    Mistake(_NO_EXP, shift=np.zeros_like, base=np.positive),
+    Mistake("large logits make it infinite: a probability becomes 0 or exp overflows on the way.", by_division=True),
+    Mistake("the minus sign is missing: a loss is 0 or above.", sign=1.0, by_division=True),
+    Mistake("it returns the probability; the loss is −ln of it.", log=lambda p: p, sign=1.0, by_division=True),
+    Mistake("this is a logarithm to base 2: the loss wants the natural one, np.log.", log=np.log2, by_division=True),
+    Mistake("this is a logarithm to base 10: the loss wants the natural one, np.log.", log=np.log10, by_division=True),
+    Mistake(_NO_EXP, shift=np.min, base=np.positive, by_division=True),
+    Mistake(_NO_EXP, shift=np.zeros_like, base=np.positive, by_division=True),
+    Mistake(_OVERFLOW, shift=np.zeros_like, by_division=True),
     Mistake(_OVERFLOW, shift=np.zeros_like),
-    Mistake(_OVERFLOW, shift=np.zeros_like, by_division=False),
 )
 
 
@@ -224,7 +227,7 @@ def _conv(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 def _small_images(rng: np.random.Generator) -> Iterator[Case]:
     for h, w, k in ((5, 5, 2), (6, 6, 3), (8, 6, 3), (7, 9, 3), (6, 8, 1), (9, 9, 4)):
-        yield Case(rng.integers(-3, 4, (h, w)).astype(np.float64), rng.integers(-2, 3, (k, k)).astype(np.float64))
+        yield Case(rng.integers(-3, 4, (h, w)) / 2, rng.integers(-2, 3, (k, k)) / 2)
 
 
 def _wrong_map(shape: tuple, right: tuple, image: np.ndarray, kernel: np.ndarray) -> str:
@@ -275,14 +278,18 @@ def _judge_kernel(trial: Trial, answer: Any) -> None:
     plain, across, along = (_conv(picture, kernel) for picture in (np.ones((7, 7)), _LINE.T, _LINE))
     middle, others = along[:, 2], np.delete(along, 2, axis=1)
     faults = (
-        (np.allclose(plain, 0), mark("a plain white picture lights it up: its numbers should add up to 0."), plain),
-        (np.allclose(across, 0), mark("a horizontal stroke lights it up as well."), across),
+        (
+            np.allclose(plain, 0, atol=1e-6),
+            mark("a plain white picture lights it up: its numbers should add up to 0."),
+            plain,
+        ),
+        (np.allclose(across, 0, atol=1e-6), mark("a horizontal stroke lights it up as well."), across),
         (middle.min() > 1e-6, mark("on a vertical stroke its map is not positive."), along),
         (middle.min() > others.max(), mark("its map is not largest on the stroke itself but beside it."), along),
     )
     for good, fault, came in faults:
         if not good:
-            trial.fail(tr(fault), tried=tried, came=describe(np.round(came[2], 4)))
+            trial.fail(tr(fault), tried=tried, came=describe(np.round(came[np.abs(came).max(axis=1).argmax()], 4)))
 
 
 VERTICAL_STROKES = Exercise(

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from palm_course.exercises.trial import Case, Mistake, first_fault
+from palm_course.exercises.student_values import as_array, describe
+from palm_course.exercises.trial import Case, Mistake, Trial, first_fault
 from palm_course.exercises.value_check import ArrayExercise, NumberExercise
 from palm_utils.messages import mark, tr
 
@@ -29,7 +30,7 @@ def _patients(rng: np.random.Generator) -> Iterator[Case]:
     yield from (Case(np.array([2, 0, 1, 0, 2, 1]), 3), Case(np.zeros(5, np.int64), 2), Case(np.arange(6)[::-1], 2))
     for count in (4, 7, 8, 12):
         sizes = [2, 2, *rng.integers(1, 5, 8)]
-        groups = np.repeat(np.sort(rng.choice(40, len(sizes), replace=False)), sizes)
+        groups = np.repeat(np.sort(rng.choice(400, len(sizes), replace=False)), sizes)
         yield Case(rng.permutation(groups), count)
 
 
@@ -65,6 +66,7 @@ def _accuracy(logits: np.ndarray, labels: np.ndarray, *, threshold: float = 0.0)
 def _answers(rng: np.random.Generator) -> Iterator[Case]:
     """Yield all four combinations of shapes, several sizes and both dtypes of labels."""
     yield Case(np.array([[2.0], [-1.0], [0.3], [-4.0]], np.float32), np.array([[1], [0], [0], [0]]))
+    yield Case(np.array([1.5, 0.0, -2.0], np.float32), np.array([1, 0, 0]))  # the sigmoid of 0 is not above 0.5
     sizes = [(5, 2, 2), (6, 1, 1), (4, 2, 1), (5, 1, 2), (37, 2, 1), (50, 2, 2), (1, 2, 2), (64, 1, 2), (101, 1, 1)]
     for number, (count, rank, label_rank) in enumerate(sizes):
         # Keeps clear of 0, where rounding could decide.
@@ -159,13 +161,15 @@ def _photographs(rng: np.random.Generator) -> Iterator[Case]:
         coarse = rng.uniform(80, 160, (3, 3, 3)) + np.array([60, 0, -30])
         img = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
         yield Case(img, size=size) if size else Case(img)
+    yield Case(np.full((30, 60, 3), 255, np.uint8), size=40)  # of one colour: exact by any interpolation
 
 
-def _fitted(img, size=224, *, fit="longer", place="middle", border=0.0, colours="bgr", scale="signed"):
+def _fitted(img, size=224, *, fit="longer", place="middle", border=0.0, colours="bgr", scale="signed", enlarge=True):
     import cv2
 
     height, width = img.shape[:2]
     factor = size / (max(height, width) if fit == "longer" else min(height, width))
+    factor = factor if enlarge else min(1, factor)
     new = (size, size) if fit == "stretched" else (round(height * factor), round(width * factor))
     small = cv2.resize(img, new[::-1]).astype(np.float32)
     if fit == "shorter":
@@ -182,14 +186,18 @@ def _is_fitted(right: np.ndarray, came: np.ndarray) -> bool:
     """Say whether a square is right, up to the interpolation and the rounding of the shorter side."""
     import cv2
 
-    content = (right[0] > -1).astype(np.uint8)
+    content, filled = ((array[0] > -1 + 1e-3).astype(np.uint8) for array in (right, came))
+    for lines in (filled.any(axis=1), filled.any(axis=0)):  # as many black ones before as behind, or one more
+        if abs(lines.argmax() - lines[::-1].argmax()) > 1:
+            return False
     # Two pixels on either side of the photograph's edge may be content or border.
     around = np.ones((5, 5), np.uint8)
     inside, outside = cv2.erode(content, around) == 1, cv2.dilate(content, around) == 0
     difference = np.abs(came - right)
     # On these smooth photographs usual interpolations and roundings differ by up to 0.05, and a wrong colour, scale,
     # shape or place by several times as much somewhere. The border is exact, whatever the interpolation.
-    return bool(difference[:, inside].max() < 0.1 and difference[:, outside].max(initial=0) < 1e-3)
+    plain = np.ptp(right[:, inside]) < 1e-3
+    return bool(difference[:, inside].max() < (1e-3 if plain else 0.1) and difference[:, outside].max(initial=0) < 1e-3)
 
 
 def _wrong_square(shape: tuple, right: tuple, *args: Any) -> str:
@@ -204,8 +212,14 @@ def _range_and_pixels(square: np.ndarray) -> str:
     """Describe an image by what a student can print: its range, a corner, one pixel in the middle."""
     places = (0, square.shape[1] // 2)
     corner, middle = (f"[{', '.join(f'{value:.2f}' for value in square[:, i, i])}]" for i in places)
-    words = mark("values {least:.2f} to {largest:.2f}, top left pixel {corner}, middle pixel {middle}")
-    return tr(words, least=square.min(), largest=square.max(), corner=corner, middle=middle)
+    lines = [np.flatnonzero((square > -0.999).any(axis=(0, axis))) for axis in (2, 1)]
+    top, bottom, left, right = (int(end) for found in lines for end in (found[:1].sum(), found[-1:].sum()))
+    words = mark(
+        "rows {top} to {bottom} and columns {left} to {right} filled, values {least:.2f} to {largest:.2f}, "
+        "top left pixel {corner}, middle pixel {middle}"
+    )
+    told = {"top": top, "bottom": bottom, "left": left, "right": right}
+    return tr(words, **told, least=square.min(), largest=square.max(), corner=corner, middle=middle)
 
 
 KEEP_ASPECT = ArrayExercise(
@@ -222,8 +236,8 @@ KEEP_ASPECT = ArrayExercise(
     cases=_photographs,
     reference=_fitted,
     close=_is_fitted,
-    # By the mean, which a row of pixels hardly moves; 0.04 is 5 where the values are 0…255.
-    near=lambda wrong, came: np.abs(wrong - came).mean() < (5 if wrong.max() > 2 else 0.04),
+    # By the mean, which a row of pixels hardly moves; 0.03 is 4 where the values are 0…255.
+    near=lambda wrong, came: np.abs(wrong - came).mean() < (4 if wrong.max() > 2 else 0.03),
     wrong_shape=_wrong_square,
     wrong_dtype=mark("the dtype is wrong: networks are fed float32."),
     unknown=mark("the values are not those of the resized photograph with a black border."),
@@ -231,6 +245,7 @@ KEEP_ASPECT = ArrayExercise(
 ).with_mistakes(
     Mistake("it squeezes the photograph into a square instead of keeping its shape.", fit="stretched"),
     Mistake("it cuts off the ends: the longer side should have `size` pixels, not the shorter.", fit="shorter"),
+    Mistake("small photographs stay small; they should be enlarged, too.", enlarge=False),
     Mistake("the photograph is in the corner; the border should be even on both sides.", place="start"),
     Mistake("the photograph is at the far end; the border should be even on both sides.", place="end"),
     Mistake("the border is grey (0 after scaling); black is -1.", border=127.5),
@@ -272,15 +287,40 @@ def _labelled(rng: np.random.Generator) -> Iterator[Case]:
         labels = (rng.random(count) < 0.4).astype(int)
         labels[:2] = 1, 0
         order = np.roll(rng.permutation(count), 1)
-        yield Case(images, labels.tolist(), order.tolist(), size)
+        yield Case(images, labels, order.tolist(), size)
 
 
-def _coded_reader(reader: Callable) -> Callable:
+def _listed(reader: Callable) -> Callable:
     @functools.wraps(reader)
-    def row(*args: Any, **kwargs: Any) -> np.ndarray:
-        return _coded(reader(*args, **kwargs))
+    def batches(*args: Any, **kwargs: Any) -> Any:
+        found = reader(*args, **kwargs)
+        found = [] if found is None else found  # nothing yielded
+        return list(itertools.islice(found, 40)) if hasattr(found, "__iter__") else found
 
-    return row
+    return batches
+
+
+def _is_batch(batch: Any) -> bool:
+    """Say whether this is a pair of stacked images and their labels, float32 [B, 1]."""
+    images, labels = map(as_array, batch) if isinstance(batch, (tuple, list)) and len(batch) == 2 else (None, None)
+    if images is None or labels is None:
+        return False
+    return images.ndim == 3 and labels.dtype == np.float32 and labels.ndim == 2 and labels.shape[1] == 1
+
+
+class _ReaderExercise(ArrayExercise):
+    """Looks at the batches themselves before they are compared as rows of numbers."""
+
+    def _call(self, trial: Trial, function: Callable, case: Case) -> tuple:
+        found = case.apply(trial.call, _listed(function))
+        for batch in found if isinstance(found, list) else [found]:
+            if not _is_batch(batch):
+                trial.fail(
+                    tr("it should yield pairs: images, stacked [B, …], and their labels, float32 [B, 1]."),
+                    tried=case.written(self.name),
+                    came=tr("a batch {batch}", batch=describe(tuple(batch) if isinstance(batch, list) else batch)),
+                )
+        return (_coded(found),)
 
 
 def _said(row: np.ndarray) -> str:
@@ -293,7 +333,7 @@ def _said(row: np.ndarray) -> str:
 _PILE = mark("the labels of earlier batches come again: `truth` has to be emptied together with `some`.")
 _FOLLOW = mark("photographs and labels do not belong together: the labels do not follow `order`.")
 
-BATCHES = ArrayExercise(
+BATCHES = _ReaderExercise(
     number="2.5",
     name="batches",
     title=mark("find the bugs in a reader"),
@@ -304,8 +344,7 @@ BATCHES = ArrayExercise(
         "what becomes of the seventh photograph?"
     ),
     cases=_labelled,
-    reference=_coded_reader(_batches),
-    called=lambda trial, answer: _coded_reader(answer),
+    reference=lambda *args, **options: _coded(_batches(*args, **options)),
     wrong_shape=lambda *args: tr("the batches are not those asked for."),
     unknown=mark("the batches are not those asked for."),
     show=_said,

@@ -1,8 +1,10 @@
 """The exercises of chapter 3, AlexNet."""
 
+import inspect
 import operator
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -33,10 +35,16 @@ def _judge_shrunk(trial: Trial, answer: Any) -> None:
     if not callable(getattr(model, "features", None)):
         trial.fail(tr("it has no method `features`, which should return the maps before the first `Linear`."))
     with paddle.no_grad():
+        given, features = [], model.features
+        model.__dict__["features"] = lambda x: given.append(list(x.shape)) or features(x)
         logits = trial.call(model, paddle.zeros([2, 3, _PIXELS, _PIXELS]), name="model")
+        del model.__dict__["features"]
         if list(getattr(logits, "shape", [])) != [2, 1]:
             expected = describe_shape("tensor", [2, 1], "float32")
             trial.fail(tr("it should return one logit for each image."), expected=expected, came=describe(logits))
+        if given and given[0] != [2, 3, _PIXELS, _PIXELS]:
+            fault = tr("`forward` should give the photographs to `features` as they come.")
+            trial.fail(fault, expected=str([2, 3, _PIXELS, _PIXELS]), came=str(given[0]))
         sizes = {name: int(np.prod(p.shape)) for name, p in model.named_parameters() if not p.stop_gradient}
         total, name = sum(sizes.values()), max(sizes, key=sizes.get, default="")
         if total >= MOST_PARAMETERS:
@@ -44,6 +52,12 @@ def _judge_shrunk(trial: Trial, answer: Any) -> None:
             expected = tr("fewer than {most:,} parameters", most=MOST_PARAMETERS)
             trial.fail(tr("it is still too large."), expected=expected, came=came)
         _check_what_is_seen(trial, model.features)
+        # Where all biases are negative, a black photograph's logit is, too, unless something was done to it.
+        for parameter in model.parameters():
+            if parameter.name.split(".")[-1].startswith("b"):
+                parameter.set_value(np.full(parameter.shape, -3.0, np.float32))
+        if bool((model(paddle.zeros([2, 3, _PIXELS, _PIXELS])) > 0).all()):
+            trial.fail(tr("the output went through sigmoid or softmax; a logit is the last layer's bare value."))
 
 
 def _check_what_is_seen(trial: Trial, features: Any) -> None:
@@ -57,7 +71,8 @@ def _check_what_is_seen(trial: Trial, features: Any) -> None:
         image = np.zeros([1, 3, _PIXELS, _PIXELS], np.float32)
         image[(slice(None), slice(None), lines) if axis == 0 else (..., lines)] = 1e6
         grown = trial.call(features, paddle.to_tensor(image), name="features")
-        return bool((grown[0, :, row, column] > rest[0, :, row, column] + 1e-3).any())
+        now, before = grown[0, :, row, column], rest[0, :, row, column]
+        return bool((now > before + 1e-6 * before.abs()).any())
 
     def count(axis: int) -> int:
         counts = range(1, _PIXELS + 1)  # of lines at the border, which are not seen up to the number looked for
@@ -349,15 +364,23 @@ def _trained(train: list, valid: list, epochs: int, *, clear=True, steps=True, b
     return np.array(rows), network.fc.weight.numpy().ravel()
 
 
+_TRIED = "my_train_pm(model, optimizer, train_loader, valid_loader, 3)"
+
+
 def _judge_loop(trial: Trial, answer: Any) -> None:
     with kept():
-        train, valid = _batches(trial.exercise.rng, (4, 4, 2)), _batches(trial.exercise.rng, (5, 5, 1))
+        train, valid = _batches(trial.exercise.rng, (4, 4, 2)), _batches(trial.exercise.rng, (20, 20, 1))
         network, optimizer = _probe()
 
-        def run():
-            return answer(network, optimizer, lambda: iter(train), lambda: iter(valid), 3)
+        def run(epochs):
+            return answer(network, optimizer, lambda: iter(train), lambda: iter(valid), epochs)
 
-        came = trial.call(run, name="my_train_pm(…, epochs=3)")
+        with suppress(ValueError):  # a function written in C does not tell its arguments
+            try:
+                inspect.signature(answer).bind(network, optimizer, run, run, 3)
+            except TypeError as error:
+                trial.fail(tr("it cannot be called this way: {error}.", error=error), tried=_TRIED)
+        came = trial.call(run, name="my_train_pm", epochs=3)
         rows = as_array(came)
         if rows is None or rows.shape != (3, 2):
             expected = tr("a list of three pairs (training loss, validation accuracy)")
@@ -384,6 +407,9 @@ def _check_modes(trial: Trial, calls: list) -> None:
     if len(calls) != 18:
         fault = mark("an epoch should call the network once for each batch, {right} times in all; it did {came} times.")
         trial.fail(tr(fault, right=18, came=len(calls)))
+    modes = [training for training, _ in calls]
+    if sum(modes) == 9 and modes != ([True] * 3 + [False] * 3) * 3:
+        trial.fail(tr("in each epoch it should go through train_loader() first and through valid_loader() then."))
     learning, scoring = ([call for i, call in enumerate(calls) if i % 6 // 3 == part] for part in (0, 1))
     if any(training for training, _ in scoring):
         trial.fail(tr("it validates in training mode: model.eval() is missing, and dropout would go on dropping."))
@@ -417,13 +443,13 @@ LOOP = Exercise(
 
 
 # 3.5 ------------------------------------------------------------------------------------------
-FAULTS = (4, 2, 5, 1, 3)  # of loops A to E, numbered as in the exercise's text
+FAULTS = (4, 2, 5, 1, 3)  # of pieces A to E, numbered as in the exercise's text
 _LOOKS = (
-    mark("loop A: follow p.grad of one weight through two steps."),
-    mark("loop B: which layers of AlexNet act differently in the two modes, and in which mode are they here?"),
-    mark("loop C: write down the shape of each side before the subtraction or the loss."),
-    mark("loop D: follow one photograph and its label from the reader to the loss."),
-    mark("loop E: are two validations of the same network on the same photographs the same?"),
+    mark("A: follow p.grad of one weight through two steps."),
+    mark("B: which layers of AlexNet act differently in the two modes, and in which mode are they here?"),
+    mark("C: write down the shape of each side before the subtraction or the loss."),
+    mark("D: follow one photograph and its label from the reader to the loss."),
+    mark("E: are two validations of the same network on the same photographs the same?"),
 )
 
 
@@ -431,8 +457,8 @@ def _judge_bugs(trial: Trial, answer: Any) -> None:
     came = trial.call(answer)
     numbers = as_numbers(came, len(FAULTS))
     if numbers is None or not set(numbers) <= set(range(1, 8)):
-        expected = tr("five whole numbers from 1 to 7, for A, B, C, D and E")
-        trial.fail(tr("it should return the number of a fault for each loop."), expected=expected, came=describe(came))
+        fault, expected = tr("it should return a number for each piece of code."), tr("five whole numbers from 1 to 7")
+        trial.fail(fault, expected=expected, came=describe(came))
     right = int(np.sum(numbers == FAULTS))
     for number, fault, look in zip(numbers, FAULTS, _LOOKS, strict=True):
         if number != fault:
@@ -445,10 +471,10 @@ BUGS = Exercise(
     name="find_the_bugs",
     title=mark("find the bug: five broken pieces of code"),
     success=mark("these five are common, and none of them raises an error."),
-    hint=mark("read each loop line by line beside the one in chapter 2."),
+    hint=mark("read each piece line by line beside the one in chapter 2."),
     stronger_hint=mark(
         "in A a line is missing, and in B a call that changes the mode. In C write the shapes beside each name. In D "
-        "and E the loop is right; look at what the reader is given."
+        "and E look at what the reader is given."
     ),
     also=_judge_bugs,
 )

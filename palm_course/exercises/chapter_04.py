@@ -25,7 +25,7 @@ def _judge_small(trial: Trial, answer: Any) -> None:
     counts, widths = ([int(number) for number in numbers] for numbers in zip(*pairs, strict=True))
     if sum(counts) > MOST_LAYERS:
         fault, expected = tr("it has too many convolutional layers."), tr("at most {most}", most=MOST_LAYERS)
-        trial.fail(fault, expected=expected, came=describe(sum(counts)))
+        trial.fail(fault, expected=expected, came=describe(sum(counts)), hint=tr("each pair is (layers, channels)."))
     # A block's layers and its pooling reach 2 * layers + 1 steps further, and each block doubles the step.
     seen = 1 + sum((2 * layers + 1) * 2**block for block, layers in enumerate(counts))
     if seen != SEEN:
@@ -160,6 +160,13 @@ def _create_features(trial: Trial, answer: Any, *args: Any, **kwargs: Any) -> An
             came=tr("a {kind} of {count}", kind=type(net).__name__, count=len(net)) if several else describe(net),
             hint=tr("paddle.nn.Sequential makes one layer out of several.") if several else "",
         )
+    if type(net).forward is paddle.nn.Layer.forward:  # a LayerList, too
+        trial.fail(
+            tr("it has no method `forward`."),
+            tried=describe_call(trial.exercise.name, *args, **kwargs),
+            came=tr("a {kind} of {count}", kind=type(net).__name__, count=len(list(net.children()))),
+            hint=tr("paddle.nn.Sequential makes one layer out of several."),
+        )
     return net
 
 
@@ -261,6 +268,7 @@ GROWING = ArrayExercise(
     cases=_any_stacks,
     reference=_growing,
     wrong_shape=lambda *args: tr("it should return a list with one number for each layer."),
+    not_arrays=mark("it should return a list with one number for each layer."),
     unknown=mark("some of the sides are not those of the receptive field."),
     show=lambda sides: describe([int(side) if float(side).is_integer() else float(side) for side in sides]),
 ).with_mistakes(

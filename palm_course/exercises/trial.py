@@ -205,7 +205,7 @@ class Trial:
                 fault = tr("it changes its input. The caller may still need it as it was.")
                 expected = tr("the argument as it was: {value}", value=describe(before))
                 came = tr("after the call: {value}", value=describe(after))
-                hint = tr("`*=`, `-=` and assignments to elements work in place; make a new array.")
+                hint = tr("`*=`, `-=`, `sort`, `pop` and assigning to elements work in place; change a copy.")
                 self.fail(fault, tried=tried, expected=expected, came=came, hint=hint)
         return value
 

@@ -73,7 +73,7 @@ class NumberExercise(_Compared):
         return np.allclose(as_numbers(ours, self.count), numbers, rtol=0, atol=self.tolerance, equal_nan=True)
 
     def _unknown(self, came: list[np.ndarray]) -> str:
-        if all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
+        if len(came) > 1 and all(np.array_equal(numbers, came[0], equal_nan=True) for numbers in came):
             return mark("it gives the same answer whatever it is given.")
         return super()._unknown(came)
 

@@ -181,13 +181,21 @@ def log_of_sum(logits, label):
     return np.log(np.exp(logits).sum()) - logits[label]
 
 
+@np.errstate(divide="ignore")
+def log_of_a_probability_of_0(logits, label):
+    p = np.exp(logits - logits.max())
+    return -np.log(p[label] / p.sum())
+
+
 RIGHT["1.4"] = [
-    lambda logits, label: F.cross_entropy(paddle.to_tensor(logits)[None], paddle.to_tensor([label])),
+    lambda logits, label: paddle.logsumexp(paddle.to_tensor(logits)) - float(logits[label]),
     lambda logits, label: np.logaddexp.reduce(logits) - logits[label],
 ]
 WRONG["1.4"] = [
     (log_of_softmax, "exp overflows"),
     (log_of_sum, "exp overflows"),
+    (log_of_a_probability_of_0, "a probability becomes 0"),
+    (lambda logits, label: np.logaddexp.reduce(logits) - logits[label] + 1, "not −ln of the right class's probability"),
     (lambda logits, label: log_of_softmax(logits, label, np.log2), "base 2"),
     (lambda logits, label: logits[label] - np.logaddexp.reduce(logits), "minus sign"),
     (lambda logits, label: np.exp(logits[label] - np.logaddexp.reduce(logits)), "returns the probability"),
@@ -215,6 +223,7 @@ RIGHT["1.5"] = [conv_and_pool, by_paddle, lambda image, kernel: conv_and_pool(im
 WRONG["1.5"] = [
     (lambda image, kernel: conv_and_pool(image, kernel[::-1, ::-1]), "180 degrees"),
     (lambda image, kernel: conv_and_pool(image, kernel.T), "exchanged"),
+    (lambda image, kernel: conv_and_pool(image, kernel).astype(int), "."),
     (lambda image, kernel: conv_and_pool(image, kernel, np.mean), "averages"),
     (lambda image, kernel: conv_and_pool(image, kernel, odd=1), "cut off by the edge"),
     (lambda image, kernel: np.zeros([n - len(kernel) + 1 for n in image.shape]), "before pooling"),
@@ -224,11 +233,13 @@ RIGHT["1.6"] = [
     lambda: [[-1, 2, -1]] * 3,
     lambda: paddle.to_tensor([[0.0, 0, 0], [-1, 2, -1], [0, 0, 0]]),
     lambda: [[-1, 3, -2], [-2, 4, -2], [-1, 2, -1]],
+    lambda: np.float32([[-1 / 3, 2 / 3, -1 / 3]] * 3),
 ]
 WRONG["1.6"] = [
     (lambda: np.ones((3, 3)), "plain white picture"),
     (lambda: [[-1, -1, -1], [2, 2, 2], [-1, -1, -1]], "horizontal stroke"),
     (lambda: [[-1, 0, 1]] * 3, "not positive"),
+    (lambda: [[1, 2, 1], [0, 0, 0], [-1, -2, -1]], r"horizontal stroke(.|\n)*-4\."),
     (lambda: [[-3, 1, 2]] * 3, "beside it"),
     (lambda: np.ones((5, 5)), "3 × 3 numbers"),
 ]

@@ -19,12 +19,21 @@ def hold_out(groups, count, enough=lambda held_out, number, count: sum(held_out)
     return np.array(held_out)
 
 
+def hold_out_by_count(groups, count):
+    held_out, number = np.zeros(len(groups), bool), 0
+    while held_out.sum() < count and number < len(groups):
+        held_out |= groups == number
+        number += 1
+    return held_out
+
+
 RIGHT["2.1"] = [hold_out, lambda groups, count: hold_out(groups, count).tolist()]
 WRONG["2.1"] = [
     (lambda groups, count: np.arange(len(groups)) < count, "tears groups apart"),
     (lambda groups, count: hold_out(groups, count, lambda _, number, count: number >= count), "number of photographs"),
     (lambda groups, count: hold_out(groups, count, lambda held, number, count: sum(held) > count), "a group too many"),
     (lambda groups, count: ~hold_out(groups, count), "exchanged"),
+    (hold_out_by_count, "other photographs"),
     (lambda groups, count: hold_out(groups, count).astype(int), "dtype is wrong"),
     (lambda groups, count: np.flatnonzero(hold_out(groups, count)), "shape is wrong"),
     (lambda groups, count: np.zeros(len(groups), bool), "other photographs"),
@@ -45,6 +54,7 @@ WRONG["2.2"] = [
     (lambda z, y: np.mean(np.argmax(z.reshape(len(z), -1), axis=1) == y.reshape(-1)), "always answers class 0"),
     (lambda logits, labels: accuracy(logits, labels, threshold=0.5), "0.5 is meant for its sigmoid"),
     (lambda logits, labels: np.mean((logits > 0) == labels), "broadcast"),
+    (lambda logits, labels: np.mean((logits.ravel() >= 0) == labels.ravel()), r"right for \d+ of the"),
     (lambda logits, labels: 100 * accuracy(logits, labels), "percentage"),
     (lambda logits, labels: labels.size * accuracy(logits, labels), "how many"),
     (lambda logits, labels: 1 - accuracy(logits, labels), "wrong way round"),
@@ -139,6 +149,25 @@ def cropped(img, size=224):
     return to_chw(small[top : top + size, left : left + size])
 
 
+def beside_the_middle(img, size=224, by=2):
+    return np.roll(to_chw(keep_aspect(img, size)), by, axis=1 if img.shape[0] < img.shape[1] else 2)
+
+
+def not_enlarged(img, size=224):
+    height, width = img.shape[:2]
+    longest = max(height, width, size)
+    square, (top, left) = np.zeros((longest, longest, 3), np.uint8), ((longest - height) // 2, (longest - width) // 2)
+    square[top : top + height, left : left + width] = img
+    return to_chw(square if longest == size else cv2.resize(square, (size, size)))
+
+
+def replicated(img, size=224):
+    small = shrunk(img, size)
+    rows, columns = (size - side for side in small.shape[:2])
+    sides = rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
+    return to_chw(cv2.copyMakeBorder(small, *sides, cv2.BORDER_REPLICATE))
+
+
 def grey_border(img, size=224):
     result = scale_first(img, size)
     result[:, keep_aspect(np.full_like(img, 255), size)[:, :, 0] == 0] = 0
@@ -150,6 +179,10 @@ WRONG["2.4"] = [
     (cropped, "cuts off the ends"),
     (in_the_corner, "in the corner"),
     (grey_border, "border is grey"),
+    (beside_the_middle, "not those of the resized"),
+    (not_enlarged, "small photographs stay small"),
+    (replicated, "not those of the resized"),
+    (lambda img, size=224: keep_aspect(img, size).transpose(2, 0, 1).astype(np.float32) / 128 - 1, "not those of"),
     (keeping(pad=255), "border is white"),
     (lambda img, size=224: to_chw(keep_aspect(img, size)[:, :, ::-1]), "reordered to RGB"),
     (lambda img, size=224: (to_chw(keep_aspect(img, size)) + 1) / 2, r"in \[0, 1\]"),
@@ -171,18 +204,33 @@ def batches(images, labels, order, batch_size=10, follow=True, last=True):
 
 
 def piling(images, labels, order, batch_size=10):
-    seen = np.zeros((0, 1))
+    seen = np.zeros((0, 1), "float32")
     for some, truth in batches(images, labels, order, batch_size):
         seen = np.concatenate([seen, truth])
         yield some, seen
 
 
-RIGHT["2.5"] = [batches, lambda *args: list(batches(*args))]
+def by_arrays(images, labels, order, batch_size=10):
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        yield images[chosen], labels[chosen].reshape(-1, 1).astype("float32")
+
+
+def yielding(change):
+    return lambda *args: (change(some, truth) for some, truth in batches(*args))
+
+
+RIGHT["2.5"] = [batches, by_arrays, lambda *args: list(batches(*args))]
 WRONG["2.5"] = [
     (lambda *args: batches(*args, follow=False), "do not follow `order`(.|\n)*expected: +photographs . labels"),
     (lambda *args: batches(*args, last=False), "left over at the end"),
     (lambda *args: batches(*args, follow=False, last=False), "do not follow"),
     (piling, "earlier batches come again"),
+    (yielding(lambda some, truth: (some, truth.ravel())), r"float32 \[B, 1\]"),
+    (yielding(lambda some, truth: (some, truth.astype(int))), r"float32 \[B, 1\]"),
+    (yielding(lambda some, truth: some), r"should yield pairs"),
+    (lambda *args: next(batches(*args)), r"should yield pairs"),
+    (lambda *args: None, "not those asked for"),
     (lambda images, labels, order, size: batches(images, labels, sorted(order), size), "not those asked for"),
 ]
 

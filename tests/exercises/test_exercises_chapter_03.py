@@ -39,7 +39,22 @@ class WithBatchNorm(Shrunk):
         self.body = nn.Sequential(nn.BatchNorm2D(3), self.body, nn.BatchNorm2D(16))
 
 
-RIGHT["3.1"] = [Shrunk, WithBatchNorm, variant(Shrunk, wide=(8, 8, 8, 8, 16))]
+class WithSigmoids(Shrunk):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(*(nn.Sigmoid() if isinstance(layer, nn.ReLU) else layer for layer in self.body))
+
+
+class Halved(Shrunk):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(16 * 3 * 3, 16)
+
+    def forward(self, x):
+        return super().forward(F.avg_pool2d(x, 2))
+
+
+RIGHT["3.1"] = [Shrunk, WithBatchNorm, WithSigmoids, variant(Shrunk, wide=(8, 8, 8, 8, 16))]
 WRONG["3.1"] = [
     (variant(Shrunk, units=8192), r"too large(.|\n)*fc1\.weight"),
     (variant(Shrunk, kernels=(11, 5, 3, 3, 5)), "receptive field is not AlexNet's(.|\n)*199 × 199"),
@@ -48,6 +63,8 @@ WRONG["3.1"] = [
     (variant(Shrunk, forward=lambda self, x: self.features(x).flatten(1)), "one logit"),
     (variant(Shrunk, features=lambda self, x: self.body(x) * 0), "does not depend on the photograph"),
     (lambda: Shrunk, "should be a class"),
+    (Halved, r"as they come(.|\n)*112"),
+    (variant(Shrunk, forward=lambda self, x: F.sigmoid(Shrunk.forward(self, x))), "went through sigmoid"),
 ]
 
 
@@ -208,7 +225,20 @@ WRONG["3.3"] = [
 ]
 
 
-def loop(model, optimizer, train_loader, valid_loader, epochs, *, clear=True, evaluate=True, again=True, whole=True):
+def loop(
+    model,
+    optimizer,
+    train_loader,
+    valid_loader,
+    epochs,
+    *,
+    clear=True,
+    evaluate=True,
+    again=True,
+    whole=True,
+    at=0,
+    none=None,
+):
     """train_pm's loop, and the usual mistakes."""
     rows = []
     for epoch in range(epochs):
@@ -226,9 +256,14 @@ def loop(model, optimizer, train_loader, valid_loader, epochs, *, clear=True, ev
             model.eval()
         with paddle.no_grad():
             for images, labels in valid_loader():
-                right += list(((model(paddle.to_tensor(images)).numpy() > 0) == (labels == 1)).ravel())
-        rows.append((sum(losses) / len(losses), sum(right) / len(right)))
+                right += list(((model(paddle.to_tensor(images)).numpy() > at) == (labels == 1)).ravel())
+        rows.append([sum(these) / len(these) if these else none for these in (losses, right)])
     return rows
+
+
+def validating_at_the_end(model, optimizer, train_loader, valid_loader, epochs):
+    rows = loop(model, optimizer, train_loader, list, epochs, none=0.0)
+    return [(loss, loop(model, optimizer, list, valid_loader, 1, none=0.0)[0][1]) for loss, _ in rows]
 
 
 RIGHT["3.4"] = [loop]
@@ -237,6 +272,9 @@ WRONG["3.4"] = [
     (lambda *args: loop(*args, evaluate=False), r"model\.eval\(\) is missing"),
     (lambda *args: loop(*args, again=False), r"model\.train\(\) is missing"),
     (lambda *args: loop(*args, whole=False), "mean over batches"),
+    (lambda *args: loop(*args, at=0.5), "the figures are not"),
+    (validating_at_the_end, "in each epoch it should go through"),
+    (lambda model, optimizer, train_loader, valid_loader: [], "cannot be called this way"),
     (lambda *args: loop(*args)[:2], "one pair for each epoch"),
     (lambda m, o, t, v, epochs: loop(m, o, t, v, 1) * epochs, "18 times"),
     (lambda *args: [(a, 1 - b) for a, b in loop(*args)], "the figures are not"),
@@ -244,9 +282,9 @@ WRONG["3.4"] = [
 
 RIGHT["3.5"] = [lambda: (4, 2, 5, 1, 3), lambda: np.array([4, 2, 5, 1, 3])]
 WRONG["3.5"] = [
-    (lambda: (4, 2, 6, 1, 3), "4 of five are right(.|\n)*loop C"),
-    (lambda: (7, 7, 7, 7, 7), "0 of five(.|\n)*loop A"),
-    (lambda: "42513", "number of a fault for each loop"),
+    (lambda: (4, 2, 6, 1, 3), "4 of five are right(.|\n)*C: write"),
+    (lambda: (7, 7, 7, 7, 7), "0 of five(.|\n)*A: follow"),
+    (lambda: "42513", "a number for each piece"),
     (lambda: (4, 2, 5, 1), "five whole numbers"),
 ]
 

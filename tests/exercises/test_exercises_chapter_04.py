@@ -24,6 +24,7 @@ WRONG["4.1"] = [
     (blocks((0, 3, 1, 2, 4)), "all at least 1"),
     (blocks((2, 2, 1.5, 2, 4)), "whole numbers"),
     (blocks((2, 2, 3, 3, 3)), "too many convolutional layers"),
+    (lambda: [pair[::-1] for pair in blocks()()], r"each pair is \(layers, channels\)"),
     (blocks((2, 2, 2, 2, 3)), r"as much as VGG-16(.|\n)*212 × 212(.|\n)*188 × 188"),
     (blocks(channels=(64, 128, 256, 512, 512)), "too large"),
 ]
@@ -155,6 +156,7 @@ class PoolsLast(Features):
 
 WRONG["4.3"] = [
     (partial(make, wrap=lambda *layers: list(layers)), "list of layers"),
+    (partial(make, wrap=lambda *layers: nn.LayerList(layers)), r"no method `forward`(.|\n)*paddle\.nn\.Sequential"),
     (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 3)), "maps are too small(.|\n)*padding=1"),
     (partial(make, pool=lambda: nn.MaxPool2D(2, 1)), "maps are too large: not every pooling"),
     (partial(make, conv=lambda b, a: nn.Conv2D(b, a, 5, padding=2)), "kernels are not 3 × 3"),
@@ -203,7 +205,7 @@ WRONG["4.4"] = [
     (lambda layers: growing(layers)[::-1], "wrong order"),
     (lambda layers: growing(layers)[-1:], "one number for each layer"),
     (lambda layers: growing(layers[::-1]), "some of the sides"),
-    (lambda layers: "3, 5", "array of numbers"),
+    (lambda layers: "3, 5", "one number for each layer"),
     (lambda layers: (growing(layers), layers.pop())[0], "changes its input"),
 ]
 
