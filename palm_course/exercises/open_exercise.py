@@ -129,7 +129,7 @@ def compete(number: str, train_my_way: Callable, loader: Any, *, real: bool = Tr
     except NotImplementedError:
         return say(remark(number, tr("not attempted yet.")))
     network, history = returned if isinstance(returned, (tuple, list)) and len(returned) == 2 else (None, None)
-    if not isinstance(history, History) or not len(history) or not callable(getattr(network, "eval", None)):
+    if not isinstance(history, History) or not len(history) or not hasattr(network, "training"):
         raise CourseError("train_my_way should return two things: the network, and the history of its training.")
     found, column = exercise.score(network, held_out), exercise.column
     if not np.isclose(found[column], history.last[column], rtol=1e-2, atol=1e-3):

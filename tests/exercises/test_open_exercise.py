@@ -97,6 +97,8 @@ def test_a_stub_is_told_and_figures_cannot_be_typed_in(compete, capsys):
         compete(typed_in)
     with pytest.raises(CourseError, match="should return two things"):
         compete(lambda train_loader, held_out: 0.05)
+    with pytest.raises(CourseError, match="should return two things"):  # a function that makes the network
+        compete(lambda *loaders: (paddle.nn.Sequential, trained(*loaders)[1]))
     with pytest.raises(CourseError, match="should return two things"):
         compete(lambda *readers: (None, trained(*readers)[1]))
     with pytest.raises(CourseError, match=r"no open exercise 1\.1"):
