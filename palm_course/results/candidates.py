@@ -27,7 +27,7 @@ _RATES = {
 }
 _ZOOM = ("flip", "brightness", "rotate and zoom")
 _MORE = {"averaged": {}, "smoothed": {"smoothing": 0.1}, "zoomed": {"augment": _ZOOM}}
-_MORE["both"] = _MORE["smoothed"] | _MORE["zoomed"]
+_MORE["all-three"] = _MORE["smoothed"] | _MORE["zoomed"]
 CANDIDATES = {
     network: {
         **{f"rate-{rate}": replace(recipe, learning_rate=float(rate)) for rate in _RATES.get(network, ())},
