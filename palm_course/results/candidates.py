@@ -2,8 +2,8 @@
 
 The training photographs are split into four parts; each candidate is trained four times, each time on three of the
 parts, and scored on the fourth. The chosen one is measured once on the validation photographs. The larger networks'
-learning rates were compared in PyTorch on a GPU (benchmarks/attic), with figures in results/CHAPTER/choice/NETWORK-
-pytorch.json. What all candidates have in common was settled in earlier trials on the validation photographs.
+learning rates were compared in PyTorch on a GPU (benchmarks/attic); results/CHAPTER/choice/NETWORK-pytorch.json has
+the figures. What all candidates have in common was settled in earlier trials on the validation photographs.
 """
 
 import argparse
