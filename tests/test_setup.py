@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from palm_course import installed, supported
+from palm_course.command import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 RTX = "GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-1)"
@@ -385,6 +386,10 @@ def call(*command, encoding="utf-8", **variables):
 
 
 course, make = partial(call, sys.executable, "course.py"), partial(call, "make")
+
+
+def test_each_command_is_a_task():  # where it cannot run, it names the task to run
+    assert {*COMMANDS} <= {*TASKS}
 
 
 def test_the_tasks_are_listed():
