@@ -164,12 +164,13 @@ LENET32 = LayerExercise(
 
 
 # 1.4 ------------------------------------------------------------------------------------------
-def _cross_entropy(logits, label, *, log=np.log, sign=-1.0, shift=np.max, base=np.exp, by_division=False):
+def _cross_entropy(logits, label, *, log=None, sign=-1.0, shift=np.max, base=np.exp):
+    """Return the loss without a quotient; log: take this of the probability instead, which can be 0."""
     z = np.asarray(logits, np.float64)
     with np.errstate(all="ignore"):
         z = z - shift(z)
         parts = base(z)
-        return float(sign * log(parts[label] / parts.sum()) if by_division else np.log(parts.sum()) - z[label])
+        return float(np.log(parts.sum()) - z[label] if log is None else sign * log(parts[label] / parts.sum()))
 
 
 def _logits(rng: np.random.Generator) -> Iterator[Case]:
@@ -202,14 +203,14 @@ CROSS_ENTROPY = NumberExercise(
     one_by_one=True,
     unknown=mark("this is not −ln of the right class's probability."),
 ).with_mistakes(
-    Mistake("large logits make it infinite: a probability becomes 0 or exp overflows on the way.", by_division=True),
-    Mistake("the minus sign is missing: a loss is 0 or above.", sign=1.0, by_division=True),
-    Mistake("it returns the probability; the loss is −ln of it.", log=lambda p: p, sign=1.0, by_division=True),
-    Mistake("this is a logarithm to base 2: the loss wants the natural one, np.log.", log=np.log2, by_division=True),
-    Mistake("this is a logarithm to base 10: the loss wants the natural one, np.log.", log=np.log10, by_division=True),
-    Mistake(_NO_EXP, shift=np.min, base=np.positive, by_division=True),
-    Mistake(_NO_EXP, shift=np.zeros_like, base=np.positive, by_division=True),
-    Mistake(_OVERFLOW, shift=np.zeros_like, by_division=True),
+    Mistake("large logits make it infinite: a probability becomes 0 or exp overflows on the way.", log=np.log),
+    Mistake("the minus sign is missing: a loss is 0 or above.", sign=1.0, log=np.log),
+    Mistake("it returns the probability; the loss is −ln of it.", log=lambda p: p, sign=1.0),
+    Mistake("this is a logarithm to base 2: the loss wants the natural one, np.log.", log=np.log2),
+    Mistake("this is a logarithm to base 10: the loss wants the natural one, np.log.", log=np.log10),
+    Mistake(_NO_EXP, shift=np.min, base=np.positive, log=np.log),
+    Mistake(_NO_EXP, shift=np.zeros_like, base=np.positive, log=np.log),
+    Mistake(_OVERFLOW, shift=np.zeros_like, log=np.log),
     Mistake(_OVERFLOW, shift=np.zeros_like),
 )
 

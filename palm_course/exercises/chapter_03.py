@@ -55,7 +55,7 @@ def _judge_shrunk(trial: Trial, answer: Any) -> None:
         # Where all biases are negative, a black photograph's logit is, too, unless something was done to it.
         for parameter in model.parameters():
             if parameter.name.split(".")[-1].startswith("b"):
-                parameter.set_value(np.full(parameter.shape, -3.0, np.float32))
+                parameter.set_value(np.full(parameter.shape, -30.0, np.float32))
         if bool((model(paddle.zeros([2, 3, _PIXELS, _PIXELS])) > 0).all()):
             trial.fail(tr("the output went through sigmoid or softmax; a logit is the last layer's bare value."))
 

@@ -223,7 +223,7 @@ RIGHT["1.5"] = [conv_and_pool, by_paddle, lambda image, kernel: conv_and_pool(im
 WRONG["1.5"] = [
     (lambda image, kernel: conv_and_pool(image, kernel[::-1, ::-1]), "180 degrees"),
     (lambda image, kernel: conv_and_pool(image, kernel.T), "exchanged"),
-    (lambda image, kernel: conv_and_pool(image, kernel).astype(int), "."),
+    (lambda image, kernel: conv_and_pool(image, kernel).astype(int), "values are not those"),
     (lambda image, kernel: conv_and_pool(image, kernel, np.mean), "averages"),
     (lambda image, kernel: conv_and_pool(image, kernel, odd=1), "cut off by the edge"),
     (lambda image, kernel: np.zeros([n - len(kernel) + 1 for n in image.shape]), "before pooling"),
