@@ -40,18 +40,17 @@ def assert_told(told, *percentages, decimals=None):
     assert re.search(rf"(?<![\d.]){listed} ?%", told), f"{names} not in: {told}"
 
 
-def test_chapter_3():
-    """The text names no figures here; that they bear it out is what is tested."""
+def test_chapter_3(edition):
     tutorial, steady = (reached("03_alexnet:AlexNet", name) for name in ("tutorial", "steady"))
     lowest, *others = sorted(last("03_alexnet:AlexNet", "tutorial"))
-    assert lowest < 60 and min(others) > 90, "one seed ends far below the others"
+    assert lowest < 60 and min(others) > 87, "one seed ends far below the others"
     assert min(tutorial[2]) < 75, "another one dives on the way"
-    assert min(last("03_alexnet:AlexNet", "steady")) > 94, "above what the tutorial claims"
-    truth = stored.valid_labels() == 1
+    assert min(min(run[7:]) for run in steady.values()) >= 94, "settles, above what the tutorial claims"
+    told, truth = text(edition, "03_alexnet", "ch03-071"), stored.valid_labels() == 1
     wrong = [(logits >= 0) != truth for logits in stored.valid_logits("03_alexnet:AlexNet", "steady").values()]
-    assert [int(eyes.sum()) for eyes in wrong] == [18, 18, 18], "the same number of eyes wrong"
-    assert min((wrong[a] & wrong[b]).sum() for a, b in ((0, 1), (0, 2), (1, 2))) >= 16, "largely the same eyes"
-    assert min(min(run[4:]) for run in steady.values()) >= 93
+    assert [int(eyes.sum()) for eyes in wrong] == [18, 18, 18, 18, 15], "four have the same number of eyes wrong"
+    some, every = np.sum(np.any(wrong, axis=0)), np.sum(np.all(wrong, axis=0))
+    assert re.search(rf"\D{some}\D.*?\D{every}\D", told)
 
 
 def test_chapter_4(edition):
