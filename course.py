@@ -174,7 +174,7 @@ def program(name, line, variables="", *commands):
             folder = ROOT if commands else Path.cwd()
             course.run(course.python, *command.split(), *course.chapter.split(), *course.more, cwd=folder)
         if name == "update":
-            course.run(sys.executable, "course.py", "setup")  # as the new version does it
+            course.run(sys.executable, "course.py", "setup", "--venv", course.venv)  # as the new version does it
 
     TASKS[name] = run, line, variables
 
@@ -249,10 +249,10 @@ def as_options(words, variables):
 
 def options_of(name, words):
     """Return the options of a task and the words that go on to another program."""
-    _, line, variables = TASKS[name]
+    task, line, variables = TASKS[name]
     # A task that is another program has that one's --help.
     parser = argparse.ArgumentParser(
-        "python course.py " + name, None, line, add_help=variables != "", allow_abbrev=False
+        "python course.py " + name, None, line, add_help=task.__name__ != "run", allow_abbrev=False
     )
     for option, text in OPTIONS.items():
         flag = {"action": "store_true"} if option in ("--locked", "--ready", "--dry-run") else {}

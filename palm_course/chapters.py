@@ -46,15 +46,17 @@ def add_options(parser) -> None:
 
 
 def run(args) -> int:
+    paths = [path for name in args.chapters or [""] for path in find(name)]
     # Chapters that run at the same time share the cores.
-    env = os.environ | {"PALM_THREADS": str(max(1, machine.thread_count() // max(1, args.jobs)))}
+    at_once = max(1, min(args.jobs, len(paths)))
+    env = os.environ | {"PALM_THREADS": str(max(1, machine.thread_count() // at_once))}
 
     def one(path: Path) -> str:
         target = path if args.in_place else args.to / path.name
         execute(path, target, env=env)
         return f" -> {target.name if args.in_place else target}"
 
-    return execute_all([path for name in args.chapters or [""] for path in find(name)], args.jobs, one)
+    return execute_all(paths, args.jobs, one)
 
 
 def execute_all(paths: list[Path], jobs: int, one: Callable[[Path], str]) -> int:
@@ -210,12 +212,15 @@ def _execute_book(book, path: Path, target: Path, env: dict[str, str] | None) ->
     client = NotebookClient(book, resources={"metadata": {"path": str(path.parent)}}, **options)
     try:
         client.execute(**({} if env is None else {"env": env}))
-    except (CellExecutionError, DeadKernelError):
+    except (CellExecutionError, DeadKernelError) as error:
         in_place = path.resolve() == target.resolve()
         left = target.with_name(f"{target.name}.failed" if in_place else f"{target.stem}.failed.ipynb")
         _write(tidy(book), left)
-        told = {"failure": _failure(book, begun), "left": left}
-        raise NotebookFailed("{failure}\nExecuted so far: {left}", **told) from None
+        told = {"number": begun[-1], "source": textwrap.indent(book.cells[begun[-1]].source, " " * 4)}
+        failure = Text("cell {number}: {died}\n{source}", died=Text(DIED), **told)
+        if isinstance(error, CellExecutionError):  # told without the colours and frames of a notebook's traceback
+            failure = Text("cell {number} raised {error}\n{source}", error=f"{error.ename}: {error.evalue}", **told)
+        raise NotebookFailed("{failure}\nExecuted so far: {left}", failure=failure, left=left) from None
 
 
 def code_digest(book, tag: str, tagged: bool) -> str:
@@ -244,16 +249,6 @@ def tidy(book):
             else:
                 cell.outputs.append(output)
     return book
-
-
-def _failure(book, begun: list[int]) -> str | Text:
-    """Say which cell raised what, without the colours and frames of a notebook's traceback; or in which one it died."""
-    for number, cell in enumerate(book.cells):
-        for output in (one for one in cell.get("outputs", []) if one.output_type == "error"):
-            told = {"number": number, "error": f"{output.ename}: {output.evalue}"}
-            return Text("cell {number} raised {error}\n{source}", source=textwrap.indent(cell.source, " " * 4), **told)
-    source = textwrap.indent(book.cells[begun[-1]].source, " " * 4) if begun else ""
-    return Text("cell {number}: {died}\n{source}", number=(begun or [0])[-1], died=Text(DIED), source=source)
 
 
 def _write(book, target: Path) -> None:

@@ -188,10 +188,11 @@ def cifar10() -> CifarData:
     return _found_or_sample("cifar10")
 
 
-def paths_of_notebook(data: PalmData) -> dict[str, str]:
-    """Return DATADIR, DATADIR2 and CSVFILE as the notebook sets them, which is the tutorial's way, else `data`'s."""
-    names = ("DATADIR", "DATADIR2", "CSVFILE")
-    return {name: getattr(sys.modules["__main__"], name, None) or getattr(data, name) for name in names}
+def paths_of_notebook() -> dict[str, str]:
+    """Return DATADIR, DATADIR2 and CSVFILE as the notebook sets them, which is the tutorial's way, else of `palm()`."""
+    own = {name: getattr(sys.modules["__main__"], name, None) for name in ("DATADIR", "DATADIR2", "CSVFILE")}
+    data = None if all(own.values()) else palm()
+    return {name: path or getattr(data, name) for name, path in own.items()}
 
 
 def existing(name: str) -> DataSet | None:

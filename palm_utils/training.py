@@ -89,7 +89,7 @@ def train_pm(
     if train_loader is not None and augment is not None:
         raise WrongArgument("augment belongs to the reader: data_loader(..., augment=...) when you pass train_loader")
     if train_loader is None or valid_loader is None:
-        paths = datasets.paths_of_notebook(datasets.palm())
+        paths = datasets.paths_of_notebook()
         train_loader = train_loader or data_loader(paths["DATADIR"], batch_size, "train", augment=augment)
         valid_loader = valid_loader or valid_data_loader(paths["DATADIR2"], paths["CSVFILE"], batch_size)
     for what, loader in {"train_loader": train_loader, "valid_loader": valid_loader}.items():
@@ -187,7 +187,7 @@ def evaluation(
     use_device(None)
     load_parameters(model, params_file_path)
     if loader is None:
-        paths = datasets.paths_of_notebook(datasets.palm())
+        paths = datasets.paths_of_notebook()
         loader = valid_data_loader(paths["DATADIR2"], paths["CSVFILE"], batch_size)
     scores = predict(model, loader, threshold=threshold)
     print(scores)

@@ -411,6 +411,7 @@ def test_the_tasks_are_listed():
         ("reset 03 --keep-answers", 0, "-m palm_utils reset 03 --keep-answers"),
         ("course CH=03 RUN_JOBS=2 AGAIN=0", 0, "-m palm_utils course 03 --jobs=2"),
         ("data mnist --download", 0, "-m palm_utils data mnist --download"),
+        ("update VENV=/elsewhere", 0, "course.py setup --venv /elsewhere"),
         ("bench 'ROWS=reader steps' ROUNDS=2 QUICK=1", 0, "-m benchmarks reader steps --rounds=2 --quick"),
         ("setup LOCKED=1 PYTHON=python3.12", 0, "--requirements requirements-lock.txt"),
         ("setup --paddle cpu", 0, "--paddle cpu --any-python"),
@@ -419,6 +420,7 @@ def test_the_tasks_are_listed():
         ("test-notebooks CH=99", 1, "no chapter starts with 99"),
         ("setup --port 1", 2, "unknown: --port 1"),
         ("setup --python no-such-python", 1, "no-such-python cannot be started"),
+        ("reset --help", 0, "-m palm_utils reset --help"),
         (f"reset 98 'VENV={sys.prefix}' READY=1", 1, "98"),  # the status is that of what it runs
     ],
 )

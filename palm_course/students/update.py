@@ -66,7 +66,7 @@ def _advance(head: str, upstream: str) -> list[tuple[Path, Path, bytes]]:
 
 def _changed(*commits: str) -> set[str]:
     """Return the notebooks that differ between two commits, or between one and the working copy."""
-    listed = git("diff", "--name-only", "-z", "--relative", *commits, "--", ".").decode().split("\0")
+    listed = git("diff", "--name-only", "--no-renames", "-z", "--relative", *commits, "--", ".").decode().split("\0")
     return {name for name in listed if name.endswith(".ipynb")}
 
 

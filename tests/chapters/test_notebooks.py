@@ -235,7 +235,9 @@ KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
 @pytest.mark.skipif(os.name == "nt", reason="processes end otherwise there")
 def test_a_chapter_whose_kernel_is_killed_and_one_with_conflict_markers(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
-    write_book(tmp_path / "01_x.ipynb", "x = 1", KILL, "x")
+    book = nbformat.read(write_book(tmp_path / "01_x.ipynb", "x = 1", KILL, "x"), as_version=4)
+    book.cells[2].outputs = [nbformat.v4.new_output("error", ename="NameError", evalue="of an earlier run")]
+    nbformat.write(book, tmp_path / "01_x.ipynb")
     (tmp_path / "02_y.ipynb").write_text('{"cells": [\n<<<<<<< HEAD\n]}')
     merged = r"02_y\.ipynb .*git's conflict markers.*`python course\.py reset --chapter 02` puts a fresh one"
     for command in (["run", "--to", str(tmp_path / "to")], ["progress", "02"], ["train", "02_y:Small"]):
@@ -243,6 +245,16 @@ def test_a_chapter_whose_kernel_is_killed_and_one_with_conflict_markers(tmp_path
         assert re.search(merged, "".join(capsys.readouterr())), command
     assert main(["run", "01", "--in-place"]) == 1
     assert f"cell 1: {notebooks.DIED}\n    import os" in capsys.readouterr().out
+
+
+def test_chapters_that_run_at_once_share_the_threads_and_one_alone_has_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    monkeypatch.setattr(notebooks.machine, "thread_count", lambda: 4)
+    for name in ("01_x", "02_y"):
+        write_book(tmp_path / f"{name}.ipynb", "import os\nprint(os.environ['PALM_THREADS'])")
+    for chapters, threads in ((["01"], "4"), (["01", "02"], "2")):
+        assert main(["run", *chapters, "--jobs", "4", "--to", str(tmp_path / "to")]) == 0
+        assert nbformat.read(tmp_path / "to" / "01_x.ipynb", as_version=4).cells[0].outputs[0].text == f"{threads}\n"
 
 
 def test_progress_widgets_are_not_stored(tmp_path):
@@ -275,7 +287,9 @@ def test_chapters_are_found_by_the_start_of_their_name(tmp_path):
 
 def test_nbval_tells_a_killed_kernel_at_once_and_conflict_markers(tmp_path):
     shutil.copy(FOLDER.parent / "conftest.py", tmp_path)
-    write_book(tmp_path / "01_x.ipynb", "x = 1", KILL, "x")
+    book = nbformat.read(write_book(tmp_path / "01_x.ipynb", "x = 1", KILL, "x"), as_version=4)
+    book.cells[2].outputs = [nbformat.v4.new_output("error", ename="NameError", evalue="of an earlier run")]
+    nbformat.write(book, tmp_path / "01_x.ipynb")
     (tmp_path / "02_y.ipynb").write_text('{"cells": [\n<<<<<<< HEAD\n]}')
     printed = nbval(tmp_path, tmp_path, "--continue-on-collection-errors").stdout
     assert f"Cell 1: {notebooks.DIED}" in printed and "os.kill(" in printed, printed

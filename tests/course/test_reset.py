@@ -231,6 +231,15 @@ def test_update_brings_the_new_version_and_keeps_the_answers(clones, say):
     assert "newest version" in say("update") and len(copies(student)) == 1
 
 
+def test_an_update_in_which_a_chapter_has_another_name(clones, say):
+    course, student = clones
+    mine = edit(student / NAME, {"1.1": RIGHT})
+    run(course, "mv", NAME, "01_other.ipynb")
+    publish(course, "second")
+    assert f"{NAME}: the course no longer has it; yours is {COPY}" in say("update")
+    assert (student / COPY).read_bytes() == mine and (student / "01_other.ipynb").exists()
+
+
 def test_an_update_that_git_refuses_changes_nothing(clones, say):
     course, student = clones
     mine = edit(student / NAME, {"1.1": RIGHT})

@@ -93,6 +93,8 @@ def typed_in(train_loader, held_out):
 def test_a_stub_is_told_and_figures_cannot_be_typed_in(compete, capsys):
     compete(untouched)
     assert "not attempted yet" in capsys.readouterr().out
+    with pytest.raises(NotImplementedError):  # PaddlePaddle's own, for a network without forward
+        compete(lambda *readers: paddle.nn.Layer()(paddle.zeros([1])))
     with pytest.raises(CourseError, match=r"and its history says 0\.0100"):
         compete(typed_in)
     with pytest.raises(CourseError, match="should return two things"):

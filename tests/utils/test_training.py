@@ -7,7 +7,7 @@ import paddle
 import pytest
 from networks import Constant, Tiny, adam_with_schedule, assert_same, fresh, momentum, momentum_that_breaks, weights
 
-from palm_utils import training
+from palm_utils import datasets, training
 from palm_utils.checkpoints import load_parameters
 from palm_utils.history import History
 from palm_utils.messages import CourseError, DataError, DataNotFound
@@ -41,6 +41,12 @@ def test_the_default_number_of_epochs_is_five_and_can_be_set_from_outside(train,
 
 def test_what_the_notebook_sets_as_the_tutorial_does_counts(train, real_data, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("__main__.EPOCH_NUM", 3, raising=False)
+    data = datasets.palm()
+    with monkeypatch.context() as context:  # whatever else there is, or is not
+        context.setattr(datasets, "palm", None)
+        for name in ("DATADIR", "DATADIR2", "CSVFILE"):
+            context.setattr(f"__main__.{name}", getattr(data, name), raising=False)
+        assert len(train_pm(*fresh(), epochs=1, folder=tmp_path)) == 1
     assert len(train(*fresh())) == 3 and len(train(*fresh(), epochs=1)) == 1
     monkeypatch.setattr("__main__.DATADIR2", str(tmp_path / "nowhere"), raising=False)
     with pytest.raises(DataNotFound, match="nowhere"):
