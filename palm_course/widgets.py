@@ -8,7 +8,6 @@ is shown in its place: no state of a widget is stored in such a notebook.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -63,26 +62,18 @@ def explore(draw: Callable[..., Figure], **controls: Slider | Numbers) -> None:
 
     controls: by the name of draw's argument.
     """
-    if not is_live():
-        draw(**{name: control.start for name, control in controls.items()})
+
+    def shown(**values) -> None:
+        draw(**values)
         plt.show()
-        return
+
+    if not is_live():
+        return shown(**{name: control.start for name, control in controls.items()})
     import ipywidgets
     from IPython.display import display
 
     made = {name: control.made(name) for name, control in controls.items()}
-    picture = ipywidgets.Output()
-
-    def redraw(_: Any = None) -> None:
-        with picture:
-            picture.clear_output(wait=True)
-            draw(**{name: control.value for name, control in made.items()})
-            plt.show()
-
-    for control in made.values():
-        control.observe(redraw, "value")
-    display(ipywidgets.VBox([*made.values(), picture]))
-    redraw()
+    display(ipywidgets.VBox([*made.values(), ipywidgets.interactive_output(shown, made)]))
 
 
 def is_live() -> bool:

@@ -15,7 +15,6 @@ of a chapter prints stay English. tools/zh_outputs.py translates the outputs tha
 
 from __future__ import annotations  # `python -m palm_utils doctor` runs on any Python
 
-import copyreg
 import gettext
 import os
 import sys
@@ -86,10 +85,6 @@ class CourseError(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
-
-    def __reduce__(self):
-        # For pickle, between processes: it would call a subclass with the template alone, and some need more arguments.
-        return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}
 
 
 class DataError(CourseError, ValueError):

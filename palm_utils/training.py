@@ -35,9 +35,7 @@ EPOCH_NUM = machine.EPOCH_NUM
 class TrainingDiverged(CourseError, ArithmeticError):
     """The loss became nan or infinite. history: the epochs finished before that."""
 
-    def __init__(self, template: str, /, history: History, **values: object):
-        super().__init__(template, **values)
-        self.history = history
+    history: History
 
 
 def train_pm(
@@ -298,12 +296,13 @@ def refuse_divergence(loss: float, where: str, optimizer, history: History) -> N
     """Raise TrainingDiverged for a loss that is not finite; where: such as "epoch 0, batch 3"."""
     if not math.isfinite(loss):
         values = {"loss": loss, "where": where, "rate": optimizer.get_lr(), "number": len(history)}
-        raise TrainingDiverged(
+        raised = TrainingDiverged(
             "The loss is {loss} in {where}: training has diverged. A smaller learning rate is the first thing to "
             "try (it is {rate:g}). The {number} epochs finished before are in this error's .history.",
-            history,
             **values,
         )
+        raised.history = history
+        raise raised
 
 
 def _refuse_other_outputs(model, logits, labels) -> None:

@@ -164,7 +164,7 @@ def choose_requirements(paddle, before=None):
     """Return the requirements file: the one asked for, else the one chosen before, else by the GPU."""
     if paddle in REQUIREMENTS:
         return REQUIREMENTS[paddle]
-    if paddle not in ("", "auto"):
+    if paddle:
         sys.exit(f"PADDLE is {paddle!r}; it can be cpu or gpu")
     if before is not None and before[1] in (*REQUIREMENTS.values(), "requirements-lock.txt"):
         return before[1]
@@ -179,11 +179,7 @@ def choose_requirements(paddle, before=None):
 
 def make_venv(folder):
     """Make a fresh environment; one that this program made before is replaced, nothing else ever is."""
-    if (
-        folder.is_dir()
-        and any(folder.iterdir())
-        and not ((folder / supported.STARTED).exists() or (folder / STAMP).exists())
-    ):
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / supported.STARTED).exists():
         sys.exit(
             f"{folder} is there, and not made by this program: it is left alone. Move it away, or choose another "
             "place: python course.py setup --venv .venv-course   (with make: make setup VENV=.venv-course)"

@@ -7,7 +7,7 @@
 import os
 from typing import Any
 
-from palm_course.exercises.registry import all_exercises, find, progress, reference_source, say
+from palm_course.exercises.registry import all_exercises, find, progress, reference_source
 from palm_course.exercises.trial import Exercise, Status, Verdict, Wrong, remark
 from palm_utils.messages import tr
 
@@ -30,14 +30,14 @@ def check(number: str, answer: Any) -> None:
         raise Wrong(verdict.message, verdict.summary)
     if verdict.status is Status.NOT_ATTEMPTED and os.environ.get("PALM_EXERCISES") == "required":
         raise Wrong(tr("{message} PALM_EXERCISES=required asks for an answer.", message=verdict.message))
-    say(verdict.message)
+    print(verdict.message)
 
 
 def hint(number: str) -> None:
     """Print a stronger hint than the one that comes with a wrong answer."""
-    say(remark(number, tr(find(number).stronger_hint)))
+    print(remark(number, tr(find(number).stronger_hint)))
 
 
 def solution(number: str) -> None:
     """Print the reference solution; raises CourseError where this copy of the course has none."""
-    say(reference_source(find(number).number))
+    print(reference_source(find(number).number))

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from palm_course.exercises.registry import say
 from palm_course.exercises.trial import remark
 from palm_course.results.stored import CifarRun
 from palm_utils.files import replacing
@@ -110,26 +109,20 @@ _ALL = (
 EXERCISES = {exercise.number: exercise for exercise in _ALL}
 
 
-def find(number: str) -> OpenExercise:
-    if number not in EXERCISES:
-        raise CourseError("There is no open exercise {number}; there is {known}.", number=number, known=[*EXERCISES])
-    return EXERCISES[number]
-
-
 def compete(number: str, train_my_way: Callable, loader: Any, *, real: bool = True) -> None:
     """Train by the student's function, compute its figure anew, keep the try and print the table of all tries.
 
     train_my_way: (train_loader, held_out) -> (network, History). loader: a Reader or Batches of all photographs. real:
     whether they are the real ones, of which alone the figure to beat speaks. Raises CourseError for another return.
     """
-    exercise = find(number)
+    exercise = EXERCISES[number]
     train_loader, held_out = exercise.readers(loader)
     try:
         returned = train_my_way(train_loader, held_out)
     except NotImplementedError as error:
         if error.__traceback__.tb_next.tb_next:  # not the stub's own
             raise
-        return say(remark(number, tr("not attempted yet.")))
+        return print(remark(number, tr("not attempted yet.")))
     network, history = returned if isinstance(returned, (tuple, list)) and len(returned) == 2 else (None, None)
     if not isinstance(history, History) or not len(history) or not hasattr(network, "training"):
         raise CourseError("train_my_way should return two things: the network, and the history of its training.")
@@ -160,11 +153,11 @@ def _keep(number: str, row: dict) -> list[dict]:
 
 def _print(exercise: OpenExercise, tries: list[dict]) -> None:
     goal, column = exercise.to_beat(), exercise.column
-    say("try  steps  held-out loss  accuracy")
+    print("try  steps  held-out loss  accuracy")
     for i, row in enumerate(tries, 1):
         figure = row[column.removeprefix("valid_")]
         better = figure < goal[column] if column == "valid_loss" else figure > goal[column]
         beaten = row["real"] and row["steps"] <= exercise.steps and better
         note = "★" if beaten else "" if row["real"] else tr("sample")
-        say(f"{i:3}  {row['steps']:5}  {row['loss']:13.4f}  {row['accuracy']:8.4f}  {note}".rstrip())
-    say(tr(exercise.goal, steps=exercise.steps, loss=goal["valid_loss"], accuracy=goal["valid_accuracy"]))
+        print(f"{i:3}  {row['steps']:5}  {row['loss']:13.4f}  {row['accuracy']:8.4f}  {note}".rstrip())
+    print(tr(exercise.goal, steps=exercise.steps, loss=goal["valid_loss"], accuracy=goal["valid_accuracy"]))

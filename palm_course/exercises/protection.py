@@ -11,7 +11,6 @@ import random
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
@@ -42,10 +41,10 @@ def _alarm(seconds: float) -> Iterator[None]:
         if running:
             raise OutOfTime
 
-    previous, started = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
-    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT)
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT)
     try:
-        # Two levels: an alarm between the block's end and `running = False` leaves the outer one to put the timer back.
+        # Two levels: an alarm between the block's end and `running = False` leaves the outer one to stop the timer.
         try:
             yield
         finally:
@@ -55,9 +54,6 @@ def _alarm(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         # None means that the handler was not set from Python and cannot be put back.
         signal.signal(signal.SIGALRM, signal.SIG_DFL if previous is None else previous)
-        if remaining:
-            left = remaining - (time.monotonic() - started)
-            signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), interval)
 
 
 @contextmanager

@@ -81,16 +81,10 @@ def progress(chapter: int | str, names: dict[str, Any] | None = None) -> None:
 def print_table(rows: Sequence[tuple[str, str, str, Sequence[str]]]) -> None:
     """Print how many exercises are right, and a line for each: number, verdict, message of its check and its parts."""
     done = sum(verdict == Status.RIGHT.value for _, verdict, *_ in rows)
-    say(tr("{done} of {total} exercises done", done=done, total=len(rows)))
+    print(tr("{done} of {total} exercises done", done=done, total=len(rows)))
     for number, verdict, message, summary in rows:
         found = tr(verdict)
         if verdict not in _MARKS:
             fault = summary[0] if verdict == Status.WRONG.value and summary else message.split("\n")[0]
             found = tr("{verdict}: {fault}", verdict=found, fault=shorten(fault, limit=120))
-        say(f"{_MARKS.get(verdict, '✗')} {number}  {pad(tr(find(number).title), 38)} {found}")
-
-
-def say(text: str) -> None:
-    """Print `text`; a Windows console that lacks the tick shows a question mark in its place."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(text.encode(encoding, errors="replace").decode(encoding))
+        print(f"{_MARKS.get(verdict, '✗')} {number}  {pad(tr(find(number).title), 38)} {found}")

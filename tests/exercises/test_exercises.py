@@ -1,8 +1,6 @@
 """What all exercises share: verdicts, hints, solutions, and their cells in the notebooks."""
 
-import io
 import re
-import sys
 
 import nbclient
 import nbformat
@@ -52,14 +50,6 @@ def test_wrong_raises_one_message_for_scripts_and_notebooks():
     assert lines[4] == f"  Hint: {exercises.find('1.1').hint}"
     assert 'exercises.hint("1.1")' in lines[5] and 'exercises.solution("1.1")' in lines[5]
     assert isinstance(caught.value, CourseError)
-
-
-def test_a_console_without_the_tick(monkeypatch):
-    bytes_out = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding="cp1252", errors="strict"))
-    exercises.check("1.1", right_size)
-    sys.stdout.flush()
-    assert bytes_out.getvalue().startswith(b"? Exercise 1.1: ")
 
 
 def test_unknown_number_names_the_known_ones():

@@ -5,7 +5,6 @@ import dataclasses
 import os
 import random
 import re
-import signal
 import sys
 import threading
 from datetime import tzinfo
@@ -185,23 +184,6 @@ def test_endless_loop(answer, on_main_thread):
     assert re.search(r"within 0\.3 seconds and was stopped in line \d+ of loops", verdicts[0].message)
     # And the next answer is judged as if nothing had happened.
     assert_right("1.1", right_size)
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
-def test_other_timers_are_put_back():
-    def handler(signum, frame):
-        raise AssertionError("a timer of somebody else went off")
-
-    previous = signal.signal(signal.SIGALRM, handler)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 3600)
-        exercises.examine("1.1", right_size)
-        assert signal.getsignal(signal.SIGALRM) is handler
-        remaining, _ = signal.setitimer(signal.ITIMER_REAL, 0)
-        assert 0 < remaining <= 3600
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
 
 
 def drawing(size, kernel, stride=1, padding=0):

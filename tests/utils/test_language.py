@@ -10,7 +10,6 @@ import pytest
 from palm_course.command import main
 from palm_utils import messages as language
 from palm_utils.messages import CHINESE, ENGLISH, CourseError, DataError, DataNotFound, Text, WrongArgument, tr, trn
-from palm_utils.training import TrainingDiverged
 
 SAID = "尚未作答。"  # of "not attempted yet."
 
@@ -197,8 +196,6 @@ def test_an_error_reaches_another_process_with_its_values(kind):
     arrived = pickle.loads(pickle.dumps(error))
     assert type(arrived) is kind and str(arrived) == str(error) == "leave out the brackets after f and g."
     assert arrived.args == error.args and set(arrived.values) == {"name"}
-    diverged = pickle.loads(pickle.dumps(TrainingDiverged("{a} things", [1, 2], a=3)))
-    assert (str(diverged), diverged.history) == ("3 things", [1, 2])
 
 
 def test_what_python_expects_to_catch_is_caught():
