@@ -38,10 +38,8 @@ class UnreadableNotebook(NotebookFailed):
 
 def add_options(parser) -> None:
     parser.add_argument("chapters", nargs="*", help=tr("01, 02_ichallenge_pm, …; all of them by default"))
-    parser.add_argument(
-        "--to", type=Path, default=FOLDER.parent / "build" / "notebooks", help=tr("folder of the results")
-    )
-    parser.add_argument("--in-place", action="store_true", help=tr("store the outputs in the chapters themselves"))
+    there = FOLDER.parent / "build" / "notebooks"
+    parser.add_argument("--to", type=Path, default=there, help=tr("folder of the results"))
     parser.add_argument("--jobs", type=int, default=1, help=tr("chapters executed at the same time"))
 
 
@@ -52,9 +50,8 @@ def run(args) -> int:
     env = os.environ | {"PALM_THREADS": str(max(1, machine.thread_count() // at_once))}
 
     def one(path: Path) -> str:
-        target = path if args.in_place else args.to / path.name
-        execute(path, target, env=env)
-        return f" -> {target.name if args.in_place else target}"
+        execute(path, args.to / path.name, env=env)
+        return f" -> {args.to / path.name}"
 
     return execute_all(paths, args.jobs, one)
 

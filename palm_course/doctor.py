@@ -222,6 +222,5 @@ def check_disk() -> Iterator[Line]:
 def check_space(what: str, folder: Path, needed: int, remedy: str) -> Line:
     free = shutil.disk_usage(folder).free
     shown = tr("{size:.1f} GiB free", size=free / _GIB)
-    if free >= needed:
-        return "OK", what, shown
-    return "WARN", what, tr("{found}; {remedy}", found=shown, remedy=remedy)
+    few = tr("{found}; {remedy}", found=shown, remedy=remedy)
+    return ("OK", what, shown) if free >= needed else ("WARN", what, few)

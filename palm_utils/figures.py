@@ -79,8 +79,7 @@ def training_curves(
     histories: one History, or several by name, each in its own colour; the accuracy plot has the legend.
     baseline: name and value of an accuracy to compare with, such as ("always PM", 0.5275), drawn as a dotted line.
     """
-    if isinstance(histories, History):
-        histories = {"": histories}
+    histories = {"": histories} if isinstance(histories, History) else histories
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
     for color, (name, history) in zip(cycle(CYCLE), histories.items(), strict=False):
         epochs = [epoch + 1 for epoch in history["epoch"]]

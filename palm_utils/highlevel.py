@@ -132,9 +132,8 @@ class Logbook(ModelCheckpoint):
         if model._optimizer is None:
             raise CourseError("The model has no optimizer yet: model.prepare(optimizer, loss, metrics) comes first")
         _, _, resume = from_environment(epochs, resume)
-        settings = {
-            "model": type(model.network).__name__,
-            "optimizer": type(model._optimizer).__name__,
+        kinds = {"model": type(model.network).__name__, "optimizer": type(model._optimizer).__name__}
+        settings = kinds | {
             "learning_rate": float(model._optimizer.get_lr()),
             "seed": self.seed,
             "epochs": epochs,

@@ -72,7 +72,7 @@ class History:
 
     def to_dict(self) -> dict:
         """Return a dict for JSON; an undefined figure (nan) becomes null."""
-        rows = [{k: None if _is_nan(v) else v for k, v in row.items()} for row in self.epochs]
+        rows = [{k: v if v == v else None for k, v in row.items()} for row in self.epochs]  # nan alone is not itself
         return {"about": self.about, "epochs": rows}
 
     @classmethod
@@ -95,7 +95,3 @@ class History:
             raise DataNotFound("{path}: no such history. train_pm writes one after each epoch.", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError("{path}: not a training history ({error!r}).", path=path, error=error) from None
-
-
-def _is_nan(value) -> bool:
-    return isinstance(value, float) and math.isnan(value)

@@ -63,10 +63,8 @@ def layer_rows(model, input_shape: list[int], whole: tuple[type, ...] = ()) -> l
             counted.add(name)
             rows.append(LayerRow(name, type(layer).__name__, list(output.shape), parameters, multiply_adds.pop(name)))
 
-    hooks = [
-        layer.register_forward_post_hook(partial(after_layer, name, row))
-        for name, layer, row in _with_row(model, whole)
-    ]
+    found = _with_row(model, whole)
+    hooks = [layer.register_forward_post_hook(partial(after_layer, name, row)) for name, layer, row in found]
     try:
         with evaluating(model), paddle.no_grad():
             model(paddle.zeros(input_shape))

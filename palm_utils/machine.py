@@ -35,12 +35,28 @@ _threads: int | None = None  # the number that PaddlePaddle has been set to
 def start(threads: int | None = None) -> None:
     """Set this process up: number of threads, the faster ways on a CPU (palm_utils.cpu), no needless warnings.
 
-    threads: by default the number set before, so that a second call changes nothing, or else `thread_count()`.
+    threads: by default the number set before, so that a second call changes nothing, or else `thread_count()`. Raises
+    WrongArgument unless it is a whole number of at least 1.
     """
+    global _threads
     for name in [name for name, value in os.environ.items() if name.startswith("PALM_") and not value.strip()]:
         del os.environ[name]  # an empty variable means unset; chapter 3 asks whether PALM_EPOCHS is there
-    if threads is not None or _threads is None:
-        use_threads(thread_count() if threads is None else threads)
+    if threads is None and _threads is not None:
+        return
+    number = thread_count() if threads is None else threads
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise WrongArgument("threads is {number!r}; it must be a whole number of at least 1", number=number)
+    # Warnings without news: of a batch norm in training mode, and of paddle.Model, which makes tensors of tensors.
+    for message in ("When training, we now always track global mean and variance", "To copy construct from a tensor"):
+        warnings.filterwarnings("ignore", message=message)
+    import paddle
+
+    cpu.use()
+    paddle.base.core.set_num_threads(number)
+    _threads = number
+    os.environ.pop("OMP_NUM_THREADS", None)  # so that child processes do not inherit PaddlePaddle's 1
+    if _omp_threads:
+        os.environ["OMP_NUM_THREADS"] = _omp_threads
 
 
 def thread_count() -> int:
@@ -66,24 +82,6 @@ def thread_count() -> int:
 def threads_in_use() -> int:
     """Return the number of threads that PaddlePaddle uses in this process, or will use after `start()`."""
     return thread_count() if _threads is None else _threads
-
-
-def use_threads(number: int) -> None:
-    """Set this process up for `number` threads. Raises WrongArgument unless it is a whole number of at least 1."""
-    global _threads
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise WrongArgument("number is {number!r}; it must be a whole number of at least 1", number=number)
-    # Warnings without news: of a batch norm in training mode, and of paddle.Model, which makes tensors of tensors.
-    for message in ("When training, we now always track global mean and variance", "To copy construct from a tensor"):
-        warnings.filterwarnings("ignore", message=message)
-    import paddle
-
-    cpu.use()
-    paddle.base.core.set_num_threads(number)
-    _threads = number
-    os.environ.pop("OMP_NUM_THREADS", None)  # so that child processes do not inherit PaddlePaddle's 1
-    if _omp_threads:
-        os.environ["OMP_NUM_THREADS"] = _omp_threads
 
 
 def seed_everything(seed: int) -> None:

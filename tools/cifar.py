@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     data = datasets.cifar10()
     if not data.is_real:
         raise CourseError("Results are measured on the real CIFAR-10, and only the sample is here (data/README.md)")
-    machine.use_threads(1)
+    machine.start(1)
     print(data)
     images, labels, *test = pictures(data)
     if args.check:

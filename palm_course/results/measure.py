@@ -35,11 +35,8 @@ def run(args: argparse.Namespace) -> int:
         for one in runs:
             print(f"{'stored ' if one.path.is_file() else 'missing'}  {one}")
         return 0
-    missing = [
-        one
-        for one in runs
-        if args.again or not one.path.is_file() or (args.weights and not weights.path(one).is_file())
-    ]
+    there = [one for one in runs if one.path.is_file() and (not args.weights or weights.path(one).is_file())]
+    missing = runs if args.again else [one for one in runs if one not in there]
     if not missing:
         print(f"All {len(runs)} results are stored already.")
         return 0
@@ -68,7 +65,7 @@ def real_photographs() -> datasets.PalmData:
     data = datasets.palm()
     if not data.is_real:
         raise CourseError("Results are measured on the real photographs, and only the sample is here (data/README.md)")
-    machine.use_threads(1)
+    machine.start(1)
     return data
 
 

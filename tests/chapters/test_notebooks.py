@@ -243,7 +243,7 @@ def test_a_chapter_whose_kernel_is_killed_and_one_with_conflict_markers(tmp_path
     for command in (["run", "--to", str(tmp_path / "to")], ["progress", "02"], ["train", "02_y:Small"]):
         main(command)
         assert re.search(merged, "".join(capsys.readouterr())), command
-    assert main(["run", "01", "--in-place"]) == 1
+    assert main(["run", "01", "--to", str(tmp_path)]) == 1
     assert f"cell 1: {notebooks.DIED}\n    import os" in capsys.readouterr().out
 
 

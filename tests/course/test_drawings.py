@@ -6,7 +6,8 @@ import paddle
 import pytest
 from matplotlib.text import Text
 
-from palm_course import drawings, widgets
+from palm_course import curves, drawings, widgets
+from palm_utils.history import History
 from palm_utils.messages import CourseError
 
 PICTURE, KERNEL = np.arange(30.0).reshape(5, 6) % 7, np.array([[-1.0, 0, 1], [2, 0, -2], [1, 1, 1]])
@@ -32,6 +33,19 @@ def test_the_other_drawings():
     assert texts(drawings.channels(image, kernels)).count("8") == 3 * 9
     assert "sigmoid: slope at most 0.25" in texts(drawings.activations())
     assert len(drawings.descent([0.1, 1.05]).axes) == 2
+    plt.close("all")
+
+
+def test_runs_of_several_seeds_have_a_line_each_and_one_legend():
+    def run(*accuracies):
+        return History([{"epoch": i, "valid_accuracy": accuracy} for i, accuracy in enumerate(accuracies)])
+
+    runs = {"tutorial": {0: run(0.5, 0.9), 1: run(0.6, 0.8)}, "steady": {0: run(0.7, 0.8, 0.95)}}
+    fig = curves.draw_seeds(runs, title="both", lowest=40, level=("claim", 94))
+    drawn = [[line.get_ydata() for line in ax.lines] for ax in fig.axes]
+    np.testing.assert_allclose(drawn[0], [[50, 90], [60, 80], [94, 94]])
+    np.testing.assert_allclose(drawn[1][0], [70, 80, 95])
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["seed 0", "seed 1", "claim"]
     plt.close("all")
 
 

@@ -127,7 +127,7 @@ def course(small, small_course):
     """The small course, with recipes and a folder for its results."""
     before = machine.threads_in_use()
     yield
-    machine.use_threads(before)  # the command computes on one
+    machine.start(before)  # the command computes on one
 
 
 def test_missing_results_are_made_and_those_there_are_left(course, capsys):

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -123,7 +124,7 @@ save(1)
 os.replace = counted(os.replace)
 os.fsync = counted(os.fsync)
 shutil.copyfile = counted(shutil.copyfile)
-paddle.save = counted(paddle.save)
+checkpoints._write = counted(checkpoints._write)
 save(2)
 """
 
@@ -338,7 +339,7 @@ def filling_up(monkeypatch, owner, name, call):
 
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
-    [(paddle, "save", 3), (paddle, "save", 4), (shutil, "copyfile", 2), (files, "flush", 2)],
+    [(checkpoints, "_write", 3), (checkpoints, "_write", 4), (shutil, "copyfile", 2), (files, "flush", 2)],
     ids=["parameters", "optimizer", "best", "state"],
 )
 def test_a_disk_that_fills_up_while_an_epoch_is_saved(train, tmp_path, monkeypatch, owner, name, call):
@@ -415,3 +416,34 @@ def test_what_is_saved_is_known_where_an_epoch_has_no_auc(tmp_path):
     history.add(0, 0.5, 0.5, 1.0, seconds=1.0)  # one class only: nan
     checkpoint.save(model, optimizer, {"history": history.to_dict()}, best=True)
     assert "holds the run after 1 finished epoch(s)" in checkpoint.what_is_saved(history)
+
+
+def test_what_is_saved_reads_as_what_paddle_saves_but_takes_no_second_copy_of_all(tmp_path, monkeypatch):
+    model = paddle.nn.Sequential(paddle.nn.Linear(8, 4), paddle.nn.BatchNorm(4))
+    rate = paddle.optimizer.lr.CosineAnnealingDecay(0.001, T_max=10)
+    optimizer = paddle.optimizer.Adam(rate, parameters=model.parameters())
+    model(paddle.rand([2, 8])).sum().backward()
+    optimizer.step()
+    content, as_array, arrays, alive = {**model.state_dict(), **optimizer.state_dict()}, paddle.Tensor.numpy, [], []
+
+    def watched(tensor):
+        array = as_array(tensor)
+        arrays.append(weakref.ref(array))
+        alive.append(sum(there() is not None for there in arrays))
+        return array
+
+    with monkeypatch.context() as patch:
+        patch.setattr(paddle.Tensor, "numpy", watched)
+        checkpoints._write(content, tmp_path / "ours.pdopt")
+    assert len(alive) > 10 and max(alive) <= 2, "the one before may still be there"
+    paddle.save(content, str(tmp_path / "paddles.pdopt"))
+    ours, paddles = (
+        paddle.load(str(tmp_path / name), keep_name_table=True) for name in ("ours.pdopt", "paddles.pdopt")
+    )
+    assert list(ours) == list(paddles)
+    for key, value in paddles.items():
+        if isinstance(value, paddle.Tensor):
+            assert (ours[key].name, ours[key].dtype) == (value.name, value.dtype)
+            np.testing.assert_array_equal(ours[key].numpy(), value.numpy())
+        else:
+            assert ours[key] == value

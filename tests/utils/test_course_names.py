@@ -144,7 +144,6 @@ def test_every_import_line_that_stands_in_a_notebook_works_without_a_word():
         ("palm_utils.seeds:seed_everything", "palm_utils.machine:seed_everything"),
         ("palm_utils.errors:CourseError", "palm_utils.messages:CourseError"),
         ("palm_utils.claims:claim", "palm_course.claims:claim"),
-        ("palm_utils.train:find_network", "palm_course.results.train:find_network"),
         ("palm_utils.recipes:STEADY", "palm_course.results.recipes:STEADY"),
         *((f"palm_utils:{name}", f"palm_utils.readers:{name}") for name in MADE if "data" in name or "img" in name),
         *((f"palm_utils:{name}", f"palm_utils.training:{name}") for name in ("train_pm", "evaluation")),

@@ -106,13 +106,13 @@ def test_starting_twice_changes_nothing_and_another_number_stays(told):
         machine.start()
         machine.seed_everything(0)
     assert told == [3] and machine.threads_in_use() == 3
-    machine.use_threads(4)
+    machine.start(4)
     machine.seed_everything(0)
     assert told == [3, 4] and machine.threads_in_use() == 4
     machine.start(2)
     for number in (0, True, "2", 1.0):
-        with pytest.raises(WrongArgument, match="number is"):
-            machine.use_threads(number)
+        with pytest.raises(WrongArgument, match="threads is"):
+            machine.start(number)
     assert told == [3, 4, 2] and machine.describe_machine()["threads"] == "2"
 
 
