@@ -24,7 +24,7 @@ Line = tuple  # status ("OK", "WARN" or "FAIL"), what was looked at, what was fo
 _ROOT = Path(__file__).resolve().parents[1]
 _GIB = 2**30
 _DISK_NEEDED = 4 * _GIB  # VGG with Adam, while one generation of checkpoints takes the other's place
-_MEMORY_NEEDED = 6 * _GIB  # VGG with Adam: 5.6
+_MEMORY_NEEDED = 5.5 * _GIB  # VGG with Adam: 5.0
 _SHM_NEEDED = 256 * 2**20  # a few batches of 64 x 3 x 224 x 224 float32, between worker processes
 _FOREIGN = mark("{version} from {folder}, not from this environment; unset PYTHONPATH")
 # Run in a process of its own, which a broken library may end.
@@ -208,7 +208,7 @@ def check_memory() -> Iterator[Line]:
         total = min(total, int(limit.read_text()))
         free = min(free, total - int(limit.with_name("memory.current").read_text()))
     shown = tr("{free:.1f} of {total:.1f} GiB free", free=free / _GIB, total=total / _GIB)
-    few = tr("{found}; VGG needs up to 5.6 GiB, the other networks up to 2.6", found=shown)
+    few = tr("{found}; VGG needs up to 5.0 GiB, the other networks up to 2.6", found=shown)
     yield ("OK", tr("memory"), shown) if free >= _MEMORY_NEEDED else ("WARN", tr("memory"), few)
 
 
