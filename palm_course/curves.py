@@ -44,10 +44,10 @@ def draw_seeds(runs: dict[str, dict[int, History]], *, title: str, lowest: float
             reached = np.multiply(100, run["valid_accuracy"])
             ax.plot(np.arange(len(run)) + 1, reached, style, color=colors[recipe], markersize=5)
             markers[f"seed {seed}"] = Line2D([], [], color=INK, marker=style[0], linestyle=style[1:], markersize=5)
-        markers[level[0]] = ax.axhline(level[1], color=GREY, linestyle=":")
+        line = ax.axhline(level[1], color=GREY, linestyle=":")
         ax.set(title=f"{recipe} recipe", xlabel="epoch", ylim=(lowest, 100))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes[0].set_ylabel("validation accuracy (%)")
-    fig.legend(markers.values(), markers, loc="outside lower center", ncols=6, fontsize=10)
+    fig.legend([*markers.values(), line], [*markers, level[0]], loc="outside lower center", ncols=6, fontsize=10)
     fig.suptitle(title)
     return fig
