@@ -1,7 +1,7 @@
 """Checkpoints: save a training run after each epoch, and resume it with the same results, bit for bit.
 
 Chapter 1 saves and loads parameters; chapter 7 stops a run, resumes it and compares. A checkpoint is NAME.pdparams and
-NAME.pdopt as `paddle.save` writes them, NAME.json with the history, and NAME.best.pdparams of the best epoch. `save`
+NAME.pdopt as `paddle.load` reads them, NAME.json with the history, and NAME.best.pdparams of the best epoch. `save`
 first writes NAME.next.*. NAME.next.json comes last, in one step: it marks them as complete. Then they replace the old
 files. If the process is killed before the mark, the old checkpoint stays; after, `recover` completes the new one.
 """
