@@ -19,7 +19,7 @@ WINDOWS = os.name == "nt"
 # The time-out is for a dead kernel, which nbval would otherwise wait for.
 NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=900"]
 SAMPLE = ["-m", "palm_utils", "data", "sample", "--if-needed"]
-TINY, ONE_STEP = {"PALM_SAMPLE": "tiny"}, {"PALM_EPOCHS": "1", "PALM_BATCHES": "1"}
+TINY, ONE_STEP = {"PALM_SAMPLE": "tiny"}, {"PALM_EPOCHS": "1", "PALM_IMAGES": "2"}
 # The variables of make, and the options that they are here; those of OPTIONS count for every task.
 VARIABLES = {"CH": "--chapter", "PYTHON": "--python", "PADDLE": "--paddle", "VENV": "--venv", "LOCKED": "--locked",
              "READY": "--ready", "PORT": "--port", "BROWSER": "--no-browser", "JOBS": "--numprocesses",

@@ -82,7 +82,7 @@ def _is_summary(chapter: str) -> bool:
 
 
 def _execute(path: Path, again: bool) -> str:
-    book, unwanted = chapters.load(path), ("PALM_EPOCHS", "PALM_BATCHES", "PALM_RESUME")
+    book, unwanted = chapters.load(path), ("PALM_EPOCHS", "PALM_IMAGES", "PALM_RESUME")
     env = {name: value for name, value in os.environ.items() if name not in unwanted} | _ENVIRONMENT
     if not again:  # an interrupted training goes on, provided that the same code began it
         env["PALM_RESUME"] = chapters.code_digest(book, TAG, tagged=False)

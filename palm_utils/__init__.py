@@ -21,7 +21,7 @@ The tutorial's names can be imported from the package itself: transform_img, dat
 evaluation, EPOCH_NUM, and the paths DATADIR, DATADIR2, CSVFILE, which palm_utils.datasets.palm() finds.
 
 Importing the package changes no setting and loads no PaddlePaddle; `machine.start`, `seed_everything` and `train_pm`
-change settings and load it. errors, seeds, claims, recipes and train are old names of modules that have moved.
+change settings and load it. errors, seeds, claims and recipes are old names of modules that have moved.
 """
 
 import importlib

@@ -149,21 +149,21 @@ def machine_line() -> str:
 
 
 def from_environment(epochs: int | None, resume: bool | str | None) -> tuple[int, int | None, bool | str | None]:
-    """Return (epochs, batches per epoch or None for all, resume) of a training.
+    """Return (epochs, photographs to train on or None for all, resume) of a training.
 
-    epochs: as passed, else PALM_EPOCHS, else the notebook's EPOCH_NUM, else 5. Batches: PALM_BATCHES. resume: as
+    epochs: as passed, else PALM_EPOCHS, else the notebook's EPOCH_NUM, else 5. Photographs: PALM_IMAGES. resume: as
     passed, else PALM_RESUME. Raises CourseError when one of these numbers is not a whole number of at least 1.
     """
-    asked = {name: os.environ.get(name, "").strip() for name in ("PALM_EPOCHS", "PALM_BATCHES")}
+    asked = {name: os.environ.get(name, "").strip() for name in ("PALM_EPOCHS", "PALM_IMAGES")}
     asked["epochs"] = "" if epochs is None else str(epochs)
     if epochs is None and not asked["PALM_EPOCHS"]:
         asked["EPOCH_NUM"] = str(getattr(sys.modules["__main__"], "EPOCH_NUM", EPOCH_NUM))
     for name, value in asked.items():
         if value and (not value.isdecimal() or int(value) < 1):
             raise CourseError("{name} is {value!r}; it must be a whole number of at least 1", name=name, value=value)
-    epochs = int(asked["epochs"] or asked["PALM_EPOCHS"] or asked["EPOCH_NUM"])
     resume = (os.environ.get("PALM_RESUME", "").strip() or None) if resume is None else resume
-    return epochs, int(asked["PALM_BATCHES"] or 0) or None, resume
+    epochs = int(asked["epochs"] or asked["PALM_EPOCHS"] or asked["EPOCH_NUM"])
+    return epochs, int(asked["PALM_IMAGES"] or 0) or None, resume
 
 
 def refuse(size: int, n: int, amp: bool, device: str, replicas: int = 1) -> None:

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from palm_utils.history import History
 from palm_utils.layers import evaluating
 from palm_utils.machine import epoch_seed, seed_everything, use_device
 from palm_utils.messages import CourseError, WrongArgument, mark
-from palm_utils.readers import as_batch, data_loader, loaded_ahead, valid_data_loader
+from palm_utils.readers import Reader, as_batch, data_loader, loaded_ahead, valid_data_loader
 
 # isort: split
 import paddle  # after palm_utils.machine, which prepares it
@@ -65,7 +64,7 @@ def train_pm(
         notebook calls DATADIR, DATADIR2 and CSVFILE, else of what palm_utils.datasets.palm() finds, in batches of
         `batch_size`, the training images changed by `augment`.
     epochs: by default the environment variable PALM_EPOCHS, else the notebook's EPOCH_NUM, else 5. The environment
-        variable PALM_BATCHES shortens each epoch.
+        variable PALM_IMAGES is how many of a Reader's photographs are trained on.
     folder, name: where `name`.pdparams, .pdopt, .json (the history) and .best.pdparams go (palm_utils.checkpoints).
     resume: True continues after the last epoch saved there, with the same results as without the interruption; False
         starts anew. A string identifies your program: a run saved with the same string, seed and settings is
@@ -94,6 +93,9 @@ def train_pm(
         if not callable(loader):
             template = mark("{what} is a {kind}, which cannot be called; train_pm calls a reader in every epoch.")
             raise WrongArgument(template, what=what, kind=type(loader).__name__)
+    if limit := limit if isinstance(train_loader, Reader) else None:
+        rows = range(0, len(train_loader.files), max(1, len(train_loader.files) // limit))
+        train_loader = train_loader.only(rows[:limit], train=True)
     batch_size = getattr(train_loader, "batch_size", None)
     machine.refuse(batch_size or 0, processes, amp, paddle.device.get_device(), replicas)
     _refuse_other_optimizers(model, optimizer)
@@ -105,7 +107,7 @@ def train_pm(
     about["seed"] = _from_first(np.random.randint(2**31) if seed is None else seed, rank, processes)
     about |= {"batch_size": batch_size, **machine.describe_machine()}
     optional = {"processes": processes > 1 and processes, "replicas": replicas > 1 and replicas}
-    optional |= {"amp": amp, "batches": limit, "code": isinstance(resume, str) and resume}
+    optional |= {"amp": amp, "images": limit, "code": isinstance(resume, str) and resume}
     about |= {what: value for what, value in optional.items() if value}
     run = _Run(History([], about), Checkpoint(folder, name), rank, processes, log_every, progress and processes == 1)
     scaler = paddle.amp.GradScaler(enable=amp)  # without amp it passes the loss and the step through
@@ -200,8 +202,7 @@ def predict(model, loader: Callable, *, threshold: float = 0.5, share: tuple[int
     rank, processes = share
 
     def answers(numbered: tuple) -> np.ndarray:
-        number, batch = numbered
-        images, labels = as_batch(batch)
+        number, (images, labels) = numbered[0], as_batch(numbered[1])
         if number % processes != rank:
             return np.zeros([2, len(labels)])  # another process computes this batch
         with paddle.no_grad():
@@ -239,19 +240,18 @@ class _Run:
 
 def _batches(run: _Run, loader: Callable, epoch: int) -> Iterator[tuple]:
     """Yield this process's share of each batch, as tensors, and the size of the whole batch."""
-    limit, processes = run.history.about.get("batches"), run.processes
-    number = min(len(loader), limit or len(loader)) if hasattr(loader, "__len__") else None
-    bar = tqdm(islice(loader(), limit), f"epoch {epoch}", number, leave=False, disable=not run.progress)
+    number = len(loader) if hasattr(loader, "__len__") else None
+    bar = tqdm(loader(), f"epoch {epoch}", number, leave=False, disable=not run.progress)
     for images, labels in map(as_batch, bar):
         # Every processes-th image, from rank on. At the end some come twice, so that all processes have equally many.
-        mine = np.arange(run.rank, math.ceil(len(labels) / processes) * processes, processes) % len(labels)
+        mine = np.arange(run.rank, math.ceil(len(labels) / run.processes) * run.processes, run.processes) % len(labels)
         yield paddle.to_tensor(images[mine]), paddle.to_tensor(labels[mine]), len(labels)
 
 
 def _resume(run: _Run, model, optimizer, scaler, resume: bool | str | None, seed: int | None, epochs: int) -> None:
     """Continue the saved run if `resume` asks for it (see train_pm)."""
     fresh, there = run.history.about, None
-    usual = {"seed": None, "batch_size": None, "batches": "all", "replicas": 1}
+    usual = {"seed": None, "batch_size": None, "images": "all", "replicas": 1}
     with suppress(CourseError):  # no history is saved there, or none that `load` would accept
         there = History.load(run.checkpoint.state)
     if named := isinstance(resume, str):

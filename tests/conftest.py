@@ -10,7 +10,7 @@ import pytest
 def _own_environment():
     """No test depends on the environment or the locale it was started in; a module's own fixtures come later."""
     with pytest.MonkeyPatch.context() as environment:
-        for name in ("DATA", "EPOCHS", "BATCHES", "EXERCISES", "REQUIRE_REAL", "RESUME", "KEEP_RESULTS"):
+        for name in ("DATA", "EPOCHS", "IMAGES", "EXERCISES", "REQUIRE_REAL", "RESUME", "KEEP_RESULTS"):
             environment.delenv(f"PALM_{name}", raising=False)
         environment.setenv("PALM_LANG", "en")
         yield

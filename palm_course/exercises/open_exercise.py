@@ -7,6 +7,7 @@ trust.
 """
 
 import json
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -134,8 +135,8 @@ def compete(number: str, train_my_way: Callable, loader: Any, *, real: bool = Tr
             "validate with held_out while it trains, and return the network that was trained."
         )
         raise CourseError(template, **told)
-    batches = -(-len(train_loader.labels) // (history.about.get("batch_size") or train_loader.batch_size))
-    steps = len(history) * min(batches, history.about.get("batches", batches))
+    images = min(len(train_loader.labels), history.about.get("images", sys.maxsize))
+    steps = len(history) * -(-images // (history.about.get("batch_size") or train_loader.batch_size))
     row = {"steps": steps, "loss": found["valid_loss"], "accuracy": found["valid_accuracy"], "real": real}
     return _print(exercise, _keep(number, row))
 

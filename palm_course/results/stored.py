@@ -77,12 +77,12 @@ def store(run: Run, history: History, scores: Scores | None, data: DataSet, vari
 
     scores: on the validation photographs, in the order of their table; None for a network with more than one logit.
     variants: as `measure.variants` returns them.
-    Raises CourseError for other data than the real ones, or fewer epochs or batches than the recipe has.
+    Raises CourseError for other data than the real ones, or fewer epochs or images than the recipe has.
     """
     recipe, told = run.arguments, {"run": run, "data": data, "number": len(history), "file": FOLDER / LABELS}
     if not data.is_real:
         raise CourseError("{run}: only what was measured on real data is stored, and this is {data}", **told)
-    if "batches" in history.about or len(history) != recipe.epochs:
+    if "images" in history.about or len(history) != recipe.epochs:
         told["epochs"] = recipe.epochs
         raise CourseError("{run}: {number} epochs were trained, not {epochs} whole ones: not stored", **told)
     if scores is not None:

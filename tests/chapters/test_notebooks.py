@@ -1,6 +1,8 @@
 """The form of the committed chapters: what nbval cannot see, because it only compares outputs."""
 
+import contextlib
 import inspect
+import io
 import os
 import re
 import shutil
@@ -8,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import paddle
 import pytest
@@ -122,7 +125,7 @@ SHOWING = [path for path in CHAPTERS if any(network.startswith(path.stem) for ne
 
 
 @pytest.mark.parametrize("path", SHOWING, ids=lambda path: path.stem)
-def test_cells_that_show_stored_results_say_what_these_are_now(path, tmp_path):
+def test_cells_that_show_stored_results_say_what_these_are_now(path):
     """They run without the chapter's training, and print what is stored in the chapter, in each edition's language."""
     stored = read_committed(path) or nbformat.read(path, as_version=4)
     code = [c for c in stored.cells if c.cell_type == "code"]
@@ -130,11 +133,12 @@ def test_cells_that_show_stored_results_say_what_these_are_now(path, tmp_path):
     showing = [c for c in code if course.TAG in c.metadata.get("tags", [])]
     assert {c.id for c in readers} <= {c.id for c in showing}
     assert all(c in readers or "STEADY[" in c.source for c in showing)
-    copy = tmp_path / path.name
-    nbformat.write(stored, copy)
-    notebooks.execute_tagged(copy, course.TAG, env=dict(os.environ), stamp=lambda: "")
-    again = [c for c in nbformat.read(copy, as_version=4).cells if course.TAG in c.metadata.get("tags", [])]
-    assert [texts(c) for c in again] == [texts(c) for c in showing]
+    space = vars(notebooks.definitions(path))
+    for cell in showing:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(cell.source, space)
+        assert printed.getvalue() == "".join(texts(cell)), cell.id
+    plt.close("all")
     chinese = path.parent / "zh" / path.name
     translated = read_committed(chinese) or nbformat.read(chinese, as_version=4)
     expected = [[zh_outputs.translated(text) for text in texts(c)] for c in showing]

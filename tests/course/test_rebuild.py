@@ -172,13 +172,13 @@ def known_to(path):
 
 
 def test_a_chapter_trains_in_full_and_keeps_its_results(course, monkeypatch):
-    for name in ("EPOCHS", "BATCHES", "RESUME"):
+    for name in ("EPOCHS", "IMAGES", "RESUME"):
         monkeypatch.setenv(f"PALM_{name}", "1")
     path = course("01_a", SHOW)
     assert main(["course", "--again"]) == 0
     wanted = {"PALM_KEEP_RESULTS": "1", "PALM_REQUIRE_REAL": "1", "PALM_THREADS": "1"}
     assert known_to(path).items() >= wanted.items()
-    assert not {"PALM_EPOCHS", "PALM_BATCHES", "PALM_RESUME"} & set(known_to(path))
+    assert not {"PALM_EPOCHS", "PALM_IMAGES", "PALM_RESUME"} & set(known_to(path))
 
 
 def test_a_chapter_resumes_the_trainings_of_its_own_code(course):

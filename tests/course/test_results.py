@@ -65,7 +65,7 @@ def test_a_stored_result_comes_back_as_it_was(small, scores, data):
 
 def test_neither_the_sample_nor_half_a_run_is_stored(small, scores, data):
     whole, short = history([0.5, 0.75]), history([0.5, 0.75])
-    short.about["batches"] = 1
+    short.about["images"] = 10
     with pytest.raises(CourseError, match="only what was measured on real data"):
         stored.store(Run(NETWORK, "steady", 0), whole, scores, PalmData(data.root, "sample"))
     for epochs, half in ((1, history([0.5])), (2, short)):

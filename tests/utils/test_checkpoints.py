@@ -294,7 +294,7 @@ def test_a_run_of_the_same_program_goes_on_and_prints_as_if_it_had_not_stopped(t
         {"resume": "another program"},
         {"resume": False},
         {"PALM_RESUME": ""},
-        {"PALM_BATCHES": "1"},
+        {"PALM_IMAGES": "1"},
         {"seed": 5},
         {"epochs": 1},
         {"make_optimizer": adam_with_schedule},
@@ -306,7 +306,7 @@ def test_any_other_run_is_replaced(train, palm_folder, tmp_path, monkeypatch, ch
     monkeypatch.setenv("PALM_RESUME", "a program")
     before = train(*fresh(), epochs=2)["seconds"]
     options = {"epochs": 2, **change}
-    for variable in options.keys() & {"PALM_RESUME", "PALM_BATCHES"}:
+    for variable in options.keys() & {"PALM_RESUME", "PALM_IMAGES"}:
         monkeypatch.setenv(variable, options.pop(variable))
     if "batch_size" in change:
         options["train_loader"] = data_loader(palm_folder / "PALM-Training400", options.pop("batch_size"))

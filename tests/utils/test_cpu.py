@@ -94,9 +94,9 @@ def trained(network, shape, *, classes=None):
     """A digest of all parameters and statistics after five steps on one thread, dropout off."""
     paddle.seed(0)
     model = network() if classes is None else network(num_classes=classes)
-    if network.__name__ == "VGG":  # its convolutions are what is tried, not its 120 million weights for larger pictures
-        sizes = 512 * (shape[-1] // 32) ** 2, 64
-        model.fc1, model.fc2, model.fc3 = (paddle.nn.Linear(*size) for size in (sizes, (64, 64), (64, 1)))
+    if flat := {"AlexNet": 256 * 7 * 7, "VGG": 512 * 2 * 2}.get(network.__name__):
+        # Their convolutions are tried, not a hundred million weights behind them.
+        model.fc1, model.fc2, model.fc3 = (paddle.nn.Linear(*size) for size in ((flat, 64), (64, 64), (64, 1)))
     for layer in model.sublayers():
         if isinstance(layer, paddle.nn.Dropout):
             layer.p = 0.0

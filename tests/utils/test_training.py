@@ -127,20 +127,21 @@ def test_a_softmax_over_one_column_is_refused(train):
         train(model, momentum(model))
 
 
-def test_an_epoch_can_be_cut_short_from_outside_and_the_run_says_so(train, monkeypatch):
+def test_the_photographs_to_train_on_can_be_limited_from_outside_and_the_run_says_so(train, monkeypatch):
     seen = []
     model, optimizer = fresh()
-    model.register_forward_post_hook(lambda *_: seen.append(model.training))
+    note = lambda _, images, __: seen.append(len(images[0]) if model.training else "valid")  # noqa: E731
+    model.register_forward_post_hook(note)
     history = train(*fresh(), epochs=1, seed=0)
-    monkeypatch.setenv("PALM_BATCHES", "2")
+    monkeypatch.setenv("PALM_IMAGES", "7")
     short = train(model, optimizer, epochs=2, seed=0)
-    assert seen.count(True) == 4 and seen.count(False) == 4  # 12 images in 3 batches, 7 in 2
-    assert short.about["batches"] == 2 and "batches" not in history.about
-    monkeypatch.delenv("PALM_BATCHES")
-    with pytest.raises(ValueError, match=r"batches is all, but the run saved in .* has 2"):
+    assert seen == [4, 3, "valid", "valid"] * 2  # of 12, in batches of 4; validation has all its 7
+    assert short.about["images"] == 7 and "images" not in history.about
+    monkeypatch.delenv("PALM_IMAGES")
+    with pytest.raises(ValueError, match=r"images is all, but the run saved in .* has 7"):
         train(*fresh(), epochs=3, resume=True)
-    monkeypatch.setenv("PALM_BATCHES", "-1")
-    with pytest.raises(CourseError, match="PALM_BATCHES is '-1'; it must be a whole number"):
+    monkeypatch.setenv("PALM_IMAGES", "-1")
+    with pytest.raises(CourseError, match="PALM_IMAGES is '-1'; it must be a whole number"):
         train(*fresh())
 
 
