@@ -5,8 +5,8 @@
 One split into training and validation photographs is one draw. Here all of them are divided into five parts, in which
 photographs that may show one patient stay together (palm_course.groups); each part is predicted by a network that was
 trained on the other four, and all of it is repeated with other parts and seeds. `results/all_eyes/` keeps the logits
-of every part; what is there already is not trained again. Then the accuracy and the AUC over all eyes are printed, for
-each repeat, and their mean with a 95 % interval from resampling the groups.
+of every part; what is there already is not trained again. Beside them `03_alexnet-AlexNet.json` tells accuracy and AUC
+over all eyes, for each repeat, and their mean with a 95 % interval from resampling the groups. Chapter 8 shows it.
 """
 
 import argparse
@@ -43,7 +43,11 @@ def main(argv: list[str] | None = None) -> int:
                 measure_part(args.network, repeat, part, eyes, rest, held_out)
     names = [file.name for file in eyes.files]
     logits = np.array([collected(args.network, repeat, names) for repeat in range(args.repeats)])
-    print(*summary(logits, np.array(eyes.labels), together, args.draws), sep="\n")
+    found = summary(logits, np.array(eyes.labels), together, args.draws)
+    stored.write(path(args.network), found)
+    for what in "accuracy", "AUC":
+        print(what, *(f"{value:.4f}" for value in found[what]["repeats"]), end=", mean ")
+        print("{:.4f} ({:.4f} to {:.4f})".format(found[what]["mean"], *found[what]["interval"]))
     return 0
 
 
@@ -54,9 +58,10 @@ def every_eye(data: PalmData, augment) -> Reader:
     return Reader(files, labels, 10, shuffle=True, augment=augment)
 
 
-def path(network: str, repeat: int, part: int) -> Path:
-    chapter, _, name = network.partition(":")
-    return stored.FOLDER / "all_eyes" / f"{chapter}-{name}-repeat{repeat}-part{part}.json"
+def path(network: str, *place: int) -> Path:
+    """Return the file of a part, its place given by the numbers of repeat and part, else the one of the summary."""
+    of_part = "-repeat{}-part{}".format(*place) if place else ""
+    return stored.FOLDER / "all_eyes" / f"{network.replace(':', '-')}{of_part}.json"
 
 
 def measure_part(network: str, repeat: int, part: int, eyes: Reader, rest, held_out) -> None:
@@ -84,21 +89,21 @@ def collected(network: str, repeat: int, names: list[str]) -> np.ndarray:
     return np.array([found[name] for name in names])
 
 
-def summary(logits: np.ndarray, labels: np.ndarray, together: np.ndarray, draws: int) -> list[str]:
-    """Return lines about logits [repeats, N]: each repeat, and the mean with its interval over draws of groups."""
+def summary(logits: np.ndarray, labels: np.ndarray, together: np.ndarray, draws: int) -> dict:
+    """Return what logits [repeats, N] reach: in each repeat, and the mean with its interval over draws of groups."""
     of = [score(its, labels) for its in logits]
-    lines = [f"repeat {i}: accuracy {its.accuracy:.4f}, AUC {its.auc:.4f}" for i, its in enumerate(of)]
     rng, members = np.random.default_rng(0), [np.flatnonzero(together == group) for group in np.unique(together)]
     drawn = []
     for _ in range(draws):
         rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
         scores = [score(its[rows], labels[rows]) for its in logits]
         drawn.append([np.mean([its.accuracy for its in scores]), np.mean([its.auc for its in scores])])
+    found = {"eyes": len(labels), "groups": len(members), "draws": draws}
     for column, what in enumerate(("accuracy", "AUC")):
-        mean = np.mean([getattr(its, what.lower()) for its in of])
-        low, high = np.nanpercentile([row[column] for row in drawn], (2.5, 97.5))
-        lines.append(f"{what} over {len(labels)} eyes, {len(logits)} repeats: {mean:.4f} ({low:.4f} to {high:.4f})")
-    return lines
+        repeats = [float(getattr(its, what.lower())) for its in of]
+        interval = np.nanpercentile([row[column] for row in drawn], (2.5, 97.5)).tolist()
+        found[what] = {"repeats": repeats, "mean": float(np.mean(repeats)), "interval": interval}
+    return found
 
 
 if __name__ == "__main__":

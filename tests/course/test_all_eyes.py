@@ -28,8 +28,9 @@ def course(small_course, tmp_path, monkeypatch):
 
 def test_each_eye_is_held_out_once_in_each_repeat(course, capsys):
     assert all_eyes.main([NETWORK, "--repeats", "2", "--draws", "20"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("AUC over 19 eyes, 2 repeats: ")
+    assert "\nAUC " in capsys.readouterr().out
+    found = json.loads(all_eyes.path(NETWORK).read_text("utf-8"))
+    assert (found["eyes"], len(found["AUC"]["repeats"])) == (19, 2)
     for repeat in range(2):
         parts = [json.loads(all_eyes.path(NETWORK, repeat, part).read_text("utf-8"))["logits"] for part in range(3)]
         assert sum(map(len, parts)) == 19 == len({name for part in parts for name in part})
@@ -44,14 +45,15 @@ def test_the_mean_and_an_interval_that_resamples_groups():
     labels = np.repeat([0, 1], 100)
     logits = rng.normal(labels * 2.0 - 1.0, 1.0, (2, 200))
     alone, in_tens = np.arange(200), np.arange(200) // 10
-    lines = all_eyes.summary(logits, labels, alone, draws=150)
+    found = all_eyes.summary(logits, labels, alone, draws=150)
     accuracies = [score(its, labels).accuracy for its in logits]
-    assert lines[0] == f"repeat 0: accuracy {accuracies[0]:.4f}, AUC {score(logits[0], labels).auc:.4f}"
-    assert f": {np.mean(accuracies):.4f} (" in lines[2]
+    assert found["accuracy"]["repeats"] == accuracies and found["accuracy"]["mean"] == np.mean(accuracies)
+    assert found["AUC"]["repeats"][0] == score(logits[0], labels).auc
+    assert (found["eyes"], found["groups"]) == (200, 200)
 
     def width(groups):
         same = np.repeat(logits[:, ::10], 10, axis=1)  # ten eyes of a group that are alike
-        low, high = all_eyes.summary(same, labels, groups, draws=150)[2].split("(")[1].rstrip(")").split(" to ")
-        return float(high) - float(low)
+        low, high = all_eyes.summary(same, labels, groups, draws=150)["accuracy"]["interval"]
+        return high - low
 
     assert width(in_tens) > 2 * width(alone)
