@@ -85,25 +85,25 @@ def chapter(course):
 TRAINS = "with Path('trained.txt').open('a') as f:\n    f.write('t')\nPath('trained.txt').read_text()"
 
 
-@pytest.mark.parametrize("name", ["A-steady-seed0.json", "A-tutorial-seed1.json", "choice/A-x-fold0.json"])
-def test_a_result_measured_apart_is_shown_without_training_again(course, chapter, name, capsys):
+def test_a_result_measured_apart_is_shown_without_training_again(course, chapter, capsys):
     (path, folder), other = chapter, course("02_b", "print(1)")
     add(path, 1, TRAINS, "measured")
     assert main(["course"]) == 0
     before = nbformat.read(path, as_version=4)
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_text("{}")
-    assert not rebuild.is_done(path) and rebuild.is_done(other)
-    assert main(["course"]) == 0
-    assert "stored results alone" in capsys.readouterr().out
-    after = nbformat.read(path, as_version=4)
-    assert rebuild.is_done(path)
-    assert [(path.parent / name).read_text() for name in ("trained.txt", "runs.txt")] == ["t", "aa"]
-    shown = after.cells[-1].outputs[0].text
-    assert shown.startswith("1 2 ['A-") and name.split("/")[0] in shown
-    assert after.cells[:-1] == before.cells[:-1]
-    assert after.cells[-1].execution_count == before.cells[-1].execution_count
-    assert after.metadata.language_info == before.metadata.language_info
+    (folder / "choice").mkdir()
+    for number, name in enumerate(("A-steady-seed0.json", "A-tutorial-seed1.json", "choice/A-x-fold0.json"), 2):
+        (folder / name).write_text("{}")
+        assert not rebuild.is_done(path) and rebuild.is_done(other)
+        assert main(["course"]) == 0
+        assert "stored results alone" in capsys.readouterr().out
+        after = nbformat.read(path, as_version=4)
+        assert rebuild.is_done(path)
+        assert [(path.parent / name).read_text() for name in ("trained.txt", "runs.txt")] == ["t", "a" * number]
+        shown = after.cells[-1].outputs[0].text
+        assert shown.startswith("1 2 ['A-") and name.split("/")[0] in shown
+        assert after.cells[:-1] == before.cells[:-1]
+        assert after.cells[-1].execution_count == before.cells[-1].execution_count
+        assert after.metadata.language_info == before.metadata.language_info
 
 
 def test_a_cell_of_results_that_is_new_takes_its_number_among_the_others(chapter):
