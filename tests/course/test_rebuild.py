@@ -1,10 +1,18 @@
 """`python -m palm_utils course`: which chapters are run, and what they know while they run."""
 
+import ast
+import contextlib
+import io
 import json
+import os
+import threading
+from pathlib import Path
+from unittest import mock
 
 import nbformat
 import palm_archives
 import pytest
+from nbclient.exceptions import CellExecutionError
 
 from palm_course import chapters, rebuild
 from palm_course.command import main
@@ -13,9 +21,48 @@ from palm_utils import datasets
 from palm_utils.datasets import CifarData
 
 
+class HereAndNow:
+    """Stands in for nbclient's NotebookClient and runs a notebook in this process: a kernel takes a second to start."""
+
+    one_at_a_time = threading.Lock()  # the folder and the environment are the process's
+
+    def __init__(self, book, resources, on_cell_execute, **options):
+        self.book, self.folder, self.begins = book, resources["metadata"]["path"], on_cell_execute
+
+    def execute(self, env=os.environ):
+        space, home = {}, Path.cwd()
+        with self.one_at_a_time, mock.patch.dict(os.environ, env, clear=True):
+            os.chdir(self.folder)
+            try:
+                for number, cell in enumerate(self.book.cells):
+                    if cell.cell_type == "code":
+                        self.begins(cell=cell, cell_index=number)
+                        self.run(cell, space)
+            finally:
+                os.chdir(home)
+        self.book.metadata.language_info = {"name": "python"}
+
+    def run(self, cell, space):
+        code = ast.parse(cell.source).body
+        last = code.pop().value if code and isinstance(code[-1], ast.Expr) else None
+        cell.execution_count = space["number"] = space.get("number", 0) + 1
+        try:
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(ast.Module(code, []), "cell", "exec"), space)
+                value = last and eval(compile(ast.Expression(last), "cell", "eval"), space)
+        except Exception as error:
+            raise CellExecutionError("", type(error).__name__, str(error)) from None
+        new = nbformat.v4.new_output
+        cell.outputs = [new("stream", text=printed.getvalue())] if printed.getvalue() else []
+        if value is not None:
+            shown = {"text/plain": repr(value)}
+            cell.outputs.append(new("execute_result", shown, execution_count=cell.execution_count))
+
+
 @pytest.fixture
 def course(real_data, tmp_path, monkeypatch):
     """A course and a folder of real data; returns a function that writes a chapter."""
+    monkeypatch.setattr("nbclient.NotebookClient", HereAndNow)
     folder = tmp_path / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(chapters, "FOLDER", folder)
