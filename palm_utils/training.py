@@ -95,7 +95,7 @@ def train_pm(
             raise WrongArgument(template, what=what, kind=type(loader).__name__)
     if limit := limit if isinstance(train_loader, Reader) else None:
         rows = range(0, len(train_loader.files), max(1, len(train_loader.files) // limit))
-        train_loader = train_loader.only(rows[:limit], train=True)
+        train_loader = train_loader.only(rows[:limit], train=True)  # sorted by name: so of every class
     batch_size = getattr(train_loader, "batch_size", None)
     machine.refuse(batch_size or 0, processes, amp, paddle.device.get_device(), replicas)
     _refuse_other_optimizers(model, optimizer)

@@ -30,8 +30,8 @@ class HereAndNow:
         self.book, self.folder, self.begins = book, resources["metadata"]["path"], on_cell_execute
 
     def execute(self, env=os.environ):
-        space, home = {}, Path.cwd()
         with self.one_at_a_time, mock.patch.dict(os.environ, env, clear=True):
+            space, home = {}, Path.cwd()
             os.chdir(self.folder)
             try:
                 for number, cell in enumerate(self.book.cells):
