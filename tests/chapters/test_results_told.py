@@ -1,4 +1,4 @@
-"""What chapters 3 to 6 tell of the stored runs, in both languages, is what is stored."""
+"""What chapters 3 to 6, and 8, tell of the stored runs, in both languages, is what is stored."""
 
 import math
 import re
@@ -111,3 +111,12 @@ def test_chapter_6(edition):
     assert min(map(min, late)) >= 93 and max(max(abs(np.diff(run))) for run in late) <= 2.5
     best = sorted(max(run) for run in steady.values())
     assert_told(told, best[0], best[-1])
+
+
+def test_chapter_8(edition):
+    told = text(edition, "08_summary", "ch08-313")
+    found = stored.read(stored.FOLDER / "all_eyes" / "03_alexnet-AlexNet.json", dict)["accuracy"]
+    low, high = (100 * end for end in found["interval"])
+    assert_told(told, 100 * found["mean"], decimals=1)
+    assert re.search(rf"{low:.1f}%? (to|到) {high:.1f} ?%", told)
+    assert all(low <= accuracy <= high for accuracy in last("03_alexnet:AlexNet", "steady")), "they lie inside it"
