@@ -116,6 +116,12 @@ def test_chapter_6(edition):
 def test_chapter_8(edition):
     told = text(edition, "08_summary", "ch08-313")
     found = stored.read(stored.FOLDER / "all_eyes" / "03_alexnet-AlexNet.json", dict)["accuracy"]
+    for repeat, accuracy in enumerate(found["repeats"]):  # what the stored logits of its parts give
+        parts = (stored.FOLDER / "all_eyes").glob(f"03_alexnet-AlexNet-repeat{repeat}-part*.json")
+        logits = {name: logit for part in parts for name, logit in stored.read(part, lambda x: x["logits"]).items()}
+        of_table = dict(zip((f"V{i:04}.jpg" for i in range(1, 401)), stored.valid_labels(), strict=True))
+        right = [(logit >= 0) == of_table.get(name, name[0] == "P") for name, logit in logits.items()]
+        assert len(right) == 800 and np.mean(right) == pytest.approx(accuracy)
     low, high = (100 * end for end in found["interval"])
     assert_told(told, 100 * found["mean"], decimals=1)
     assert re.search(rf"{low:.1f}%? (to|到) {high:.1f} ?%", told)
